@@ -1,0 +1,133 @@
+/* control: the desired state, how it gets into force, and what was measured against it.
+ *
+ * Why        One place decides what the host should do and knows whether it does. The outside surface
+ *            (api/) turns text into a desired state and samples into text; the packet lane
+ *            (dataplane/) carries it out.
+ * Model      apply: admit -> packet lane -> save -> in force. A change that waits for confirmation is
+ *            taken back by tick() when its time is over. tick() also samples: once a second it closes
+ *            one `second` for every contract, and judges it by the rule of measure.
+ * Promise    apply: all or nothing; on error the previous state is in force and saved.
+ * Proof      a second is kept for a minimum when
+ *              sent >= min(min * T, waiting at its start + offered) - burst - one packet
+ *            and for a maximum when sent <= max * T + burst + one packet; T is the measured length. A
+ *            second in which the host's processors were stolen from is marked and judged as neither.
+ * Memory     Allocates; caller's desired states are copied. Threads: one, the control lane.
+ * Errors     as dataplane.h and admit.h; -EEXIST/-ENOENT for names; -EIO when the state cannot be saved.
+ */
+#ifndef HG_CONTROL_CONTROL_H
+#define HG_CONTROL_CONTROL_H
+
+#include "core/desired.h"
+#include "core/error.h"
+#include "core/histogram.h"
+#include "core/units.h"
+#include "core/verdict.h"
+
+#include <stdbool.h>
+
+struct hg_control;
+struct hg_dp; /* dataplane/dataplane.h; api never looks inside */
+
+enum hg_log_level { HG_LOG_ERR = 3, HG_LOG_WARNING = 4, HG_LOG_NOTICE = 5, HG_LOG_INFO = 6 };
+
+struct hg_control_cfg {
+	struct hg_dp *dp;
+	/* Sum of stolen time of all processors since boot, in ns; injected so that tests need no /proc. */
+	hg_ns (*stolen_ns)(void *user);
+	void (*log)(void *user, enum hg_log_level level, const char *sentence);
+	void *user;
+};
+
+HG_MUST_CHECK int hg_control_create(const struct hg_control_cfg *cfg, struct hg_control **ret,
+				    struct hg_error *reterr);
+void hg_control_destroy(struct hg_control *control);
+
+/* Admission and everything else that can be known without changing anything. */
+HG_MUST_CHECK int hg_control_check(struct hg_control *control, const struct hg_desired *desired,
+				   struct hg_error *reterr);
+/* confirm_for_ns 0: for good. Otherwise the previous state comes back after that time unless
+ * hg_control_confirm() is called; a second apply while one waits is -EBUSY. */
+HG_MUST_CHECK int hg_control_apply(struct hg_control *control, const struct hg_desired *desired,
+				   hg_ns confirm_for_ns, hg_ns now_ns, struct hg_error *reterr);
+HG_MUST_CHECK int hg_control_confirm(struct hg_control *control, struct hg_error *reterr);
+
+/* The state in force. Valid until the next apply, confirm or tick. */
+const struct hg_desired *hg_control_desired(const struct hg_control *control);
+/* Called with each state that came into force for good, to save it; -EIO takes the change back. */
+typedef int (*hg_control_save_fn)(void *user, const struct hg_desired *desired,
+				  struct hg_error *reterr);
+void hg_control_on_save(struct hg_control *control, hg_control_save_fn save, void *user);
+
+/* Samples, closes seconds, retries missing devices, takes back what was not confirmed. Returns when to
+ * call it again. */
+hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns);
+
+/* ---- what was measured -------------------------------------------------------------------------- */
+
+/* One direction of one contract over one closed second, or since start. */
+struct hg_measure {
+	hg_ns for_ns; /* measured length */
+	uint64_t offered_bytes_per_s, sent_bytes_per_s; /* wire bytes; everywhere */
+	uint64_t link_offered_bytes_per_s, link_sent_bytes_per_s; /* on an uplink */
+	uint64_t waiting_bytes; /* at the end */
+	uint64_t drops; /* packets, all reasons */
+	uint64_t marked_pkts;
+	uint64_t held_ns[HG_N_LIMITS]; /* adds up to wait_ns */
+	uint64_t wait_ns;
+	hg_ns wait_p50_ns, wait_p99_ns; /* of a packet in headgate; instances only */
+	bool is_active;
+	enum hg_limit held_by;
+};
+
+struct hg_proof { /* seconds since the contract last changed */
+	uint64_t kept, missed, stolen;
+	uint64_t missed_min, missed_max; /* of missed */
+};
+
+struct hg_status_row { /* one instance or tenant */
+	struct hg_measure second[HG_N_DIRS]; /* the last closed second */
+	struct hg_measure total[HG_N_DIRS]; /* since start; rates are means */
+	struct hg_proof proof[HG_N_DIRS];
+	uint64_t drops[HG_N_DIRS][HG_N_DROPS]; /* since start */
+};
+
+struct hg_status_port {
+	const char *link; /* "up", "down", "missing" */
+	char reason[128];
+	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
+	uint64_t drops[HG_N_DROPS];
+};
+
+struct hg_status_uplink {
+	const char *link;
+	char reason[128];
+	uint64_t out_bytes_per_s, in_bytes_per_s; /* wire bytes, last closed second */
+	uint64_t tx_wire_bytes, rx_wire_bytes, tx_pkts, rx_pkts; /* since start */
+	uint64_t queued_bytes, card_pkts, card_ring_pkts, card_bytes;
+	uint64_t drops[HG_N_DROPS];
+};
+
+struct hg_status_host {
+	hg_ns up_for_ns;
+	uint64_t generation; /* of the state in force */
+	uint64_t seconds; /* closed so far: grows by one each second */
+	uint64_t stolen_seconds;
+	hg_ns second_stolen_ns; /* of the last one */
+	hg_ns confirm_within_ns; /* a change waits for confirmation this long; 0: none */
+	uint32_t busy_ppm; /* share of one processor that the workers used in the last second */
+	uint64_t free_buffers, n_buffers;
+	uint64_t drops[HG_N_DROPS]; /* that no instance can be charged with */
+};
+
+/* Indices are those of hg_control_desired(). */
+void hg_control_status_host(const struct hg_control *control, struct hg_status_host *ret);
+void hg_control_status_tenant(const struct hg_control *control, uint32_t idx,
+			      struct hg_status_row *ret);
+void hg_control_status_instance(const struct hg_control *control, uint32_t idx,
+				struct hg_status_row *ret);
+void hg_control_status_port(const struct hg_control *control, uint32_t idx,
+			    struct hg_status_port *ret);
+void hg_control_status_uplink(const struct hg_control *control, uint32_t idx,
+			      struct hg_status_uplink *ret);
+
+#endif

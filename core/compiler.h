@@ -1,0 +1,30 @@
+/* compiler: the few compiler attributes that the project uses, under one name each.
+ *
+ * Why        core/ is ISO C17; what goes beyond it is spelled here and nowhere else.
+ * Used by    everything.
+ */
+#ifndef HG_CORE_COMPILER_H
+#define HG_CORE_COMPILER_H
+
+#if defined(__GNUC__)
+#define HG_MUST_CHECK __attribute__((warn_unused_result))
+#define HG_LIKELY(x) __builtin_expect(!!(x), 1)
+#define HG_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define HG_PREFETCH(p) __builtin_prefetch((p), 1, 3)
+#define HG_UNUSED __attribute__((unused))
+#define HG_NOINLINE __attribute__((noinline))
+#define HG_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define HG_MUST_CHECK
+#define HG_LIKELY(x) (x)
+#define HG_UNLIKELY(x) (x)
+#define HG_PREFETCH(p) ((void)(p))
+#define HG_UNUSED
+#define HG_NOINLINE
+#define HG_ALWAYS_INLINE inline
+#endif
+
+/* Size of the unit that two processors pass between them. 64 on every x86-64 and most Arm. */
+#define HG_CACHE_LINE_BYTES 64
+
+#endif

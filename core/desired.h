@@ -1,0 +1,78 @@
+/* desired: the whole state that an operator asks for, as plain values.
+ *
+ * Why        Configuration text, JSON and single commands all end in this one struct; admission, the
+ *            reconciler and the packet lane start from it. Nothing else describes a host.
+ * Model      Flat arrays that refer to one another by index: port -> instance -> tenant -> uplink.
+ * Names      [a-z0-9][a-z0-9._-]*, up to HG_NAME_BYTES - 1, unique on the host within their kind.
+ * Memory     The arrays belong to who built the struct; readers keep nothing.
+ * Threads    Immutable once built. Errors: see core/admit.h for the check of the whole.
+ */
+#ifndef HG_CORE_DESIRED_H
+#define HG_CORE_DESIRED_H
+
+#include "core/contract.h"
+
+#include <stdbool.h>
+
+#define HG_NAME_BYTES 64
+#define HG_DEVICE_BYTES 192
+#define HG_MAC_BYTES 6
+#define HG_PORT_ADDRESSES_MAX 8
+#define HG_MTU_MIN 68u
+#define HG_MTU_MAX 65535u
+#define HG_MTU_DEFAULT 1500u
+#define HG_VLAN_NONE 0u /* untagged */
+#define HG_VLAN_MAX 4094u
+
+struct hg_address {
+	uint8_t bytes[16]; /* IPv4 in the first four */
+	uint8_t len; /* 4 or 16 */
+};
+
+struct hg_desired_uplink {
+	char name[HG_NAME_BYTES];
+	char device[HG_DEVICE_BYTES]; /* "xdp:eth1", "simnic(rate=1Gbit,ring=1024)+tap:out0" */
+	char netns[HG_NAME_BYTES]; /* where a tap is moved to; empty: here */
+	uint64_t capacity_bytes_per_s;
+	uint32_t mtu;
+};
+
+struct hg_desired_tenant {
+	char name[HG_NAME_BYTES];
+	struct hg_contract contract;
+	uint32_t uplink_idx;
+};
+
+struct hg_desired_instance {
+	char name[HG_NAME_BYTES];
+	struct hg_contract contract;
+	uint32_t tenant_idx;
+};
+
+struct hg_desired_port {
+	char name[HG_NAME_BYTES];
+	char device[HG_DEVICE_BYTES];
+	char netns[HG_NAME_BYTES];
+	uint8_t mac[HG_MAC_BYTES];
+	bool has_mac; /* false: learned from what the port sends */
+	uint16_t vlan;
+	uint32_t mtu;
+	struct hg_address addresses[HG_PORT_ADDRESSES_MAX];
+	uint32_t n_addresses;
+	uint32_t instance_idx;
+};
+
+struct hg_desired {
+	enum hg_mode mode; /* for the whole host */
+	uint32_t oversubscription_ppm; /* 1,000,000: guarantees may fill the link and no more */
+	struct hg_desired_uplink *uplinks;
+	struct hg_desired_tenant *tenants;
+	struct hg_desired_instance *instances;
+	struct hg_desired_port *ports;
+	uint32_t n_uplinks, n_tenants, n_instances, n_ports;
+};
+
+#define HG_OVERSUBSCRIPTION_NONE_PPM 1000000u
+#define HG_OVERSUBSCRIPTION_MAX_PPM 100000000u
+
+#endif

@@ -1,0 +1,147 @@
+/* sched: who may send next, on one egress link.
+ *
+ * Why        S1: every minimum is kept whatever the others do, no maximum is passed, what nobody uses
+ *            is lent by weight, and a decision costs the same with 64 instances as with 32,768.
+ * Model      A tree of two levels, tenants and their instances, over one root (the link). Two bands:
+ *            guaranteed: nodes below their minimum, earliest due first (tag R);
+ *            sharing: everyone else below their maximum, by weighted virtual time (tag F), first among
+ *            tenants and then inside the tenant.
+ *            Service in the sharing band does not charge R; service in the guaranteed band does not
+ *            charge the tenant's F; both charge the maxima (hg_caps) of instance and tenant.
+ *            (Reservation, limit and share tags: Gulati et al., "mClock", OSDI 2010. Start-time
+ *            virtual clocks: Goyal et al., SFQ, 1996. Wheels: Varghese and Lauck, 1987.)
+ * Maxima     live in struct hg_caps, because a maximum binds the sum over all links: every scheduler
+ *            whose traffic it binds points to the same hg_caps, and all of them have one owner.
+ * Promise    Over any window T, for instance and tenant alike:
+ *              sent <= max*T + burst + one packet                    (conservation)
+ *              sent >= min(min*T, offered) - burst - one packet      (guarantee, if admitted)
+ *            pop() returns a packet whenever an eligible one is queued and the root's pace allows
+ *            (work conservation, to within one tick of 1.024 us).
+ *            next_at() never lies: pop() returns nothing new before it, unless something is pushed or
+ *            changed.
+ *            Held time: at each instant a backlogged instance is held by exactly one enum hg_limit, so
+ *            the sum of held_ns equals the time it had something queued.
+ * Packets    are opaque addresses within 256 GiB above cfg.pkt_base, 64-byte aligned; never touched.
+ * Not here   Which link a packet takes (vswitch), how long it may wait (dataplane/hold).
+ * Units      wire bytes; ns on the caller's clock; now_ns must not go backwards.
+ * Memory     Caller's: hg_sched_size() bytes, 64-byte aligned, zeroed, may be lazily mapped: what no
+ *            tenant or instance uses is never touched.
+ * Threads    One owner calls everything. sample functions are for the owner too.
+ * Cost       push and pop: O(1) a packet, no heap, no scan of nodes, no division.
+ * Errors     set: -EINVAL for an index out of range or an instance whose tenant is not set;
+ *            -EBUSY for a removal while packets are queued.
+ */
+#ifndef HG_CORE_SCHED_H
+#define HG_CORE_SCHED_H
+
+#include "core/contract.h"
+#include "core/units.h"
+#include "core/verdict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- maxima, shared by the schedulers of one owner ---------------------------------------------- */
+
+struct hg_caps;
+
+size_t hg_caps_size(uint32_t max_tenants, uint32_t max_instances);
+struct hg_caps *hg_caps_init(void *memory, uint32_t max_tenants, uint32_t max_instances);
+
+/* Sets the maxima of one tenant or instance from policy->max_*, burst, reserve, idle_after and
+ * accounting. Tokens are kept, in bytes, but never more than the new burst. Follow it with
+ * hg_sched_refresh_*() on every scheduler that points here. */
+void hg_caps_set_tenant(struct hg_caps *caps, uint32_t tenant_idx, const struct hg_policy *policy,
+			hg_ns now_ns);
+void hg_caps_set_instance(struct hg_caps *caps, uint32_t instance_idx,
+			  const struct hg_policy *policy, hg_ns now_ns);
+
+/* ---- one link ----------------------------------------------------------------------------------- */
+
+struct hg_sched;
+
+struct hg_sched_cfg {
+	uint32_t max_tenants; /* in [1, 2^20] */
+	uint32_t max_instances; /* in [1, 2^20] */
+	uint32_t max_queued_pkts; /* over all instances; in [64, 2^26] */
+	uint32_t quantum_bytes; /* most wire bytes a decision takes from one instance; 0: default */
+	const void *pkt_base; /* every packet lies in [pkt_base, pkt_base + 256 GiB) */
+	struct hg_caps *caps; /* as large as this scheduler, outlives it; NULL: no maxima */
+};
+
+/* One packet on its way in or out of the scheduler. */
+struct hg_sched_item {
+	void *pkt;
+	uint32_t instance_idx;
+	uint32_t wire_bytes : 20; /* in [1, HG_WIRE_MAX_BYTES] */
+	uint32_t parts : 12; /* wire packets it will be, in [1, HG_PARTS_MAX] */
+};
+
+/* What the scheduler counted for one node, since it was set. */
+struct hg_sched_stats {
+	uint64_t sent_bytes; /* wire bytes handed out by pop */
+	uint64_t sent_pkts; /* parts handed out by pop */
+	uint64_t guaranteed_bytes; /* of sent_bytes, those from the guaranteed band */
+	uint64_t held_ns[HG_N_LIMITS]; /* up to now_ns of the sample */
+	uint32_t queued_bytes;
+	uint32_t queued_pkts; /* buffers, not parts */
+	enum hg_limit held_by; /* now; HG_LIMIT_NONE if nothing is queued */
+	bool is_active; /* tokens were withdrawn within the contract's idle time */
+};
+
+size_t hg_sched_size(const struct hg_sched_cfg *cfg);
+HG_MUST_CHECK int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg_ns now_ns,
+				struct hg_sched **ret_sched, struct hg_error *reterr);
+
+/* Pace of the link. rate 0: none. burst: what may leave at once after a pause. Live. */
+void hg_sched_set_root(struct hg_sched *s, uint64_t bytes_per_s, uint64_t burst_bytes,
+		       hg_ns now_ns);
+
+/* Adds or changes a node, live: what is queued stays queued, tokens are kept, and the new contract is
+ * in force when the call returns. Reads min, weight, burst, reserve, idle_after of the policy; the
+ * maxima go to hg_caps first. */
+HG_MUST_CHECK int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx,
+				      const struct hg_policy *policy, hg_ns now_ns,
+				      struct hg_error *reterr);
+HG_MUST_CHECK int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx,
+					uint32_t tenant_idx, const struct hg_policy *policy,
+					hg_ns now_ns, struct hg_error *reterr);
+
+/* Removes a node: an instance with nothing queued (hg_sched_drain first), a tenant without instances.
+ * The index may be used again at once. */
+HG_MUST_CHECK int hg_sched_remove_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns,
+					   struct hg_error *reterr);
+HG_MUST_CHECK int hg_sched_remove_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns,
+					 struct hg_error *reterr);
+
+/* Takes up to n of an instance's packets out, uncharged, in order. Returns how many. */
+unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sched_item *ret_items,
+			unsigned n, hg_ns now_ns);
+
+/* A maximum changed in hg_caps: look at the node again now, though it was waiting for a later time. */
+void hg_sched_refresh_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns);
+void hg_sched_refresh_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns);
+
+/* Queues items in order; each instance_idx must be set. Returns how many were taken: less than n only
+ * if max_queued_pkts is reached, and then the rest is still the caller's. */
+unsigned hg_sched_push(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
+		       hg_ns now_ns);
+
+/* Hands out up to n packets, not past max_bytes (the packet that reaches it is the last). */
+unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
+		      uint32_t max_bytes, hg_ns now_ns);
+
+/* When pop may next return something: now_ns if at once, HG_NEVER if nothing is queued. */
+hg_ns hg_sched_next_at(const struct hg_sched *s, hg_ns now_ns);
+
+uint32_t hg_sched_queued_pkts(const struct hg_sched *s);
+/* Inline in spirit: what an instance has queued now, for the bounds of the hold queue. */
+uint32_t hg_sched_instance_queued_bytes(const struct hg_sched *s, uint32_t instance_idx);
+
+void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
+			      struct hg_sched_stats *ret_stats, hg_ns now_ns);
+void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
+			    struct hg_sched_stats *ret_stats, hg_ns now_ns);
+
+#endif

@@ -1,0 +1,111 @@
+/* dataplane: the packet lane, as the control lane sees it.
+ *
+ * Why        Between the lanes three things cross: a snapshot down, counters up, a wake-up. This header
+ *            is all that the control lane knows of the packet lane.
+ * Model      hg_dp_apply() takes a whole desired state, opens what is new, builds one immutable snapshot,
+ *            hands it to every worker and returns when all of them use it. What is the same in both
+ *            (by name) keeps its queue, its tokens and its counters.
+ * Promise    apply: all or nothing. On error nothing changed. In force within 10 ms; no packet is lost
+ *            but those of instances that were removed (counted, HG_DROP_REMOVED).
+ * Devices    A port whose device is missing does not fail apply: it is down, with the reason, and opened
+ *            when hg_dp_retry() finds it. A device text that is wrong does fail.
+ * Threads    All functions from the one control thread. Sampling never stops a worker.
+ * Errors     -EINVAL -ENOSPC -EBUSY -EIO -ENOMEM -EPERM, with reterr.
+ */
+#ifndef HG_DATAPLANE_DATAPLANE_H
+#define HG_DATAPLANE_DATAPLANE_H
+
+#include "core/desired.h"
+#include "core/error.h"
+#include "core/histogram.h"
+#include "core/sched.h"
+#include "core/units.h"
+#include "core/verdict.h"
+
+struct hg_dp;
+
+struct hg_dp_cfg {
+	uint32_t n_workers; /* in [1, 16] */
+	uint32_t max_tenants; /* in [1, 65,536] */
+	uint32_t max_instances; /* in [1, 65,536] */
+	uint32_t max_ports; /* in [1, 65,536] */
+	uint32_t n_buffers; /* packet buffers of 2 KiB */
+	bool want_hugepages; /* use them if there are any; otherwise ordinary memory */
+	hg_ns spin_ns; /* how long an idle worker polls before it sleeps */
+};
+
+void hg_dp_cfg_init(struct hg_dp_cfg *cfg);
+HG_MUST_CHECK int hg_dp_create(const struct hg_dp_cfg *cfg, struct hg_dp **ret_dp,
+			       struct hg_error *reterr);
+/* Stops the workers, releases every packet, closes every device. keep_devices: leave persistent
+ * interfaces in place, to be adopted by the next start. */
+void hg_dp_destroy(struct hg_dp *dp, bool keep_devices);
+
+/* Checks what only the packet lane can (device texts), without changing anything. */
+HG_MUST_CHECK int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr);
+
+HG_MUST_CHECK int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired,
+			      struct hg_error *reterr);
+
+/* Opens again what was missing or has gone. Returns how many ports and uplinks changed their state. */
+unsigned hg_dp_retry(struct hg_dp *dp);
+
+/* ---- measurements ------------------------------------------------------------------------------- */
+
+enum hg_port_link { HG_PORT_DOWN = 0, HG_PORT_UP = 1, HG_PORT_MISSING = 2 };
+
+struct hg_dp_flow { /* one direction of one instance or tenant, since it was created */
+	uint64_t
+		offered_bytes; /* wire bytes that arrived to be sent (or received), dropped ones too */
+	uint64_t offered_pkts;
+	uint64_t sent_bytes; /* wire bytes let through, everywhere */
+	uint64_t sent_pkts;
+	uint64_t link_bytes; /* of sent_bytes, those on an uplink: what a guarantee covers */
+	uint64_t link_offered_bytes; /* of offered_bytes, likewise */
+	uint64_t marked_pkts; /* ECN: congestion experienced */
+	uint64_t drops[HG_N_DROPS];
+	uint64_t held_ns[HG_N_LIMITS]; /* adds up to wait_ns */
+	uint64_t wait_ns; /* time with something waiting */
+	uint64_t queued_bytes;
+	uint64_t link_queued_bytes; /* of queued_bytes, those for an uplink */
+	enum hg_limit held_by;
+	bool is_active;
+	struct hg_histogram wait; /* ns from the port to hand-over, per packet; instances only */
+};
+
+struct hg_dp_port_sample {
+	enum hg_port_link link;
+	char reason[128];
+	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
+	uint64_t drops[HG_N_DROPS];
+};
+
+struct hg_dp_uplink_sample {
+	enum hg_port_link link;
+	char reason[128];
+	uint64_t tx_wire_bytes, rx_wire_bytes, tx_pkts, rx_pkts;
+	uint64_t queued_bytes; /* in headgate */
+	uint64_t card_pkts, card_ring_pkts, card_bytes; /* in the card, where known */
+	uint64_t drops[HG_N_DROPS];
+};
+
+struct hg_dp_host_sample {
+	hg_ns at_ns;
+	uint64_t generation; /* of the snapshot in force, all workers */
+	uint64_t turns; /* of all workers' loops */
+	uint64_t busy_ns; /* time in turns that moved a packet */
+	uint64_t sleeps;
+	uint64_t free_buffers, n_buffers;
+	uint64_t drops[HG_N_DROPS]; /* those that no instance can be charged with */
+};
+
+/* Indices are those of the last desired state applied. */
+void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret);
+void hg_dp_sample_tenant(struct hg_dp *dp, uint32_t tenant_idx, enum hg_dir dir,
+			 struct hg_dp_flow *ret);
+void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir dir,
+			   struct hg_dp_flow *ret);
+void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sample *ret);
+void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_uplink_sample *ret);
+
+#endif

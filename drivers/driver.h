@@ -1,0 +1,108 @@
+/* driver: the provider contract of everything that carries packets.
+ *
+ * Why        Guests, containers, cards, a modelled card and a test's memory look the same from the packet
+ *            lane: a device with queues to receive from and transmit to.
+ * Life cycle
+ *   step    lane     may fail  what it does
+ *   open    control  yes       parses the device text, acquires the device; owns nothing on failure
+ *   start   control  yes       begins to receive; called once, after open
+ *   rx, tx  packet   no        by the one worker that polls the port
+ *   sample  control  no        reads counters while it runs
+ *   stop    control  no        no rx or tx follows; packets inside are released to the pool
+ *   close   control  no        releases the device; takes NULL. keep: leave what should outlive us
+ * Ownership  rx: the packets are the caller's. tx: those accepted (the first n returned) are the driver's
+ *            until it puts them back into the pool, when its far side has taken the bytes; the others
+ *            stay the caller's.
+ * Loss       A device that disappears makes rx and tx return 0 and sample() say HG_DEV_GONE with a
+ *            reason; it does no harm until it is closed.
+ * Time       now_ns is an argument. Only the driver's receive, transmit and wait make system calls.
+ * Threads    One worker for rx, tx, progress; control lane for the rest; sample from any thread.
+ * Plug in    drivers/registry.c lists them all; tests/component/driver_suite.c is run over each.
+ */
+#ifndef HG_DRIVERS_DRIVER_H
+#define HG_DRIVERS_DRIVER_H
+
+#include "core/desired.h"
+#include "core/error.h"
+#include "core/units.h"
+#include "core/verdict.h"
+#include "vswitch/pkt.h"
+
+#include <stdbool.h>
+
+enum hg_dev_cap {
+	HG_DEV_TX_CSUM = 1u << 0, /* takes NEEDS_CSUM as it is */
+	HG_DEV_TX_TSO4 = 1u << 1, /* takes HG_GSO_TCP4 whole */
+	HG_DEV_TX_TSO6 = 1u << 2, /* takes HG_GSO_TCP6 whole */
+	HG_DEV_TX_USO = 1u << 3, /* takes HG_GSO_UDP whole */
+	HG_DEV_RX_PUSHES_BACK =
+		1u << 4, /* unread packets wait in the guest; otherwise: always drain */
+};
+
+enum hg_dev_link { HG_DEV_DOWN = 0, HG_DEV_UP = 1, HG_DEV_GONE = 2 };
+
+struct hg_dev_cfg {
+	const char *device; /* as in the configuration: "tap:web1-0" */
+	const char *netns; /* name or path; "" : here */
+	const uint8_t *mac; /* 6 bytes to give the far end where the driver makes it; NULL: any */
+	uint32_t mtu;
+	struct hg_pool *pool; /* outlives the device */
+	/* For drivers that must know whom to take packets for (xdp on a shared card): the addresses of
+	 * the instances behind it, updated by set_macs. */
+	bool is_uplink;
+};
+
+/* Counted by the driver; each field has one writer, the polling worker. */
+struct hg_dev_stats {
+	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes; /* buffers' frames; frame bytes */
+	uint64_t rx_dropped; /* by the kernel or the card before we saw them, as far as it tells */
+	uint64_t drops[HG_N_DROPS];
+};
+
+struct hg_dev_state {
+	enum hg_dev_link link;
+	char reason[128]; /* why it is not up; one sentence */
+	uint32_t caps; /* enum hg_dev_cap */
+	uint32_t mtu;
+	/* The card's transmit queue, where the driver knows it. */
+	uint64_t ring_used_pkts, ring_size_pkts, ring_used_bytes;
+};
+
+struct hg_dev;
+
+struct hg_driver {
+	const char *name; /* the word before the colon */
+	HG_MUST_CHECK int (*open)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
+				  struct hg_error *reterr);
+	HG_MUST_CHECK int (*start)(struct hg_dev *dev, struct hg_error *reterr);
+	void (*stop)(struct hg_dev *dev);
+	void (*close)(struct hg_dev *dev, bool keep);
+	unsigned (*rx)(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns);
+	unsigned (*tx)(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns);
+	/* A descriptor that becomes readable when rx has something; -1: none, poll it. */
+	int (*fd)(const struct hg_dev *dev);
+	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
+	 * again: HG_NEVER if nothing is under way. */
+	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);
+	void (*sample)(const struct hg_dev *dev, struct hg_dev_state *ret_state,
+		       struct hg_dev_stats *ret_stats);
+	/* Optional. Whom packets are taken for, where the driver shares its device with the host. */
+	HG_MUST_CHECK int (*set_macs)(struct hg_dev *dev, const uint8_t (*macs)[HG_MAC_BYTES],
+				      unsigned n, struct hg_error *reterr);
+};
+
+/* Every device begins with this; the rest is the driver's. */
+struct hg_dev {
+	const struct hg_driver *driver;
+	uint32_t caps; /* enum hg_dev_cap, fixed after start */
+	uint32_t mtu;
+};
+
+/* Opens the device that cfg->device names, through the driver of that name, wrappers included:
+ * "simnic(rate=1Gbit,ring=1024)+tap:out0". -EINVAL names the drivers there are. */
+HG_MUST_CHECK int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
+			      struct hg_error *reterr);
+/* The same check without opening anything, for --check. */
+HG_MUST_CHECK int hg_dev_check(const char *device, struct hg_error *reterr);
+
+#endif

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Reads the layers off the include lines and fails when a directory includes one it may not.
+
+Usage: check_layers.py ROOT
+"""
+import os
+import re
+import sys
+
+STDLIB_CORE = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "string.h", "stdatomic.h"}
+OWN = ["core", "vswitch", "drivers", "dataplane", "host", "control", "api", "sim", "ext", "apps"]
+
+# directory: (directories or single headers it may include from the root, may use DPDK?, libraries)
+# libraries: None = any system header that is not DPDK's; a set = only these.
+RULES = {
+    "core": ({"core"}, False, STDLIB_CORE),
+    "vswitch": ({"core", "vswitch"}, False, STDLIB_CORE),
+    "drivers": ({"core", "vswitch", "drivers"}, True, None),
+    "dataplane": ({"core", "vswitch", "dataplane", "drivers/driver.h"}, True, None),
+    "host": ({"core/units.h", "core/error.h", "core/compiler.h", "host"}, False, None),
+    "control": ({"core", "host", "control", "dataplane/dataplane.h"}, False, None),
+    "api": ({"core", "api", "control/control.h"}, False, None),
+    "sim": ({"core", "vswitch", "sim", "drivers/driver.h", "drivers/simnic.h"}, False, None),
+    "ext": ({"core", "vswitch", "ext"}, False, None),
+}
+# Drivers that must build without DPDK.
+PURE_DRIVERS = {"driver.h", "dummy.c", "dummy.h", "simnic.c", "simnic.h", "wire.c", "wire.h"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+
+
+def problems(root):
+    for top, (own_ok, dpdk_ok, libs) in RULES.items():
+        base = os.path.join(root, top)
+        for folder, _, names in os.walk(base):
+            for name in sorted(names):
+                if not name.endswith((".c", ".h")):
+                    continue
+                path = os.path.join(folder, name)
+                rel = os.path.relpath(path, root)
+                is_test = name.endswith("_test.c")
+                for number, line in enumerate(open(path, encoding="utf-8"), 1):
+                    match = INCLUDE.match(line)
+                    if not match:
+                        continue
+                    header = match.group(2)
+                    where = f"{rel}:{number}: includes {header}"
+                    first = header.split("/")[0]
+                    if first in OWN:
+                        if not any(header == ok or first == ok for ok in own_ok):
+                            yield f"{where}; {top}/ may use only {', '.join(sorted(own_ok))}"
+                    elif first == "tests":
+                        if not is_test:
+                            yield f"{where}; only tests may use tests/"
+                    elif match.group(1) == '"':
+                        yield f"{where}; write includes from the root of the project"
+                    elif header.startswith("rte_"):
+                        if not dpdk_ok or (top == "drivers" and name in PURE_DRIVERS):
+                            yield f"{where}; no DPDK in this layer"
+                    elif libs is not None and header not in libs and not is_test:
+                        yield f"{where}; {top}/ may use only {', '.join(sorted(libs))}"
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: check_layers.py ROOT")
+    found = list(problems(sys.argv[1]))
+    for text in found:
+        print(text)
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()
