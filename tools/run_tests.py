@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Builds headgate and runs all of its tests; the last line is "N passed, N failed, N skipped".
+
+The tiers, in the order in which they run:
+  style      clang-format, layers, docs/conformance.d names tests that exist
+  build      release; everything that meson knows: unit, property, component, fuzz corpora
+  install    meson install into an empty folder puts everything in place
+  sanitizer  the same tests built with AddressSanitizer and UndefinedBehaviorSanitizer
+  fuzz       libFuzzer on the parser and the configuration, for a few seconds each
+  smoke      the real daemon, network namespaces and kernel TCP; needs root
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
+FUZZ_SECONDS = 15  # for each target; long enough to leave the corpus behind
+FUZZ_SECONDS_LONG = 600
+ROUNDS_LONG = 20000  # random histories of each property test
+SMOKE_TIMEOUT_S = 420
+
+
+class Tally:
+    """Counts single tests over all programs that ran."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, tier, name, output, ok, skipped=False):
+        """One program: by its own last line if it counts its tests, else as one test."""
+        lines = output.rstrip().splitlines()
+        found = TOTALS.match(lines[-1].strip()) if lines else None
+        passed, failed, skips = (int(n) for n in found.groups()) if found else (0, 0, 0)
+        if not found:
+            passed, failed, skips = int(ok and not skipped), int(not ok), int(skipped)
+        elif not ok and failed == 0:
+            failed = 1  # it counted no failure and still ended badly
+        if skips and IN_CI:
+            failed, skips = failed + skips, 0
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skips
+        if failed:
+            self.failures.append(f"{tier}: {name}")
+        return found is not None
+
+    def one(self, tier, name, ok, output=""):
+        print(f"{'ok      ' if ok else 'FAILED  '} {name}", flush=True)
+        if not ok and output:
+            print(output.rstrip())
+        self.add(tier, name, "", ok)
+
+
+def say(text):
+    print(f"\n== {text}", flush=True)
+
+
+def call(args, quiet=False, **options):
+    """Runs a command in the root of the project; returns (succeeded, output)."""
+    done = subprocess.run(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", check=False, **options)
+    if done.returncode != 0 and not quiet:
+        print(done.stdout[-6000:])
+    return done.returncode == 0, done.stdout
+
+
+def sources():
+    names = call(["git", "ls-files", "*.c", "*.h"], quiet=True)[1].split()
+    if not names:  # not a checkout: a released archive
+        names = [os.path.relpath(os.path.join(folder, name), ROOT)
+                 for folder, _, files in os.walk(ROOT) for name in files
+                 if name.endswith((".c", ".h")) and "/build" not in folder]
+    return [name for name in names if os.path.exists(os.path.join(ROOT, name))]
+
+
+def style(tally):
+    say("style")
+    ok, output = call(["clang-format", "--dry-run", "--Werror"] + sources(), quiet=True)
+    tally.one("style", "clang-format", ok, output[-3000:])
+    ok, output = call(["tools/check_layers.py", ROOT], quiet=True)
+    tally.one("style", "layers", ok, output)
+    if os.path.isdir(os.path.join(ROOT, "docs/conformance.d")):
+        ok, output = call(["tools/conformance.py", "--check"], quiet=True)
+        tally.one("style", "conformance", ok, output)
+
+
+def build(tally, folder, options, env=None):
+    """Configures (anew if the options changed) and builds; progress is ninja's own."""
+    path = os.path.join(ROOT, folder)
+    env = {**os.environ, **(env or {})}
+    if not os.path.exists(os.path.join(path, "build.ninja")):
+        ok, _ = call(["meson", "setup", folder] + options, env=env)
+    else:
+        ok, _ = call(["meson", "configure", folder] + [o for o in options if o.startswith("-D")],
+                     env=env)
+    if ok:
+        ok = subprocess.run(["ninja", "-C", path], env=env, check=False,
+                            stdout=None if sys.stdout.isatty() else subprocess.DEVNULL
+                            ).returncode == 0
+        if not ok and not sys.stdout.isatty():
+            call(["ninja", "-C", path], env=env)
+    tally.one(folder, f"builds ({folder})", ok)
+    return ok
+
+
+def meson_tests(tally, folder, suites, test_args=(), timeout_factor=2, env=None):
+    """Runs suites of one build folder and adds up what each program counted."""
+    log = os.path.join(ROOT, folder, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.remove(log)
+    known = call(["meson", "introspect", "--tests", folder], quiet=True)[1]
+    present = {s.split(":")[-1] for t in json.loads(known) for s in t["suite"]}
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "-t", str(timeout_factor)]
+    for suite in suites:
+        if suite in present:
+            command += ["--suite", suite]
+    if "--suite" not in command:
+        return
+    for arg in test_args:
+        command.append(f"--test-args={arg}")
+    subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, **(env or {})})
+    for line in open(log, encoding="utf-8") if os.path.exists(log) else ():
+        test = json.loads(line)
+        ok = test["result"] in ("OK", "EXPECTEDFAIL", "SKIP")
+        tally.add(folder, test["name"], test.get("stdout", ""), ok, test["result"] == "SKIP")
+        if not ok:
+            print(f"\n---- {test['name']}: {test['result']}")
+            print((test.get("stdout", "") + test.get("stderr", ""))[-4000:])
+
+
+def install(tally):
+    """Everything must land where a package would put it."""
+    say("install")
+    target = os.path.join(ROOT, "build", "installed")
+    ok, output = call(["meson", "install", "-C", "build", "--no-rebuild", "--destdir", target,
+                       "--quiet"])
+    found = {os.path.basename(name) for folder, _, names in os.walk(target) for name in names}
+    for name in ("headgated", "headgate", "headgated.service", "headgated.example.yaml"):
+        tally.one("install", f"installs {name}", ok and name in found, output[-500:])
+
+
+def fuzz(tally, seconds):
+    say(f"fuzz, {seconds} s each")
+    if not build(tally, "build-fuzz", ["-Dfuzz=true", "-Db_sanitize=address,undefined",
+                                       "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
+                 env={"CC": "clang"}):
+        return
+    targets = []
+    for folder, _, names in os.walk(os.path.join(ROOT, "build-fuzz")):
+        targets += [os.path.join(folder, name) for name in names
+                    if name.endswith("_fuzz") and os.access(os.path.join(folder, name), os.X_OK)]
+    for target in sorted(targets):
+        name = os.path.basename(target)
+        corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name)
+        found = os.path.join(ROOT, "build-fuzz", "corpus-" + name)
+        os.makedirs(found, exist_ok=True)
+        command = [target, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10",
+                   f"-artifact_prefix={found}-", "-close_fd_mask=1", found]
+        ok, output = call(command + ([corpus] if os.path.isdir(corpus) else []), quiet=True)
+        tally.one("fuzz", name, ok, output[-4000:])
+
+
+def smoke(tally, is_long):
+    say("smoke: the daemon, namespaces and kernel TCP")
+    folder = os.path.join(ROOT, "tests", "smoke")
+    names = sorted(n for n in os.listdir(folder) if n.endswith("_test.py"))
+    if os.geteuid() != 0:
+        for name in names:
+            print(f"skipped  {name}: needs root for network namespaces")
+            tally.add("smoke", name, "", True, skipped=True)
+        return
+    env = {**os.environ, "HEADGATE_LONG": "1" if is_long else ""}
+    for name in names:
+        print(f"-- {name}", flush=True)
+        output = []
+        child = subprocess.Popen([sys.executable, os.path.join(folder, name)], cwd=ROOT, env=env,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in child.stdout:
+            print(line, end="", flush=True)
+            output.append(line)
+        ok = child.wait() in (0, 77)
+        tally.add("smoke", name, "".join(output), ok, child.returncode == 77)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./test", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--long", action="store_true",
+                        help="more rounds of random histories, ten minutes of fuzzing for each "
+                        "target, and a soak of the whole")
+    parser.add_argument("--tier", action="append", metavar="NAME",
+                        choices=["style", "build", "install", "sanitizer", "fuzz", "smoke"],
+                        help="only this tier (may be repeated); the release build always runs")
+    args = parser.parse_args()
+    wants = lambda tier: not args.tier or tier in args.tier
+    began, tally = time.monotonic(), Tally()
+    rounds = ["--rounds", str(ROUNDS_LONG), "--seed", str(int(time.time()))] if args.long else []
+
+    if wants("style"):
+        style(tally)
+    say("build and test")
+    if build(tally, "build", ["-Dbuildtype=release"]):
+        if wants("build"):
+            meson_tests(tally, "build", ["unit", "component", "fuzz"])
+            meson_tests(tally, "build", ["property"], rounds, 60 if args.long else 2)
+        if wants("install"):
+            install(tally)
+        if wants("sanitizer"):
+            say("sanitizers")
+            if build(tally, "build-asan", ["-Dbuildtype=debugoptimized", "-Db_lundef=false",
+                                           "-Db_sanitize=address,undefined"]):
+                meson_tests(tally, "build-asan", ["unit", "property", "component", "fuzz"],
+                            timeout_factor=10)
+        if wants("fuzz"):
+            fuzz(tally, FUZZ_SECONDS_LONG if args.long else FUZZ_SECONDS)
+        if wants("smoke"):
+            smoke(tally, args.long)
+
+    say(f"{time.monotonic() - began:.0f} s")
+    for failure in tally.failures:
+        print(f"FAILED   {failure}")
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    sys.exit(1 if tally.failed or not tally.passed else 0)
+
+
+if __name__ == "__main__":
+    main()
