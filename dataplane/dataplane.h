@@ -55,6 +55,9 @@ unsigned hg_dp_retry(struct hg_dp *dp);
 enum hg_port_link { HG_PORT_DOWN = 0, HG_PORT_UP = 1, HG_PORT_MISSING = 2 };
 
 struct hg_dp_flow { /* one direction of one instance or tenant, since it was created */
+	/* When these counters were true, on the clock of hg_dp_host_sample: a rate is judged over the time
+	 * between two samples, and the caller may be held up between its own clock and the counters. */
+	hg_ns at_ns;
 	uint64_t
 		offered_bytes; /* wire bytes that arrived to be sent (or received), dropped ones too */
 	uint64_t offered_pkts;
