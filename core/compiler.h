@@ -6,6 +6,8 @@
 #ifndef HG_CORE_COMPILER_H
 #define HG_CORE_COMPILER_H
 
+#include <stdint.h>
+
 #if defined(__GNUC__)
 #define HG_MUST_CHECK __attribute__((warn_unused_result))
 #define HG_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -23,6 +25,20 @@
 #define HG_NOINLINE
 #define HG_ALWAYS_INLINE inline
 #endif
+
+/* The place of the highest bit set, in [0, 63]. value must not be 0. */
+static HG_ALWAYS_INLINE unsigned hg_log2_u64(uint64_t value)
+{
+#if defined(__GNUC__)
+	return 63u - (unsigned)__builtin_clzll(value);
+#else
+	unsigned place = 0;
+
+	while (value >>= 1)
+		place++;
+	return place;
+#endif
+}
 
 /* Size of the unit that two processors pass between them. 64 on every x86-64 and most Arm. */
 #define HG_CACHE_LINE_BYTES 64

@@ -2,7 +2,8 @@
  *
  * Why        A refusal that does not say where, what and what is allowed costs its reader an hour.
  * Model      The caller owns a struct hg_error and passes it as the last parameter, or NULL. The
- *            callee fills it and returns the same negative code. The first error wins.
+ *            callee fills it and returns the same negative code. The first error wins, so the struct
+ *            is cleared before it is used.
  * Codes      -EINVAL -ENOENT -EEXIST -ENOSPC (does not fit: admission) -EBUSY -EAGAIN -EPERM
  *            -ENOTSUP -ENOMEM -EIO -ETIMEDOUT. Numbers are Linux's; core may not include errno.h.
  * Path       Where in the configuration, as people write it: tenants[0].contract.out.min

@@ -10,7 +10,8 @@
  * Text       rate: NUMBER(bit|Kbit|Mbit|Gbit|Tbit), SI, or Kibit..., IEC.
  *            size: NUMBER(B|KB|MB|GB|KiB|MiB|GiB). time: NUMBER(ns|us|ms|s|m|h).
  *            packet rate: NUMBER(pps|Kpps|Mpps). NUMBER may have a decimal point. A bare number is an
- *            error (but for 0), and so are `bps` and `MB/s`, with a hint at what is meant.
+ *            error (but for 0), and so are `bps` and `MB/s`, with a hint at what is meant. What is no
+ *            whole number of inner units is rounded to the nearest; what would round to 0 is an error.
  * Memory     No allocation; text is written to the caller's buffer, always terminated.
  * Threads    Any.
  * Errors     parse: -EINVAL with reterr (sentence says what is allowed); outputs then untouched.
@@ -57,8 +58,8 @@ HG_MUST_CHECK int hg_time_parse(const char *text, hg_ns *ret_ns, struct hg_error
 HG_MUST_CHECK int hg_pkt_rate_parse(const char *text, uint64_t *ret_pkts_per_s,
 				    struct hg_error *reterr);
 
-/* Text that the parser above reads back to the same value, as short as it can be: "10Gbit", "256KiB",
- * "1.5ms". Returns buf. 32 bytes always suffice. */
+/* Text that the parser above reads back to the same value, as short as it can be with a unit: "10Gbit",
+ * "256KiB", "1.5ms", "0s". Returns buf. 32 bytes always suffice. Durations are >= 0. */
 char *hg_rate_format(char *buf, size_t size, uint64_t bytes_per_s);
 char *hg_size_format(char *buf, size_t size, uint64_t bytes);
 char *hg_time_format(char *buf, size_t size, hg_ns ns);

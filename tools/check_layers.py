@@ -7,7 +7,8 @@ import os
 import re
 import sys
 
-STDLIB_CORE = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "string.h", "stdatomic.h"}
+STDLIB_CORE = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "string.h", "stdatomic.h",
+               "stdarg.h"}
 OWN = ["core", "vswitch", "drivers", "dataplane", "host", "control", "api", "sim", "ext", "apps"]
 
 # directory: (directories or single headers it may include from the root, may use DPDK?, libraries)
