@@ -4,12 +4,18 @@
  * Model      For each uplink and direction: sum over its tenants of max(tenant.min, sum of its
  *            instances' min) <= capacity * oversubscription. The root of an uplink is paced at
  *            HG_ROOT_PACE_PPM of its capacity, so that is what can be promised.
- *            Inside a tenant that has a minimum: sum of its instances' minima <= the tenant's; an
- *            instance's minimum <= its tenant's maximum.
+ *            Inside a tenant: sum of its instances' minima <= the tenant's minimum, if it has one, and
+ *            <= its maximum, if it has one, since that binds the sum.
  * Promise    Whatever is admitted without oversubscription, the scheduler keeps.
- * Cost       O(tenants + instances), no allocation: `scratch` has room for n_tenants uint64_t.
- * Errors     -ENOSPC, naming the sum, the capacity and the largest contracts in the sum;
- *            -EINVAL for an index out of range, a duplicate name or a duplicate MAC in one VLAN.
+ * Not here   Whether a device exists (drivers), how text is read (api).
+ * Units      bytes per second of wire bytes. Threads: any.
+ * Cost       O(uplinks * tenants + instances + ports), no allocation: the caller lends `scratch`.
+ * Errors     The path says where, as the configuration nests: tenants[0].instances[2].ports[1].mac.
+ *            -ENOSPC naming the sum, what can be promised and the largest contracts in the sum; the path
+ *            is that of the tenant or instance with which the sum passed the limit.
+ *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address taken in
+ *            its VLAN or not an individual one, a field out of range, a contract that is not valid, an
+ *            instance's minimum above its tenant's maximum, and too little scratch.
  */
 #ifndef HG_CORE_ADMIT_H
 #define HG_CORE_ADMIT_H
@@ -20,7 +26,10 @@
  * the card. 99.5 %: measured as the least margin at which a card's queue stays short. */
 #define HG_ROOT_PACE_PPM 995000u
 
+/* How many words of scratch hg_admit() needs: at most 4 for each thing of the most numerous kind. */
+size_t hg_admit_scratch_words(const struct hg_desired *desired);
+
 HG_MUST_CHECK int hg_admit(const struct hg_desired *desired, uint64_t *scratch,
-			   struct hg_error *reterr);
+			   size_t n_scratch_words, struct hg_error *reterr);
 
 #endif

@@ -1,0 +1,567 @@
+#include "core/admit.h"
+#include "core/text.h"
+
+#include <string.h>
+
+#define PPM UINT64_C(1000000)
+/* Contracts named in a refusal: enough to see who it is about, short enough to read. */
+#define N_LARGEST 3u
+
+struct admission {
+	const struct hg_desired *desired;
+	uint64_t *scratch;
+	size_t n_slots; /* of scratch as a hash table; a power of two */
+	struct hg_error *reterr;
+};
+
+/* ---- paths -------------------------------------------------------------------------------------- */
+
+enum kind { UPLINK, TENANT, INSTANCE, PORT };
+
+static const char *const kind_name[] = {"uplink", "tenant", "instance", "port"};
+static const char *const kind_key[] = {"uplinks", "tenants", "instances", "ports"};
+
+/* What stands behind the index of a thing's parent in the path: its place among its brothers, as the flat
+ * arrays keep the order of the file. */
+static uint32_t place_of(const struct hg_desired *d, enum kind kind, uint32_t idx)
+{
+	uint32_t place = 0;
+
+	for (uint32_t i = 0; i < idx; i++) {
+		if (kind == INSTANCE)
+			place += d->instances[i].tenant_idx == d->instances[idx].tenant_idx;
+		else
+			place += d->ports[i].instance_idx == d->ports[idx].instance_idx;
+	}
+	return place;
+}
+
+static void put_in_front(struct hg_error *err, const char *key, uint32_t idx)
+{
+	char part[32];
+	struct hg_text text;
+
+	hg_text_init(&text, part, sizeof(part));
+	hg_text_add_index(&text, key, idx);
+	hg_error_at(err, part);
+}
+
+/* Puts where the thing stands in front of the path. Of a thing whose parent is not there, the place in the
+ * flat array is all there is. */
+static int at(const struct admission *a, enum kind kind, uint32_t idx, const char *field, int rc)
+{
+	const struct hg_desired *d = a->desired;
+
+	hg_error_at(a->reterr, field);
+	if (kind == PORT) {
+		if (d->ports[idx].instance_idx >= d->n_instances) {
+			put_in_front(a->reterr, kind_key[PORT], idx);
+			return rc;
+		}
+		put_in_front(a->reterr, kind_key[PORT], place_of(d, PORT, idx));
+		idx = d->ports[idx].instance_idx;
+		kind = INSTANCE;
+	}
+	if (kind == INSTANCE && d->instances[idx].tenant_idx < d->n_tenants) {
+		put_in_front(a->reterr, kind_key[INSTANCE], place_of(d, INSTANCE, idx));
+		idx = d->instances[idx].tenant_idx;
+		kind = TENANT;
+	}
+	put_in_front(a->reterr, kind_key[kind], idx);
+	return rc;
+}
+
+/* ---- names and addresses ------------------------------------------------------------------------ */
+
+static uint32_t count(const struct hg_desired *d, enum kind kind)
+{
+	switch (kind) {
+	case UPLINK:
+		return d->n_uplinks;
+	case TENANT:
+		return d->n_tenants;
+	case INSTANCE:
+		return d->n_instances;
+	default:
+		return d->n_ports;
+	}
+}
+
+static const char *name_of(const struct hg_desired *d, enum kind kind, uint32_t idx)
+{
+	switch (kind) {
+	case UPLINK:
+		return d->uplinks[idx].name;
+	case TENANT:
+		return d->tenants[idx].name;
+	case INSTANCE:
+		return d->instances[idx].name;
+	default:
+		return d->ports[idx].name;
+	}
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_name(const char *name)
+{
+	if (memchr(name, '\0', HG_NAME_BYTES) == NULL || !is_alnum(name[0]))
+		return false;
+	for (; *name != '\0'; name++) {
+		if (!is_alnum(*name) && *name != '.' && *name != '_' && *name != '-')
+			return false;
+	}
+	return true;
+}
+
+/* FNV-1a, by Fowler, Noll and Vo. */
+static uint64_t hash(const void *data, size_t n_bytes, uint64_t seed)
+{
+	const uint8_t *bytes = data;
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	for (size_t i = 0; i < n_bytes; i++)
+		h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return h ^ (h >> 32);
+}
+
+static void clear_slots(const struct admission *a)
+{
+	memset(a->scratch, 0, a->n_slots * sizeof(a->scratch[0]));
+}
+
+static int check_names(const struct admission *a, enum kind kind)
+{
+	clear_slots(a);
+	for (uint32_t idx = 0; idx < count(a->desired, kind); idx++) {
+		const char *name = name_of(a->desired, kind, idx);
+		size_t slot;
+
+		if (!is_name(name))
+			return at(a, kind, idx, "name",
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "a name is 1 to 63 of a-z 0-9 . _ - and begins with "
+					       "a letter"
+					       " or digit",
+					       NULL));
+		slot = hash(name, strlen(name), 0) & (a->n_slots - 1u);
+		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {
+			uint32_t other = (uint32_t)(a->scratch[slot] - 1u);
+
+			if (strcmp(name, name_of(a->desired, kind, other)) == 0)
+				return at(a, kind, idx, "name",
+					  hg_error_set(a->reterr, -HG_EINVAL, "there is another ",
+						       kind_name[kind], " called ", name, NULL));
+		}
+		a->scratch[slot] = idx + 1u;
+	}
+	return 0;
+}
+
+static bool is_individual(const uint8_t mac[HG_MAC_BYTES])
+{
+	static const uint8_t zero[HG_MAC_BYTES];
+
+	return (mac[0] & 1u) == 0 && memcmp(mac, zero, HG_MAC_BYTES) != 0;
+}
+
+static int check_macs(const struct admission *a)
+{
+	const struct hg_desired_port *ports = a->desired->ports;
+
+	clear_slots(a);
+	for (uint32_t idx = 0; idx < a->desired->n_ports; idx++) {
+		const struct hg_desired_port *port = &ports[idx];
+		size_t slot;
+
+		if (!port->has_mac)
+			continue;
+		if (!is_individual(port->mac))
+			return at(
+				a, PORT, idx, "mac",
+				hg_error_set(
+					a->reterr, -HG_EINVAL,
+					"a port's MAC address is an individual one: its first byte"
+					" even, and not all zero",
+					NULL));
+		slot = hash(port->mac, HG_MAC_BYTES, port->vlan) & (a->n_slots - 1u);
+		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {
+			const struct hg_desired_port *other = &ports[a->scratch[slot] - 1u];
+
+			if (other->vlan == port->vlan &&
+			    memcmp(other->mac, port->mac, HG_MAC_BYTES) == 0)
+				return at(a, PORT, idx, "mac",
+					  hg_error_set(a->reterr, -HG_EINVAL, "port ", other->name,
+						       " has the same address in the same VLAN",
+						       NULL));
+		}
+		a->scratch[slot] = idx + 1u;
+	}
+	return 0;
+}
+
+/* ---- single fields ------------------------------------------------------------------------------ */
+
+static int bad_idx(const struct admission *a, enum kind parent)
+{
+	return hg_error_set(a->reterr, -HG_EINVAL, "belongs to no ", kind_name[parent],
+			    " that there is", NULL);
+}
+
+static int check_indices(const struct admission *a)
+{
+	const struct hg_desired *d = a->desired;
+
+	for (uint32_t i = 0; i < d->n_tenants; i++) {
+		if (d->tenants[i].uplink_idx >= d->n_uplinks)
+			return at(a, TENANT, i, "uplink", bad_idx(a, UPLINK));
+	}
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		if (d->instances[i].tenant_idx >= d->n_tenants)
+			return at(a, INSTANCE, i, "tenant", bad_idx(a, TENANT));
+	}
+	for (uint32_t i = 0; i < d->n_ports; i++) {
+		if (d->ports[i].instance_idx >= d->n_instances)
+			return at(a, PORT, i, "instance", bad_idx(a, INSTANCE));
+	}
+	return 0;
+}
+
+static int out_of_range(const struct admission *a, uint64_t got, uint64_t lo, uint64_t hi)
+{
+	char shown[96];
+	struct hg_text text;
+
+	hg_text_init(&text, shown, sizeof(shown));
+	hg_text_add_u64(&text, got);
+	hg_text_add(&text, " is out of range: allowed is ");
+	hg_text_add_u64(&text, lo);
+	hg_text_add(&text, " to ");
+	hg_text_add_u64(&text, hi);
+	return hg_error_set(a->reterr, -HG_EINVAL, shown, NULL);
+}
+
+static bool is_mtu(uint32_t mtu)
+{
+	return mtu >= HG_MTU_MIN && mtu <= HG_MTU_MAX;
+}
+
+static int check_uplink(const struct admission *a, uint32_t idx)
+{
+	const struct hg_desired_uplink *uplink = &a->desired->uplinks[idx];
+	char got[32], lo[32], hi[32];
+
+	if (!is_mtu(uplink->mtu))
+		return at(a, UPLINK, idx, "mtu",
+			  out_of_range(a, uplink->mtu, HG_MTU_MIN, HG_MTU_MAX));
+	if (uplink->capacity_bytes_per_s >= HG_RATE_MIN_BYTES_PER_S &&
+	    uplink->capacity_bytes_per_s <= HG_RATE_MAX_BYTES_PER_S)
+		return 0;
+	return at(a, UPLINK, idx, "capacity",
+		  hg_error_set(a->reterr, -HG_EINVAL,
+			       hg_rate_format(got, sizeof(got), uplink->capacity_bytes_per_s),
+			       " is out of range: allowed is ",
+			       hg_rate_format(lo, sizeof(lo), HG_RATE_MIN_BYTES_PER_S), " to ",
+			       hg_rate_format(hi, sizeof(hi), HG_RATE_MAX_BYTES_PER_S), NULL));
+}
+
+static int check_port(const struct admission *a, uint32_t idx)
+{
+	const struct hg_desired_port *port = &a->desired->ports[idx];
+
+	if (!is_mtu(port->mtu))
+		return at(a, PORT, idx, "mtu", out_of_range(a, port->mtu, HG_MTU_MIN, HG_MTU_MAX));
+	if (port->vlan > HG_VLAN_MAX)
+		return at(a, PORT, idx, "vlan", out_of_range(a, port->vlan, 0, HG_VLAN_MAX));
+	if (port->n_addresses > HG_PORT_ADDRESSES_MAX)
+		return at(a, PORT, idx, "addresses",
+			  hg_error_set(a->reterr, -HG_EINVAL, "at most 8 addresses a port", NULL));
+	for (uint32_t i = 0; i < port->n_addresses; i++) {
+		if (port->addresses[i].len != 4 && port->addresses[i].len != 16)
+			return at(a, PORT, idx, "addresses",
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "an address is 4 bytes (IPv4) or 16 (IPv6)", NULL));
+	}
+	return 0;
+}
+
+static int check_instance(const struct admission *a, uint32_t idx)
+{
+	const struct hg_desired_instance *instance = &a->desired->instances[idx];
+	const struct hg_desired_tenant *tenant = &a->desired->tenants[instance->tenant_idx];
+	int rc = hg_contract_validate(&instance->contract, a->reterr);
+
+	if (rc < 0)
+		return at(a, INSTANCE, idx, "contract", rc);
+	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
+		uint64_t min = instance->contract.dir[dir].min_bytes_per_s;
+		uint64_t max = tenant->contract.dir[dir].max_bytes_per_s;
+		char min_text[32], max_text[32];
+
+		if (max == 0 || min <= max)
+			continue;
+		return at(a, INSTANCE, idx, dir == HG_OUT ? "contract.out.min" : "contract.in.min",
+			  hg_error_set(a->reterr, -HG_EINVAL,
+				       hg_rate_format(min_text, sizeof(min_text), min),
+				       " is more than the max of tenant ", tenant->name, ", ",
+				       hg_rate_format(max_text, sizeof(max_text), max), NULL));
+	}
+	return 0;
+}
+
+static int check_fields(const struct admission *a)
+{
+	const struct hg_desired *d = a->desired;
+	int rc = 0;
+
+	if (d->oversubscription_ppm < 1 || d->oversubscription_ppm > HG_OVERSUBSCRIPTION_MAX_PPM) {
+		rc = out_of_range(a, d->oversubscription_ppm, 1, HG_OVERSUBSCRIPTION_MAX_PPM);
+		hg_error_at(a->reterr, "oversubscription");
+		return rc;
+	}
+	for (uint32_t i = 0; i < d->n_uplinks && rc == 0; i++)
+		rc = check_uplink(a, i);
+	for (uint32_t i = 0; i < d->n_tenants && rc == 0; i++) {
+		rc = hg_contract_validate(&d->tenants[i].contract, a->reterr);
+		if (rc < 0)
+			return at(a, TENANT, i, "contract", rc);
+	}
+	for (uint32_t i = 0; i < d->n_instances && rc == 0; i++)
+		rc = check_instance(a, i);
+	for (uint32_t i = 0; i < d->n_ports && rc == 0; i++)
+		rc = check_port(a, i);
+	return rc;
+}
+
+/* ---- sums --------------------------------------------------------------------------------------- */
+
+/* The contracts that weigh most in a sum, largest first; of two alike the one that came first. */
+struct largest {
+	const char *name[N_LARGEST];
+	uint64_t bytes_per_s[N_LARGEST]; /* 0: none */
+};
+
+static void enter(struct largest *l, const char *name, uint64_t bytes_per_s)
+{
+	for (unsigned i = 0; i < N_LARGEST; i++) {
+		const char *next_name = l->name[i];
+		uint64_t next = l->bytes_per_s[i];
+
+		if (bytes_per_s <= next)
+			continue;
+		l->name[i] = name;
+		l->bytes_per_s[i] = bytes_per_s;
+		name = next_name;
+		bytes_per_s = next;
+	}
+}
+
+static void add_rate(struct hg_text *text, const char *before, uint64_t bytes_per_s)
+{
+	char shown[32];
+
+	hg_text_add(text, before);
+	hg_text_add(text, hg_rate_format(shown, sizeof(shown), bytes_per_s));
+}
+
+static void add_largest(struct hg_text *text, const struct largest *l)
+{
+	for (unsigned i = 0; i < N_LARGEST && l->bytes_per_s[i] > 0; i++) {
+		hg_text_add(text, i == 0 ? "; largest: " : ", ");
+		hg_text_add(text, l->name[i]);
+		add_rate(text, " ", l->bytes_per_s[i]);
+	}
+}
+
+/* "1.5" for 1,500,000. */
+static void add_factor(struct hg_text *text, uint32_t ppm)
+{
+	uint32_t rest = ppm % (uint32_t)PPM;
+
+	hg_text_add_u64(text, ppm / PPM);
+	if (rest > 0)
+		hg_text_add_char(text, '.');
+	for (; rest > 0; rest = rest * 10 % (uint32_t)PPM)
+		hg_text_add_char(text, (char)('0' + rest * 10 / PPM));
+}
+
+/* Leaves in scratch[t] the sum of the minima of tenant t's instances. */
+static void add_up_instances(const struct admission *a, unsigned dir)
+{
+	const struct hg_desired *d = a->desired;
+
+	memset(a->scratch, 0, d->n_tenants * sizeof(a->scratch[0]));
+	for (uint32_t i = 0; i < d->n_instances; i++)
+		a->scratch[d->instances[i].tenant_idx] +=
+			d->instances[i].contract.dir[dir].min_bytes_per_s;
+}
+
+/* Tenant t's instances are promised more than `limit`, which is its min or max. */
+static int refuse_tenant(const struct admission *a, uint32_t t, unsigned dir, uint64_t limit,
+			 const char *limit_name)
+{
+	const struct hg_desired *d = a->desired;
+	const char *const field = dir == HG_OUT ? "contract.out.min" : "contract.in.min";
+	struct largest largest = {0};
+	char sentence[HG_ERROR_TEXT_BYTES];
+	struct hg_text text;
+	uint64_t sum = 0;
+	uint32_t passed_at = UINT32_MAX;
+
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		uint64_t min = d->instances[i].contract.dir[dir].min_bytes_per_s;
+
+		if (d->instances[i].tenant_idx != t)
+			continue;
+		enter(&largest, d->instances[i].name, min);
+		sum += min;
+		if (sum > limit && passed_at == UINT32_MAX)
+			passed_at = i;
+	}
+	hg_text_init(&text, sentence, sizeof(sentence));
+	hg_text_add(&text, "the guarantees (");
+	hg_text_add(&text, hg_dir_name((enum hg_dir)dir));
+	hg_text_add(&text, ") of the instances of tenant ");
+	hg_text_add(&text, d->tenants[t].name);
+	add_rate(&text, " sum to ", sum);
+	hg_text_add(&text, ", more than its ");
+	hg_text_add(&text, limit_name);
+	add_rate(&text, " of ", limit);
+	add_largest(&text, &largest);
+	return at(a, INSTANCE, passed_at, field,
+		  hg_error_set(a->reterr, -HG_ENOSPC, sentence, NULL));
+}
+
+static int check_tenants(const struct admission *a, unsigned dir)
+{
+	for (uint32_t t = 0; t < a->desired->n_tenants; t++) {
+		const struct hg_policy *p = &a->desired->tenants[t].contract.dir[dir];
+		uint64_t sum = a->scratch[t];
+
+		if (p->min_bytes_per_s > 0 && sum > p->min_bytes_per_s)
+			return refuse_tenant(a, t, dir, p->min_bytes_per_s, "min");
+		if (p->max_bytes_per_s > 0 && sum > p->max_bytes_per_s)
+			return refuse_tenant(a, t, dir, p->max_bytes_per_s, "max");
+	}
+	return 0;
+}
+
+/* What tenant t is promised; scratch holds the sums of its instances. */
+static uint64_t promised_to(const struct admission *a, uint32_t t, unsigned dir)
+{
+	uint64_t own = a->desired->tenants[t].contract.dir[dir].min_bytes_per_s;
+
+	return own > a->scratch[t] ? own : a->scratch[t];
+}
+
+/* capacity <= 2^37 and a factor <= 2^27: no product passes 64 bits. */
+static uint64_t may_promise(const struct admission *a, uint32_t uplink_idx)
+{
+	uint64_t paced =
+		a->desired->uplinks[uplink_idx].capacity_bytes_per_s * HG_ROOT_PACE_PPM / PPM;
+
+	return paced * a->desired->oversubscription_ppm / PPM;
+}
+
+static int refuse_uplink(const struct admission *a, uint32_t uplink_idx, unsigned dir)
+{
+	const struct hg_desired *d = a->desired;
+	const struct hg_desired_uplink *uplink = &d->uplinks[uplink_idx];
+	uint64_t limit = may_promise(a, uplink_idx), sum = 0;
+	const char *field = dir == HG_OUT ? "contract.out.min" : "contract.in.min";
+	uint32_t passed_at = UINT32_MAX;
+	struct largest largest = {0};
+	char sentence[HG_ERROR_TEXT_BYTES];
+	struct hg_text text;
+
+	for (uint32_t t = 0; t < d->n_tenants; t++) {
+		if (d->tenants[t].uplink_idx != uplink_idx)
+			continue;
+		enter(&largest, d->tenants[t].name, promised_to(a, t, dir));
+		sum += promised_to(a, t, dir);
+		if (sum > limit && passed_at == UINT32_MAX)
+			passed_at = t;
+	}
+	hg_text_init(&text, sentence, sizeof(sentence));
+	hg_text_add(&text, "the guarantees (");
+	hg_text_add(&text, hg_dir_name((enum hg_dir)dir));
+	hg_text_add(&text, ") on uplink ");
+	hg_text_add(&text, uplink->name);
+	add_rate(&text, " sum to ", sum);
+	add_rate(&text, ", but ", limit);
+	add_rate(&text, " can be promised: 99.5 % of its capacity of ",
+		 uplink->capacity_bytes_per_s);
+	if (d->oversubscription_ppm != HG_OVERSUBSCRIPTION_NONE_PPM) {
+		hg_text_add(&text, ", oversubscribed ");
+		add_factor(&text, d->oversubscription_ppm);
+		hg_text_add(&text, " times");
+	}
+	add_largest(&text, &largest);
+	if (d->tenants[passed_at].contract.dir[dir].min_bytes_per_s < a->scratch[passed_at])
+		field = "instances";
+	return at(a, TENANT, passed_at, field, hg_error_set(a->reterr, -HG_ENOSPC, sentence, NULL));
+}
+
+static int check_uplinks(const struct admission *a, unsigned dir)
+{
+	const struct hg_desired *d = a->desired;
+
+	for (uint32_t u = 0; u < d->n_uplinks; u++) {
+		uint64_t sum = 0;
+
+		for (uint32_t t = 0; t < d->n_tenants; t++) {
+			if (d->tenants[t].uplink_idx == u)
+				sum += promised_to(a, t, dir);
+		}
+		if (sum > may_promise(a, u))
+			return refuse_uplink(a, u, dir);
+	}
+	return 0;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+size_t hg_admit_scratch_words(const struct hg_desired *desired)
+{
+	size_t n_slots = 1, n = 1;
+
+	for (enum kind kind = UPLINK; kind <= PORT; kind++) {
+		if (count(desired, kind) > n)
+			n = count(desired, kind);
+	}
+	/* At most half full, so that a chain of taken slots stays short. */
+	while (n_slots < 2 * n)
+		n_slots *= 2;
+	return n_slots;
+}
+
+int hg_admit(const struct hg_desired *desired, uint64_t *scratch, size_t n_scratch_words,
+	     struct hg_error *reterr)
+{
+	const struct admission a = {desired, scratch, hg_admit_scratch_words(desired), reterr};
+	int rc;
+
+	if (n_scratch_words < a.n_slots)
+		return hg_error_set(reterr, -HG_EINVAL, "too little scratch for admission", NULL);
+	if ((rc = check_indices(&a)) < 0)
+		return rc;
+	for (enum kind kind = UPLINK; kind <= PORT; kind++) {
+		if ((rc = check_names(&a, kind)) < 0)
+			return rc;
+	}
+	if ((rc = check_fields(&a)) < 0)
+		return rc;
+	if ((rc = check_macs(&a)) < 0)
+		return rc;
+	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
+		add_up_instances(&a, dir);
+		if ((rc = check_tenants(&a, dir)) < 0)
+			return rc;
+		if ((rc = check_uplinks(&a, dir)) < 0)
+			return rc;
+	}
+	return 0;
+}
