@@ -18,6 +18,7 @@
 #include "core/units.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Ethernet (14), two VLAN tags (8), IPv6 with a few extension headers (40 + 64), TCP with options (60),
@@ -83,8 +84,9 @@ struct hg_pool;
 
 struct hg_pool_ops {
 	const char *name;
-	/* Fills pkts with n fresh single buffers (data behind HG_PKT_HEADROOM_BYTES of headroom, nothing
-	 * else set but next = NULL), or none at all. Returns n or 0. */
+	/* Fills pkts with n fresh single buffers as hg_pkt_init() leaves them (data behind
+	 * HG_PKT_HEADROOM_BYTES of headroom, next = NULL; lengths and description not set), or none at all.
+	 * Returns n or 0. */
 	unsigned (*get)(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n);
 	/* Takes back n whole chains. */
 	void (*put)(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n);
@@ -104,5 +106,27 @@ static inline void hg_pool_put(struct hg_pool *pool, struct hg_pkt **pkts, unsig
 	if (n > 0)
 		pool->ops->put(pool, pkts, n);
 }
+
+/* ---- whole packets ------------------------------------------------------------------------------ */
+
+/* What a pool's get does to each buffer whose memory (headroom and room) begins at `bytes`. */
+static inline void hg_pkt_init(struct hg_pkt *pkt, uint8_t *bytes)
+{
+	pkt->data = bytes + HG_PKT_HEADROOM_BYTES;
+	pkt->next = NULL;
+	pkt->headroom = HG_PKT_HEADROOM_BYTES;
+	pkt->tailroom = HG_PKT_ROOM_BYTES;
+}
+
+/* Gets the buffers of a chain for a frame of total_bytes (in [1, HG_FRAME_MAX_BYTES]), with lengths and
+ * rooms set, bytes and description not. NULL: the pool has not enough, and nothing was taken. */
+struct hg_pkt *hg_pkt_create_chain(struct hg_pool *pool, uint32_t total_bytes);
+
+/* A copy of the whole chain with its description, for each further destination of a frame that goes
+ * to many. src may lie in buffers of any size. NULL: the pool has not enough. */
+struct hg_pkt *hg_pkt_copy(struct hg_pool *pool, const struct hg_pkt *src);
+
+/* Copies n bytes from offset (of the frame) on; offset + n <= total_bytes. */
+void hg_pkt_read(const struct hg_pkt *pkt, uint32_t offset, uint8_t *ret_bytes, uint32_t n);
 
 #endif
