@@ -64,8 +64,8 @@ int hg_sequence_send(const struct hg_load_cfg *cfg)
 
 		if (hg_load_is_over || now_ns >= end_ns || sent >= SEQUENCE_MAX)
 			break;
-		/* At most a few at once after a stall: a burst beyond the contract would be ours. */
-		for (unsigned i = 0; sent < due && i < 8; i++)
+		/* At most what four turns owe after a stall: a burst beyond the contract would be ours. */
+		for (unsigned i = 0; sent < due && i <= cfg->pkts_per_s / 250; i++)
 			put(fd, cfg, sent++, 0);
 		poll(NULL, 0, 1);
 	}

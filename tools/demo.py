@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""Three tenants share a link of 1 Gbit/s: first as on any host, then with
+contracts kept.
+
+  flood   sends and receives as fast as TCP can
+  rr      asks small questions one after another, waits for each answer
+  wake    is silent most of the time, then has something large to send
+
+The link is a modelled card (1 Gbit/s, a ring of 1,024) in front of a TAP into
+a namespace that plays the outside world. Each tenant is a namespace with a TAP
+of its own and the kernel's own TCP. All of it is gone when this ends.
+
+Exit: 0 every contract was kept, 1 not, 2 wrong use, 3 could not measure (the
+machine underneath took too much processor time away), 130 stopped by Ctrl-C.
+"""
+import argparse
+import json
+import signal
+import sys
+import time
+
+from lab import world as lab
+from lab.daemon import Daemon
+from lab.load import Load
+from lab.table import Screen, live_block, summary_lines
+from lab.verdict import Phase
+
+CAPACITY_BIT_PER_S = 1_000_000_000
+STOLEN_MAX = 0.05  # of the seconds; above that nothing was measured
+LINK_USE_MIN = 0.97  # what the link should be used while the flood lasts
+BETTER_MIN = 10.0  # how many times better a round trip should be at its p99
+# Exit codes: kept, broken, wrong use, no measurement, interrupted (as shells count it).
+KEPT, BROKEN, NOT_MEASURED, INTERRUPTED = 0, 1, 3, 130
+
+CONFIG = """\
+# What ./run starts headgated with. Change a value and: headgate apply THIS-FILE
+mode: {mode}
+uplinks:
+  - name: up0
+    device: simnic(rate=1Gbit,ring=1024)+tap:{prefix}up
+    netns: {prefix}out
+    capacity: 1Gbit
+tenants:
+  - name: flood
+    contract:
+      out: {{min: 100Mbit}}
+      in: {{max: 200Mbit}}
+    instances:
+      - name: flood
+        ports:
+          - {{name: flood-0, device: "tap:{prefix}flood", netns: {prefix}flood}}
+  - name: rr
+    contract:
+      out: {{min: 200Mbit}}
+      in: {{min: 100Mbit}}
+    instances:
+      - name: rr
+        ports:
+          - {{name: rr-0, device: "tap:{prefix}rr", netns: {prefix}rr}}
+  - name: wake
+    contract:
+      out: {{min: 300Mbit, max: 600Mbit}}
+    instances:
+      - name: wake
+        ports:
+          - {{name: wake-0, device: "tap:{prefix}wake", netns: {prefix}wake}}
+"""
+OUTSIDE = "10.77.0.1"
+TENANTS = {"flood": "10.77.0.11", "rr": "10.77.0.12", "wake": "10.77.0.13"}
+# name: (tenant, mode, port, options). Each has a server of its own, so that no server is the bottleneck.
+LOADS = {
+    "flood": ("flood", "flood", 5001, ["--streams", "8"]),
+    "download": ("flood", "flood", 5002, ["--streams", "2", "--reverse"]),
+    "rr": ("rr", "rr", 5003, ["--request-bytes", "128", "--response-bytes", "1024"]),
+    "wake": ("wake", "wake", 5004, ["--idle-ms", "700", "--burst-bytes", "8000000"]),
+}
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="./run", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=30, metavar="N",
+                        help="time with contracts on (default 30); the plain queue before it is "
+                        "measured for a third of that")
+    parser.add_argument("--json", metavar="FILE", help="write all that was measured to FILE")
+    parser.add_argument("--keep", action="store_true",
+                        help="afterwards leave it running, to play with, until Ctrl-C")
+    args = parser.parse_args()
+    if not 3 <= args.seconds <= 86400:
+        parser.error("--seconds takes a number from 3 to 86400")
+    return args
+
+
+class Demo:
+    def __init__(self, world, args):
+        self.world, self.args = world, args
+        self.screen = Screen()
+        self.daemon = Daemon(world)
+        self.config = world.path("contracts.yaml")
+        self.plain = world.path("plain-queue.yaml")
+        for path, mode in ((self.config, "enforce"), (self.plain, "observe")):
+            with open(path, "w", encoding="utf-8") as text:
+                text.write(CONFIG.format(mode=mode, prefix=world.prefix))
+
+    def build_world(self):
+        print("starting: an outside world, three tenants, headgated", flush=True)
+        self.world.netns("out")
+        for name in TENANTS:
+            self.world.netns(name)
+        self.daemon.start(self.plain)
+        self.world.address(self.world.name("out"), self.world.name("up"), OUTSIDE + "/24")
+        for name, address in TENANTS.items():
+            self.world.address(self.world.name(name), self.world.name(name), address + "/24")
+        self.daemon.links_up()
+        for _, _, port, _ in LOADS.values():
+            Load(self.world, self.world.name("out"), "serve", f"{OUTSIDE}:{port}",
+                 "--seconds", 86400).wait_listening()
+
+    def start_loads(self, seconds):
+        return {name: Load(self.world, self.world.name(tenant), mode, f"{OUTSIDE}:{port}",
+                           "--seconds", seconds, *options)
+                for name, (tenant, mode, port, options) in LOADS.items()}
+
+    def follow(self, phase, loads, seconds):
+        """Shows and books each second that the daemon closes, until there are enough of them."""
+        patience = time.monotonic() + 3.0 * seconds + 20
+        while len(phase.seconds) < seconds:
+            status = lab.until(lambda: self.next_second(phase), 10, "headgated to close a second")
+            for load in loads.values():
+                load.check()
+            phase.book(status, {name: load.last() for name, load in loads.items()})
+            self.screen.show(live_block(phase, seconds))
+            if time.monotonic() > patience:
+                raise lab.LabError("the seconds take too long: this machine is too busy")
+
+    def next_second(self, phase):
+        if self.daemon.process.poll() is not None:
+            raise lab.LabError(f"headgated ended: {self.daemon.last_words()}")
+        status = self.daemon.status()
+        return status if status["host"]["seconds"] != phase.last_second else None
+
+    def measure(self, title, config, seconds):
+        """One phase: the same load, from its first connection on, under one configuration."""
+        self.daemon.apply(config)
+        phase = Phase(title, CAPACITY_BIT_PER_S)
+        loads = self.start_loads(86400)
+        lab.until(lambda: all(load.seconds for load in loads.values()), 20,
+                  "every tenant's first second")
+        # The first second in which all of them are at work begins with the next one closed.
+        phase.begin(self.daemon.status())
+        phase.begin(lab.until(lambda: self.next_second(phase), 10, "headgated to close a second"))
+        self.follow(phase, loads, seconds)
+        phase.finish({name: load.finish() for name, load in loads.items()})
+        return phase
+
+    def play(self):
+        """Leaves everything running until someone stops it."""
+        print(f"""
+Left running. From another terminal:
+  look     {self.command('show')}
+           {self.command('explain flood')}
+  change   edit {self.config}
+           {self.command('apply ' + self.config)}
+  stop     Ctrl-C here, or: kill {lab.os.getpid()}
+""", flush=True)
+        phase = Phase("with contracts", CAPACITY_BIT_PER_S)
+        loads = self.start_loads(86400)
+        phase.begin(self.daemon.status())
+        self.follow(phase, loads, 10**9)
+
+    def command(self, words):
+        return f"{lab.os.path.relpath(sys.modules['lab.daemon'].HEADGATE)} " \
+               f"--socket {self.daemon.socket} {words}"
+
+    def run(self):
+        self.build_world()
+        n_plain = max(3, self.args.seconds // 3)
+        print(f"contracts off, a plain queue, the same load: {n_plain} s", flush=True)
+        before = self.measure("contracts off: a plain queue", self.plain, n_plain)
+        self.screen.leave()
+        print(f"contracts on: {self.args.seconds} s", flush=True)
+        after = self.measure("contracts on", self.config, self.args.seconds)
+        self.screen.leave()
+        code, result = self.judge(before, after)
+        if self.args.json:
+            with open(self.args.json, "w", encoding="utf-8") as out:
+                json.dump(result, out, indent=1)
+                out.write("\n")
+        if self.args.keep:
+            self.play()
+        return code
+
+    def judge(self, before, after):
+        """Prints the summary; returns the exit code and all that was measured."""
+        better = before.p99_us("rr") / max(after.p99_us("rr"), 0.1)
+        result = {
+            "kept": after.all_kept(), "seconds": len(after.seconds),
+            "stolen_share": after.stolen_share(),
+            "link_use": after.link_use(), "link_use_goal": LINK_USE_MIN,
+            "rr_p99_times_better": round(better, 2), "rr_p99_goal": BETTER_MIN,
+            "plain_queue": before.record(), "contracts": after.record(),
+        }
+        if after.stolen_share() > STOLEN_MAX:
+            code = NOT_MEASURED
+        else:
+            code = KEPT if after.all_kept() else BROKEN
+        result["exit"] = code
+        for line in summary_lines(before, after, result, STOLEN_MAX):
+            print(line)
+        sys.stdout.flush()
+        return code, result
+
+
+def interrupted(number, _frame):
+    raise KeyboardInterrupt(number)
+
+
+def main():
+    args = parse()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    try:
+        with lab.World() as world:
+            code = Demo(world, args).run()
+    except KeyboardInterrupt:
+        print("\nstopped; namespaces, devices and processes are gone", flush=True)
+        code = INTERRUPTED
+    except (lab.LabError, OSError) as error:
+        print(f"./run: {error}", file=sys.stderr)
+        code = BROKEN
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""headgated under a lab's control: start, ask, change, end."""
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+
+from lab.world import LabError, until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("HEADGATE_BUILD", os.path.join(ROOT, "build"))
+HEADGATED = os.path.join(BUILD, "apps", "headgated")
+HEADGATE = os.path.join(BUILD, "apps", "headgate")
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Daemon:
+    """One headgated with a socket, a state file and a log of its own in the world's folder."""
+
+    def __init__(self, world, name="headgated"):
+        self.world = world
+        self.socket = world.path(f"{name}.sock")
+        self.state = world.path(f"{name}.state")
+        self.log = world.path(f"{name}.log")
+        self.process = None
+
+    def command(self, config=None):
+        return ([HEADGATED] + (["--config", config] if config else []) +
+                ["--socket", self.socket, "--state", self.state])
+
+    def start(self, config=None):
+        """Starts it and waits until it answers."""
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.process = self.world.start(self.command(config), stdout=log,
+                                            stderr=subprocess.STDOUT)
+        until(self._answers, 15, "headgated to answer")
+        return self
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise LabError(f"headgated ended with {self.process.returncode}: {self.last_words()}")
+        try:
+            return self.get("/v1/status")
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def last_words(self, lines=5):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return " / ".join(log.read().strip().splitlines()[-lines:])
+
+    def ask(self, method, path, body=None, timeout=10):
+        """One request; returns (status, decoded answer)."""
+        connection = _UnixConnection(self.socket, timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            is_json = "json" in (answer.getheader("Content-Type") or "")
+            return answer.status, json.loads(text) if is_json else text
+        finally:
+            connection.close()
+
+    def get(self, path):
+        status, answer = self.ask("GET", path)
+        if status != 200:
+            raise LabError(f"GET {path}: {answer}")
+        return answer
+
+    def status(self):
+        return self.get("/v1/status")
+
+    def instance(self, name):
+        return self.get(f"/v1/instances/{name}")
+
+    def port(self, name):
+        return self.get(f"/v1/ports/{name}")
+
+    def headgate(self, *args, text=None, timeout=30):
+        """Runs the operator's command against this daemon; returns the finished process."""
+        return subprocess.run([HEADGATE, "--socket", self.socket, *args], input=text, text=True,
+                              capture_output=True, timeout=timeout, check=False)
+
+    def apply(self, config, *options):
+        done = self.headgate("apply", config, *options)
+        if done.returncode != 0:
+            raise LabError(f"headgate apply: {done.stderr.strip() or done.stdout.strip()}")
+        return done
+
+    def links_up(self, seconds=10):
+        """Waits until every uplink and every port is up."""
+        def all_up():
+            things = self.status()["uplinks"] + self.get("/v1/ports")["ports"]
+            return all(thing["link"] == "up" for thing in things)
+        until(all_up, seconds, "all ports to be up")
+
+    def kill(self):
+        """As a crash would: no time to clean up."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        return self.world.end(self.process)

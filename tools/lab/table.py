@@ -1,0 +1,152 @@
+"""What ./run shows: a live table of 80 columns, and the summary at the end. Rates are Mbit/s."""
+import sys
+import time
+
+PIPE_EVERY_S = 5  # on a pipe a block this often is enough to follow
+
+
+def mbit(bytes_per_s):
+    return f"{bytes_per_s * 8e-6:.1f}"
+
+
+def limit(bytes_per_s):
+    return f"{bytes_per_s * 8e-6:.0f}" if bytes_per_s else "-"
+
+
+def span(us):
+    """A duration in three digits and a unit."""
+    if not us:
+        return "-"
+    for unit, size in (("us", 1.0), ("ms", 1e3), ("s", 1e6)):
+        if us < 999.5 * size or unit == "s":
+            value = us / size
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{value:.{digits}f} {unit}"
+    return "-"
+
+
+class Screen:
+    """Draws a block over the last one on a terminal; on a pipe prints one now and then."""
+
+    def __init__(self, out=sys.stdout):
+        self.out, self.height, self.next_at = out, 0, 0.0
+
+    def show(self, lines):
+        if self.out.isatty():
+            if self.height:
+                self.out.write(f"\x1b[{self.height}A\x1b[J")
+            self.height = len(lines)
+        elif time.monotonic() < self.next_at:
+            return
+        else:
+            self.next_at = time.monotonic() + PIPE_EVERY_S
+        self.out.write("\n".join(line[:80] for line in lines) + "\n")
+        self.out.flush()
+
+    def leave(self):
+        """What is on the screen stays; the next block begins below it."""
+        self.height, self.next_at = 0, 0.0
+
+
+def contract_row(line, is_observed):
+    second = line.last
+    held = 100.0 * second["wait_ns"] / max(second["for_ns"], 1)
+    if is_observed:
+        state = "not enforced"
+    elif not line.is_promise:
+        state = "no promise"
+    else:
+        state = f"kept {line.kept}/{line.kept + line.missed}"
+        if line.missed:
+            state = f"MISSED {line.missed}"
+    return (f"{line.tenant:<7}{line.direction:<4}{mbit(second['offered_bytes_per_s']):>8}"
+            f"{limit(line.contract['min_bytes_per_s']):>8}"
+            f"{limit(line.contract['max_bytes_per_s']):>8}"
+            f"{mbit(second['sent_bytes_per_s']):>9}"
+            f"{span(line.wait_p99_us):>10}{held:>7.0f} %  {state}")
+
+
+def felt_rows(felt):
+    rr, wake = felt.get("rr", {}), felt.get("wake", {})
+    return [f"rr    round trip   p50 {span(rr.get('p50_us')):>8}   p99 {span(rr.get('p99_us')):>8}"
+            f"   max {span(rr.get('max_us')):>8}",
+            f"wake  first answer max {span(wake.get('max_us')):>8}   "
+            f"burst {wake.get('burst_mbit_per_s', 0.0):.0f} Mbit/s"]
+
+
+def live_block(phase, n_seconds):
+    at = phase.seconds[-1]
+    of = f"/{n_seconds}" if n_seconds < 10**6 else ""
+    stolen = "  STOLEN PROCESSOR TIME, left out" if at["stolen"] else ""
+    lines = [f"{phase.title}   second {at['second']}{of}   link {100 * at['link_use']:.1f} % of "
+             f"1 Gbit/s{stolen}",
+             "tenant dir  demand  guaran. maximum      got  wait p99    held  contract"]
+    lines += [contract_row(line, at["mode"] == "observe") for line in phase.lines.values()]
+    return lines + felt_rows(at["felt"]) + [""]
+
+
+def promise_text(contract):
+    parts = []
+    if contract["min_bytes_per_s"]:
+        parts.append(f">= {limit(contract['min_bytes_per_s'])}")
+    if contract["max_bytes_per_s"]:
+        parts.append(f"<= {limit(contract['max_bytes_per_s'])}")
+    return ", ".join(parts)
+
+
+def promise_rows(before, after):
+    for line in after.promises():
+        was = before.lines[line.tenant, line.direction]
+        if line.missed or line.says_missed > 0:
+            verdict = f"MISSED in {max(line.missed, line.says_missed)} of " \
+                      f"{line.kept + line.missed} s"
+        else:
+            verdict = f"kept in each of {line.kept} s"
+        yield (f"{line.tenant:<6}{line.direction:<4}{promise_text(line.contract):<16}"
+               f"{mbit(was.mean('sent')):>12}{mbit(line.mean('sent')):>13}   {verdict}")
+
+
+def felt_summary(before, after):
+    def row(name, text, key, show, better=None):
+        was, now = before.totals[name].get(key, 0.0), after.totals[name].get(key, 0.0)
+        note = f"{better(was, now):.1f} times better" if better and was and now else ""
+        return f"{name:<6}{text:<20}{show(was):>12}{show(now):>13}   {note}"
+    lower, higher = (lambda was, now: was / now), (lambda was, now: now / was)
+    yield row("rr", "round trip p50", "p50_us", span)
+    yield row("rr", "round trip p99", "p99_us", span, lower)
+    yield row("rr", "round trips max", "max_us", span)
+    yield row("wake", "first answer p50", "p50_us", span, lower)
+    yield row("wake", "burst, Mbit/s", "burst_mbit_per_s", lambda v: f"{v:.0f}", higher)
+
+
+def conclusion(after, result, stolen_max):
+    share, n = after.stolen_share(), len(after.seconds)
+    if share > stolen_max:
+        yield (f"COULD NOT MEASURE: the machine underneath took processor time away in "
+               f"{after.n_stolen} of")
+        yield f"{n} s, more than {100 * stolen_max:.0f} %. Try again when it is quieter."
+        return
+    if result["kept"]:
+        yield f"EVERY CONTRACT WAS KEPT in each of the {n - after.n_stolen} s that count."
+    else:
+        broken = [f"{l.tenant} {l.direction} (second {', '.join(map(str, l.missed_at[:5]))})"
+                  for l in after.promises() if l.missed or l.says_missed > 0]
+        yield f"NOT KEPT: {'; '.join(broken) or 'nothing was measured'}."
+    use, better = result["link_use"], result["rr_p99_times_better"]
+    yield (f"Link used {100 * use:.1f} % (goal {100 * result['link_use_goal']:.0f} %: "
+           f"{'met' if use >= result['link_use_goal'] else 'NOT met'}). rr's p99 is {better:.1f} "
+           f"times better (goal {result['rr_p99_goal']:.0f}: "
+           f"{'met' if better >= result['rr_p99_goal'] else 'NOT met'}).")
+
+
+def summary_lines(before, after, result, stolen_max):
+    yield ""
+    yield f"SUMMARY   {len(before.seconds)} s with a plain queue, {len(after.seconds)} s with " \
+          f"contracts, {after.n_stolen} s left out (stolen)"
+    yield "contract, Mbit/s             plain queue    contracts   kept by the rule of measure?"
+    yield from promise_rows(before, after)
+    yield "what the tenants felt"
+    yield from felt_summary(before, after)
+    yield f"link  used{100 * before.link_use():>26.1f} %{100 * after.link_use():>11.1f} %"
+    yield ""
+    yield from conclusion(after, result, stolen_max)

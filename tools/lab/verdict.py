@@ -1,0 +1,147 @@
+"""Whether a contract was kept: the rule of measure, applied to each second again, beside the daemon.
+
+Over a window of T seconds
+  a guarantee is kept when  sent >= min(guarantee * T, waiting before + offered) - burst - one packet
+  a maximum is kept when    sent <= maximum * T + burst + one packet
+The daemon judges by the same rule. Here it is computed from the published figures, so that the verdict
+does not rest on the word of the one who is judged.
+"""
+
+# The largest packet: a segment of 65,535 bytes in 46 wire packets, headers and 24 bytes each.
+ONE_PACKET_BYTES = 65536 + 46 * (54 + 24)
+DIRECTIONS = ("out", "in")
+
+
+def is_kept(contract, second, waiting_before):
+    """(minimum kept, maximum kept) for one direction and one second."""
+    seconds = second["for_ns"] / 1e9
+    slack = contract["burst_bytes"] + ONE_PACKET_BYTES
+    on_link = second["link_sent_bytes_per_s"] * seconds
+    offered = second["link_offered_bytes_per_s"] * seconds + waiting_before
+    owed = min(contract["min_bytes_per_s"] * seconds, offered)
+    maximum = contract["max_bytes_per_s"]
+    sent = second["sent_bytes_per_s"] * seconds
+    return on_link >= owed - slack, not maximum or sent <= maximum * seconds + slack
+
+
+class Line:
+    """One direction of one tenant's contract over a phase."""
+
+    def __init__(self, tenant, direction, contract):
+        self.tenant, self.direction, self.contract = tenant, direction, contract
+        self.kept = self.missed = 0
+        self.sent = self.offered = 0.0  # bytes
+        self.time = 0.0  # seconds counted
+        self.last = None  # the daemon's second
+        self.missed_at = []
+        self.says_missed = 0  # by the daemon
+        self.wait_p99_us = 0.0
+        self.is_promise = bool(contract["min_bytes_per_s"] or contract["max_bytes_per_s"])
+
+    def book(self, at, second, wait_p99_ns, is_stolen):
+        before = self.last["waiting_bytes"] if self.last else 0
+        self.last, self.wait_p99_us = second, wait_p99_ns / 1e3
+        if is_stolen:
+            return
+        seconds = second["for_ns"] / 1e9
+        self.time += seconds
+        self.sent += second["sent_bytes_per_s"] * seconds
+        self.offered += second["offered_bytes_per_s"] * seconds
+        if all(is_kept(self.contract, second, before)):
+            self.kept += 1
+        else:
+            self.missed += 1
+            self.missed_at.append(at)
+
+    def mean(self, what):
+        return getattr(self, what) / self.time if self.time else 0.0
+
+
+class Phase:
+    """One configuration under load: its seconds, its lines, and how its tenants felt."""
+
+    def __init__(self, title, capacity_bit_per_s):
+        self.title = title
+        self.capacity = capacity_bit_per_s / 8
+        self.lines = {}
+        self.seconds = []
+        self.last_second = None
+        self.n_stolen = 0
+        self.totals = {}
+        self._link = []
+        self._stolen_before = 0
+        self._missed_before = {}
+
+    def begin(self, status):
+        """Notes where the counters stand before the first second that counts."""
+        self.last_second = status["host"]["seconds"]
+        self._stolen_before = status["host"]["stolen_seconds"]
+        for tenant, direction, row, _ in self._rows(status):
+            line = Line(tenant, direction, row["contract"])
+            line.last = row["second"]
+            self.lines[tenant, direction] = line
+            self._missed_before[tenant, direction] = row["proof"]["missed"]
+
+    @staticmethod
+    def _rows(status):
+        for tenant in status["tenants"]:
+            waits = {d: max((i[d]["second"]["wait_p99_ns"] for i in tenant["instances"]),
+                            default=0) for d in DIRECTIONS}
+            for direction in DIRECTIONS:
+                yield tenant["name"], direction, tenant[direction], waits[direction]
+
+    def book(self, status, felt):
+        """Takes one closed second; felt: what the tenants' own programs measured meanwhile."""
+        host = status["host"]
+        is_stolen = host["stolen_seconds"] > self._stolen_before
+        self._stolen_before = host["stolen_seconds"]
+        self.last_second = host["seconds"]
+        self.n_stolen += is_stolen
+        uplink = status["uplinks"][0]
+        use = uplink["out_bytes_per_s"] / self.capacity
+        if not is_stolen:
+            self._link.append(use)
+        for tenant, direction, row, wait in self._rows(status):
+            key = tenant, direction
+            line = self.lines.get(key)
+            if line is None or line.contract != row["contract"]:  # changed meanwhile
+                line = self.lines[key] = Line(tenant, direction, row["contract"])
+                self._missed_before[key] = 0
+            line.book(len(self.seconds) + 1, row["second"], wait, is_stolen)
+            line.says_missed = row["proof"]["missed"] - self._missed_before[key]
+        self.seconds.append({
+            "second": len(self.seconds) + 1, "stolen": is_stolen, "link_use": round(use, 5),
+            "mode": host["mode"], "felt": felt,
+            "contracts": {f"{t} {d}": row["second"] for t, d, row, _ in self._rows(status)}})
+
+    def finish(self, totals):
+        self.totals = totals
+
+    def promises(self):
+        return [line for line in self.lines.values() if line.is_promise]
+
+    def all_kept(self):
+        return bool(self._link) and all(not line.missed and line.says_missed <= 0
+                                        for line in self.promises())
+
+    def stolen_share(self):
+        return self.n_stolen / len(self.seconds) if self.seconds else 1.0
+
+    def link_use(self):
+        return sum(self._link) / len(self._link) if self._link else 0.0
+
+    def p99_us(self, name):
+        return self.totals.get(name, {}).get("p99_us", 0.0)
+
+    def record(self):
+        """For --json."""
+        return {
+            "title": self.title, "link_use": round(self.link_use(), 5),
+            "stolen_seconds": self.n_stolen, "felt": self.totals,
+            "contracts": [{
+                "tenant": line.tenant, "direction": line.direction, "contract": line.contract,
+                "kept_seconds": line.kept, "missed_seconds": line.missed,
+                "missed_at": line.missed_at, "missed_by_daemon": line.says_missed,
+                "offered_bytes_per_s": round(line.mean("offered")),
+                "sent_bytes_per_s": round(line.mean("sent"))} for line in self.lines.values()],
+            "seconds": self.seconds}
