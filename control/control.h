@@ -4,15 +4,17 @@
  *            (api/) turns text into a desired state and samples into text; the packet lane
  *            (dataplane/) carries it out.
  * Model      apply: admit -> packet lane -> save -> in force. A change that waits for confirmation is
- *            taken back by tick() when its time is over. tick() also samples: once a second it closes
- *            one `second` for every contract, and judges it by the rule of measure.
- * Promise    apply: all or nothing; on error the previous state is in force and saved.
- * Proof      a second is kept for a minimum when
- *              sent >= min(min * T, waiting at its start + offered) - burst - one packet
- *            and for a maximum when sent <= max * T + burst + one packet; T is the measured length. A
- *            second in which the host's processors were stolen from is marked and judged as neither.
- * Memory     Allocates; caller's desired states are copied. Threads: one, the control lane.
- * Errors     as dataplane.h and admit.h; -EEXIST/-ENOENT for names; -EIO when the state cannot be saved.
+ *            not saved, and is taken back by tick() when its time is over. tick() also samples: once a
+ *            second it closes one `second` for every contract, and judges it by the rule of measure.
+ *            Devices that are missing are looked for once a second, and what comes and goes is logged.
+ * Promise    apply: all or nothing; on error the previous state is in force and saved. What is in force
+ *            for good was saved before apply (or confirm) returned, so a crash loses nothing.
+ * Proof      control/measure.h has the rule. A second in which the host's processors were stolen from is
+ *            marked and judged as neither kept nor missed; so is the one in which a contract changed.
+ * Time       An argument. Memory: allocates; caller's desired states are copied.
+ * Threads    One, the control lane.
+ * Errors     as dataplane.h and admit.h; -EBUSY while another change waits for confirmation; -EINVAL for
+ *            a confirmation that nobody waits for; -EIO or -EPERM when the state cannot be saved.
  */
 #ifndef HG_CONTROL_CONTROL_H
 #define HG_CONTROL_CONTROL_H
@@ -32,6 +34,7 @@ enum hg_log_level { HG_LOG_ERR = 3, HG_LOG_WARNING = 4, HG_LOG_NOTICE = 5, HG_LO
 
 struct hg_control_cfg {
 	struct hg_dp *dp;
+	hg_ns started_at_ns; /* on the clock of now_ns */
 	/* Sum of stolen time of all processors since boot, in ns; injected so that tests need no /proc. */
 	hg_ns (*stolen_ns)(void *user);
 	void (*log)(void *user, enum hg_log_level level, const char *sentence);
@@ -51,9 +54,10 @@ HG_MUST_CHECK int hg_control_apply(struct hg_control *control, const struct hg_d
 				   hg_ns confirm_for_ns, hg_ns now_ns, struct hg_error *reterr);
 HG_MUST_CHECK int hg_control_confirm(struct hg_control *control, struct hg_error *reterr);
 
-/* The state in force. Valid until the next apply, confirm or tick. */
+/* The state in force: never NULL, at first an empty one. Valid until the next apply or tick. */
 const struct hg_desired *hg_control_desired(const struct hg_control *control);
-/* Called with each state that came into force for good, to save it; -EIO takes the change back. */
+/* Called with each state that is in force for good, to save it; an error takes the change back. The
+ * state of an apply that waits for confirmation is saved when it is confirmed. */
 typedef int (*hg_control_save_fn)(void *user, const struct hg_desired *desired,
 				  struct hg_error *reterr);
 void hg_control_on_save(struct hg_control *control, hg_control_save_fn save, void *user);
@@ -79,12 +83,12 @@ struct hg_measure {
 	enum hg_limit held_by;
 };
 
-struct hg_proof { /* seconds since the contract last changed */
+struct hg_proof { /* whole seconds since the contract last changed */
 	uint64_t kept, missed, stolen;
-	uint64_t missed_min, missed_max; /* of missed */
+	uint64_t missed_min, missed_max; /* of missed; a second can miss both */
 };
 
-struct hg_status_row { /* one instance or tenant */
+struct hg_status_row { /* one instance or tenant; all zero until its first second is closed */
 	struct hg_measure second[HG_N_DIRS]; /* the last closed second */
 	struct hg_measure total[HG_N_DIRS]; /* since start; rates are means */
 	struct hg_proof proof[HG_N_DIRS];
@@ -120,7 +124,8 @@ struct hg_status_host {
 };
 
 /* Indices are those of hg_control_desired(). */
-void hg_control_status_host(const struct hg_control *control, struct hg_status_host *ret);
+void hg_control_status_host(const struct hg_control *control, hg_ns now_ns,
+			    struct hg_status_host *ret);
 void hg_control_status_tenant(const struct hg_control *control, uint32_t idx,
 			      struct hg_status_row *ret);
 void hg_control_status_instance(const struct hg_control *control, uint32_t idx,

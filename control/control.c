@@ -1,0 +1,341 @@
+#include "control/control.h"
+
+#include "control/seconds.h"
+#include "control/state.h"
+#include "core/admit.h"
+#include "dataplane/dataplane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_NS HG_NS_PER_S
+
+struct hg_control {
+	struct hg_control_cfg cfg;
+	hg_control_save_fn save;
+	void *save_user;
+
+	struct hg_desired desired; /* in force */
+	struct hg_seconds seconds; /* of `desired` */
+	uint64_t generation;
+
+	/* A change that waits for confirmation, and what comes back without it. */
+	bool is_waiting;
+	hg_ns confirm_until_ns;
+	struct hg_desired previous;
+};
+
+static void say(const struct hg_control *c, enum hg_log_level level, const char *sentence)
+{
+	if (c->cfg.log != NULL)
+		c->cfg.log(c->cfg.user, level, sentence);
+}
+
+static hg_ns stolen_ns(const struct hg_control *c)
+{
+	return c->cfg.stolen_ns == NULL ? 0 : c->cfg.stolen_ns(c->cfg.user);
+}
+
+int hg_control_create(const struct hg_control_cfg *cfg, struct hg_control **ret,
+		      struct hg_error *reterr)
+{
+	struct hg_control *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for the control lane", NULL);
+	c->cfg = *cfg;
+	hg_state_init(&c->desired);
+	hg_state_init(&c->previous);
+	hg_seconds_init(&c->seconds, stolen_ns(c), cfg->started_at_ns);
+	*ret = c;
+	return 0;
+}
+
+void hg_control_destroy(struct hg_control *control)
+{
+	if (control == NULL)
+		return;
+	hg_seconds_fini(&control->seconds);
+	hg_state_fini(&control->desired);
+	hg_state_fini(&control->previous);
+	free(control);
+}
+
+void hg_control_on_save(struct hg_control *control, hg_control_save_fn save, void *user)
+{
+	control->save = save;
+	control->save_user = user;
+}
+
+const struct hg_desired *hg_control_desired(const struct hg_control *control)
+{
+	return &control->desired;
+}
+
+int hg_control_check(struct hg_control *control, const struct hg_desired *desired,
+		     struct hg_error *reterr)
+{
+	size_t n_words = hg_admit_scratch_words(desired);
+	uint64_t *scratch = calloc(n_words + 1u, sizeof(*scratch));
+	int rc;
+
+	(void)control;
+	if (scratch == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for admission", NULL);
+	rc = hg_admit(desired, scratch, n_words, reterr);
+	free(scratch);
+	return rc < 0 ? rc : hg_dp_check(desired, reterr);
+}
+
+static int save(struct hg_control *c, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	return c->save == NULL ? 0 : c->save(c->save_user, desired, reterr);
+}
+
+/* Puts the state in force back into the packet lane, after a later step of a change failed. */
+static void take_back(struct hg_control *c)
+{
+	struct hg_error error;
+	char sentence[HG_ERROR_TEXT_BYTES + 128];
+
+	hg_error_clear(&error);
+	if (hg_dp_apply(c->cfg.dp, &c->desired, &error) < 0) {
+		snprintf(sentence, sizeof(sentence),
+			 "a change was refused but could not be taken back (%s): what is in force "
+			 "differs from what is shown, until the next change",
+			 error.text);
+		say(c, HG_LOG_ERR, sentence);
+	}
+}
+
+/* Says once that a port or an uplink went, with the reason, or that it is back. */
+static void tell(void *user, const char *kind, const char *name, enum hg_port_link link,
+		 const char *reason)
+{
+	const struct hg_control *c = user;
+	char sentence[HG_ERROR_TEXT_BYTES];
+
+	if (link == HG_PORT_UP)
+		snprintf(sentence, sizeof(sentence), "%s %s is up", kind, name);
+	else
+		snprintf(sentence, sizeof(sentence),
+			 "%s %s is %s: %s; going on without it, and looking for it every second",
+			 kind, name, link == HG_PORT_DOWN ? "down" : "missing",
+			 reason[0] == '\0' ? "no reason is known" : reason);
+	say(c, link == HG_PORT_UP ? HG_LOG_NOTICE : HG_LOG_WARNING, sentence);
+}
+
+/* Makes `desired` the state in force, or changes nothing. The state before goes to *ret_before. */
+static int put_in_force(struct hg_control *c, const struct hg_desired *desired, bool want_save,
+			hg_ns now_ns, struct hg_desired *ret_before, struct hg_error *reterr)
+{
+	struct hg_desired copy;
+	struct hg_seconds seconds;
+	int rc = hg_state_copy(desired, &copy, reterr);
+
+	if (rc < 0)
+		return rc;
+	rc = hg_seconds_build(&c->seconds, &copy, now_ns, &seconds, reterr);
+	if (rc < 0)
+		goto fail_seconds;
+	rc = hg_dp_apply(c->cfg.dp, &copy, reterr);
+	if (rc < 0)
+		goto fail_apply;
+	rc = want_save ? save(c, &copy, reterr) : 0;
+	if (rc < 0)
+		goto fail_save;
+
+	hg_seconds_fini(&c->seconds);
+	c->seconds = seconds;
+	*ret_before = c->desired;
+	c->desired = copy;
+	c->generation++;
+	hg_seconds_look(&c->seconds, c->cfg.dp, tell, c);
+	return 0;
+
+fail_save:
+	take_back(c);
+fail_apply:
+	hg_seconds_fini(&seconds);
+fail_seconds:
+	hg_state_fini(&copy);
+	return rc;
+}
+
+int hg_control_apply(struct hg_control *control, const struct hg_desired *desired,
+		     hg_ns confirm_for_ns, hg_ns now_ns, struct hg_error *reterr)
+{
+	struct hg_desired before;
+	int rc;
+
+	if (control->is_waiting)
+		return hg_error_set(reterr, -HG_EBUSY,
+				    "another change waits for confirmation; confirm it, or wait "
+				    "until it is taken back",
+				    NULL);
+	rc = hg_control_check(control, desired, reterr);
+	if (rc < 0)
+		return rc;
+	rc = put_in_force(control, desired, confirm_for_ns == 0, now_ns, &before, reterr);
+	if (rc < 0)
+		return rc;
+	if (confirm_for_ns == 0) {
+		hg_state_fini(&before);
+		return 0;
+	}
+	control->previous = before;
+	control->is_waiting = true;
+	control->confirm_until_ns = now_ns + confirm_for_ns;
+	return 0;
+}
+
+int hg_control_confirm(struct hg_control *control, struct hg_error *reterr)
+{
+	int rc;
+
+	if (!control->is_waiting)
+		return hg_error_set(reterr, -HG_EINVAL,
+				    "no change waits for confirmation; it may have been taken back "
+				    "when its time was over",
+				    NULL);
+	rc = save(control, &control->desired, reterr);
+	if (rc < 0)
+		return rc;
+	control->is_waiting = false;
+	hg_state_fini(&control->previous);
+	return 0;
+}
+
+/* The time to confirm is over. If the way back fails it is tried again a second later. */
+static void roll_back(struct hg_control *c, hg_ns now_ns)
+{
+	struct hg_desired unconfirmed;
+	struct hg_error error;
+	char sentence[HG_ERROR_TEXT_BYTES + 128];
+
+	hg_error_clear(&error);
+	if (put_in_force(c, &c->previous, /* want_save= */ false, now_ns, &unconfirmed, &error) <
+	    0) {
+		snprintf(sentence, sizeof(sentence),
+			 "nobody confirmed the change, and it could not be taken back (%s); trying "
+			 "again in a second",
+			 error.text);
+		say(c, HG_LOG_ERR, sentence);
+		c->confirm_until_ns = now_ns + SECOND_NS;
+		return;
+	}
+	hg_state_fini(&unconfirmed);
+	hg_state_fini(&c->previous);
+	c->is_waiting = false;
+	say(c, HG_LOG_WARNING,
+	    "nobody confirmed the change: the state before it is in force again");
+}
+
+hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns)
+{
+	hg_ns next_ns;
+
+	if (control->is_waiting && now_ns >= control->confirm_until_ns)
+		roll_back(control, now_ns);
+	if (now_ns - control->seconds.opened_at_ns >= SECOND_NS) {
+		hg_seconds_close(&control->seconds, control->cfg.dp, &control->desired,
+				 stolen_ns(control), now_ns);
+		(void)hg_dp_retry(control->cfg.dp);
+		hg_seconds_look(&control->seconds, control->cfg.dp, tell, control);
+	}
+	next_ns = control->seconds.opened_at_ns + SECOND_NS;
+	if (control->is_waiting && control->confirm_until_ns < next_ns)
+		next_ns = control->confirm_until_ns;
+	return next_ns;
+}
+
+/* ---- what was measured -------------------------------------------------------------------------- */
+
+static const char *link_name(enum hg_port_link link)
+{
+	switch (link) {
+	case HG_PORT_UP:
+		return "up";
+	case HG_PORT_DOWN:
+		return "down";
+	default:
+		return "missing";
+	}
+}
+
+void hg_control_status_host(const struct hg_control *control, hg_ns now_ns,
+			    struct hg_status_host *ret)
+{
+	struct hg_dp_host_sample host;
+
+	hg_dp_sample_host(control->cfg.dp, &host);
+	*ret = (struct hg_status_host){
+		.up_for_ns = now_ns - control->cfg.started_at_ns,
+		.generation = control->generation,
+		.seconds = control->seconds.n_closed,
+		.stolen_seconds = control->seconds.n_stolen,
+		.second_stolen_ns = control->seconds.last_stolen_ns,
+		.confirm_within_ns = !control->is_waiting ? 0
+				     : control->confirm_until_ns > now_ns
+					     ? control->confirm_until_ns - now_ns
+					     : 1,
+		.busy_ppm = control->seconds.busy_ppm,
+		.free_buffers = host.free_buffers,
+		.n_buffers = host.n_buffers,
+	};
+	memcpy(ret->drops, host.drops, sizeof(ret->drops));
+}
+
+void hg_control_status_tenant(const struct hg_control *control, uint32_t idx,
+			      struct hg_status_row *ret)
+{
+	hg_rows_status(&control->seconds.tenants.rows[idx], control->seconds.opened_at_ns, ret);
+}
+
+void hg_control_status_instance(const struct hg_control *control, uint32_t idx,
+				struct hg_status_row *ret)
+{
+	hg_rows_status(&control->seconds.instances.rows[idx], control->seconds.opened_at_ns, ret);
+}
+
+void hg_control_status_port(const struct hg_control *control, uint32_t idx,
+			    struct hg_status_port *ret)
+{
+	struct hg_dp_port_sample now;
+
+	hg_dp_sample_port(control->cfg.dp, idx, &now);
+	*ret = (struct hg_status_port){
+		.link = link_name(now.link),
+		.rx_pkts = now.rx_pkts,
+		.rx_bytes = now.rx_bytes,
+		.tx_pkts = now.tx_pkts,
+		.tx_bytes = now.tx_bytes,
+	};
+	memcpy(ret->reason, now.reason, sizeof(ret->reason));
+	memcpy(ret->drops, now.drops, sizeof(ret->drops));
+}
+
+void hg_control_status_uplink(const struct hg_control *control, uint32_t idx,
+			      struct hg_status_uplink *ret)
+{
+	const struct hg_seen *seen = &control->seconds.uplinks[idx];
+	struct hg_dp_uplink_sample now;
+
+	hg_dp_sample_uplink(control->cfg.dp, idx, &now);
+	*ret = (struct hg_status_uplink){
+		.link = link_name(now.link),
+		.out_bytes_per_s = seen->out_bytes_per_s,
+		.in_bytes_per_s = seen->in_bytes_per_s,
+		.tx_wire_bytes = now.tx_wire_bytes,
+		.rx_wire_bytes = now.rx_wire_bytes,
+		.tx_pkts = now.tx_pkts,
+		.rx_pkts = now.rx_pkts,
+		.queued_bytes = now.queued_bytes,
+		.card_pkts = now.card_pkts,
+		.card_ring_pkts = now.card_ring_pkts,
+		.card_bytes = now.card_bytes,
+	};
+	memcpy(ret->reason, now.reason, sizeof(ret->reason));
+	memcpy(ret->drops, now.drops, sizeof(ret->drops));
+}

@@ -1,0 +1,129 @@
+#include "control/rows.h"
+
+#include "control/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void hg_rows_init(struct hg_rows *rows)
+{
+	*rows = (struct hg_rows){0};
+}
+
+void hg_rows_fini(struct hg_rows *rows)
+{
+	free(rows->rows);
+	hg_rows_init(rows);
+}
+
+static bool is_same_policy(const struct hg_policy *a, const struct hg_policy *b)
+{
+	return a->min_bytes_per_s == b->min_bytes_per_s &&
+	       a->max_bytes_per_s == b->max_bytes_per_s && a->max_pkts_per_s == b->max_pkts_per_s &&
+	       a->burst_bytes == b->burst_bytes && a->reserve_bytes == b->reserve_bytes &&
+	       a->idle_after_ns == b->idle_after_ns && a->weight == b->weight &&
+	       a->accounting == b->accounting;
+}
+
+static bool is_same_contract(const struct hg_contract *a, const struct hg_contract *b)
+{
+	return a->mode == b->mode && is_same_policy(&a->dir[HG_OUT], &b->dir[HG_OUT]) &&
+	       is_same_policy(&a->dir[HG_IN], &b->dir[HG_IN]);
+}
+
+/* A row for the contract: the old one carried on, or a new one. */
+static void build_row(struct hg_row *row, const struct hg_row *old, const char *name,
+		      const struct hg_contract *contract, hg_ns now_ns)
+{
+	if (old != NULL)
+		*row = *old;
+	else
+		row->created_at_ns = now_ns;
+	if (old == NULL || !is_same_contract(&old->contract, contract)) {
+		row->has_changed = true;
+		for (unsigned d = 0; d < HG_N_DIRS; d++)
+			row->dir[d].proof = (struct hg_proof){0};
+	}
+	memcpy(row->name, name, sizeof(row->name));
+	row->contract = *contract;
+}
+
+int hg_rows_build(const struct hg_rows *old, const struct hg_rows_source *source, hg_ns now_ns,
+		  struct hg_rows *ret_rows, struct hg_error *reterr)
+{
+	struct hg_row *rows;
+	struct hg_names names;
+	int rc = hg_names_build(old->rows, sizeof(*old->rows), old->n_rows, &names, reterr);
+
+	if (rc < 0)
+		return rc;
+	rows = calloc(source->n + 1u, sizeof(*rows));
+	if (rows == NULL) {
+		hg_names_fini(&names);
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for the measurements", NULL);
+	}
+	for (uint32_t i = 0; i < source->n; i++) {
+		const char *item = (const char *)source->first + i * source->size;
+		const void *contract = item + source->contract_offset;
+		uint32_t found = hg_names_find(&names, item);
+
+		build_row(&rows[i], found == HG_NAMES_NONE ? NULL : &old->rows[found], item,
+			  contract, now_ns);
+	}
+	hg_names_fini(&names);
+	*ret_rows = (struct hg_rows){.rows = rows, .n_rows = source->n};
+	return 0;
+}
+
+/* T of this flow: by the times of its own samples where it has them. */
+static hg_ns length_ns(const struct hg_dp_flow *from, const struct hg_dp_flow *to, hg_ns for_ns)
+{
+	hg_ns own_ns = to->at_ns - from->at_ns;
+
+	return from->at_ns > 0 && own_ns > 0 ? own_ns : for_ns;
+}
+
+static void close_dir(struct hg_row *row, uint32_t idx, enum hg_dir dir,
+		      const struct hg_rows_close *close)
+{
+	struct hg_row_dir *d = &row->dir[dir];
+	const struct hg_policy *policy = &row->contract.dir[dir];
+	struct hg_room room = {0};
+	struct hg_dp_flow now;
+	struct hg_span span;
+	hg_ns for_ns;
+
+	close->sample(close->dp, idx, dir, &now);
+	for_ns = length_ns(&d->last, &now, close->now_ns - close->from_ns);
+	hg_measure_span(&d->last, &now, for_ns, close->stolen_ns, &span);
+	hg_measure_rates(&d->last, &now, for_ns, &d->second);
+	if (close->instances == NULL)
+		close->rooms[idx][dir] = hg_measure_room(policy, &span);
+	else
+		room = close->rooms[close->instances[idx].tenant_idx][dir];
+	if (!row->has_changed)
+		hg_measure_count(&d->proof, hg_measure_judge(policy, &span, room));
+	d->last = now;
+}
+
+void hg_rows_close(struct hg_rows *rows, const struct hg_rows_close *close)
+{
+	for (uint32_t i = 0; i < rows->n_rows; i++) {
+		close_dir(&rows->rows[i], i, HG_OUT, close);
+		close_dir(&rows->rows[i], i, HG_IN, close);
+		rows->rows[i].has_changed = false;
+	}
+}
+
+void hg_rows_status(const struct hg_row *row, hg_ns now_ns, struct hg_status_row *ret)
+{
+	static const struct hg_dp_flow nothing;
+
+	for (unsigned d = 0; d < HG_N_DIRS; d++) {
+		ret->second[d] = row->dir[d].second;
+		ret->proof[d] = row->dir[d].proof;
+		hg_measure_rates(&nothing, &row->dir[d].last, now_ns - row->created_at_ns,
+				 &ret->total[d]);
+		memcpy(ret->drops[d], row->dir[d].last.drops, sizeof(ret->drops[d]));
+	}
+}

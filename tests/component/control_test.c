@@ -1,0 +1,343 @@
+/* The control lane against a packet lane in memory: every step of a change may fail, and then nothing of
+ * it is left; what is not confirmed comes back; seconds are closed and judged. */
+#include "control/control.h"
+#include "tests/component/fake_dataplane.h"
+#include "tests/harness.h"
+
+#define MBIT UINT64_C(125000)
+#define S HG_NS_PER_S
+
+/* One uplink of 1 Gbit/s, tenants a and b with one instance and one port each. */
+struct world {
+	struct hg_dp *dp;
+	struct hg_control *control;
+	hg_ns now_ns;
+	hg_ns stolen_ns;
+	int fail_save;
+	unsigned n_saved;
+	uint64_t saved_min; /* of the first tenant */
+	char logged[4096];
+
+	struct hg_desired_uplink uplinks[1];
+	struct hg_desired_tenant tenants[3];
+	struct hg_desired_instance instances[3];
+	struct hg_desired_port ports[3];
+	struct hg_desired desired;
+	struct hg_error error;
+};
+
+static struct world w;
+
+static hg_ns stolen(void *user)
+{
+	return ((struct world *)user)->stolen_ns;
+}
+
+static void log_sentence(void *user, enum hg_log_level level, const char *sentence)
+{
+	struct world *world = user;
+	size_t used = strlen(world->logged);
+
+	snprintf(world->logged + used, sizeof(world->logged) - used, "<%d>%s\n", (int)level,
+		 sentence);
+}
+
+static int save(void *user, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	struct world *world = user;
+
+	if (world->fail_save != 0)
+		return hg_error_set(reterr, world->fail_save, "no space left on the device", NULL);
+	world->n_saved++;
+	world->saved_min = desired->n_tenants == 0
+				   ? 0
+				   : desired->tenants[0].contract.dir[HG_OUT].min_bytes_per_s;
+	return 0;
+}
+
+static void name_all(uint32_t i, char letter)
+{
+	snprintf(w.tenants[i].name, HG_NAME_BYTES, "tenant-%c", letter);
+	snprintf(w.instances[i].name, HG_NAME_BYTES, "inst-%c", letter);
+	snprintf(w.ports[i].name, HG_NAME_BYTES, "port-%c", letter);
+	snprintf(w.ports[i].device, HG_DEVICE_BYTES, "tap:port-%c", letter);
+	hg_contract_init(&w.tenants[i].contract);
+	hg_contract_init(&w.instances[i].contract);
+	w.instances[i].tenant_idx = i;
+	w.ports[i].instance_idx = i;
+	w.ports[i].mtu = HG_MTU_DEFAULT;
+}
+
+static void set_up(void)
+{
+	struct hg_dp_cfg dp_cfg;
+	struct hg_control_cfg cfg = {
+		.started_at_ns = 10 * S, .stolen_ns = stolen, .log = log_sentence, .user = &w};
+
+	memset(&w, 0, sizeof(w));
+	hg_dp_cfg_init(&dp_cfg);
+	HG_CHECK_EQ(hg_dp_create(&dp_cfg, &w.dp, NULL), 0);
+	cfg.dp = w.dp;
+	HG_CHECK_EQ(hg_control_create(&cfg, &w.control, NULL), 0);
+	hg_control_on_save(w.control, save, &w);
+	w.now_ns = 10 * S;
+	strcpy(w.uplinks[0].name, "up0");
+	strcpy(w.uplinks[0].device, "tap:up0");
+	w.uplinks[0].capacity_bytes_per_s = 1000 * MBIT;
+	w.uplinks[0].mtu = HG_MTU_DEFAULT;
+	name_all(0, 'a');
+	name_all(1, 'b');
+	name_all(2, 'c');
+	w.tenants[0].contract.dir[HG_OUT].min_bytes_per_s = 100 * MBIT;
+	w.desired = (struct hg_desired){
+		.oversubscription_ppm = HG_OVERSUBSCRIPTION_NONE_PPM,
+		.uplinks = w.uplinks,
+		.n_uplinks = 1,
+		.tenants = w.tenants,
+		.n_tenants = 2,
+		.instances = w.instances,
+		.n_instances = 2,
+		.ports = w.ports,
+		.n_ports = 2,
+	};
+	hg_error_clear(&w.error);
+	HG_CHECK_EQ(hg_control_apply(w.control, &w.desired, 0, w.now_ns, &w.error), 0);
+}
+
+static void tear_down(void)
+{
+	hg_control_destroy(w.control);
+	hg_dp_destroy(w.dp, false);
+}
+
+static uint64_t min_in_force(void)
+{
+	return hg_control_desired(w.control)->tenants[0].contract.dir[HG_OUT].min_bytes_per_s;
+}
+
+static uint64_t min_in_the_lane(void)
+{
+	return w.dp->desired.tenants[0].contract.dir[HG_OUT].min_bytes_per_s;
+}
+
+static int apply_min(uint64_t mbit, hg_ns confirm_for_ns)
+{
+	w.tenants[0].contract.dir[HG_OUT].min_bytes_per_s = mbit * MBIT;
+	return hg_control_apply(w.control, &w.desired, confirm_for_ns, w.now_ns, &w.error);
+}
+
+static void pass(hg_ns for_ns)
+{
+	w.now_ns += for_ns;
+	(void)hg_control_tick(w.control, w.now_ns);
+}
+
+static void check_all_are(uint64_t mbit)
+{
+	HG_CHECK_EQ(min_in_force(), mbit * MBIT);
+	HG_CHECK_EQ(min_in_the_lane(), mbit * MBIT);
+	HG_CHECK_EQ(w.saved_min, mbit * MBIT);
+}
+
+static void s1_11_a_change_is_in_force_and_saved(void)
+{
+	set_up();
+	check_all_are(100);
+	HG_CHECK_EQ(apply_min(200, 0), 0);
+	check_all_are(200);
+	tear_down();
+}
+
+static void s1_10_admission_refuses_before_anything_changes(void)
+{
+	set_up();
+	HG_CHECK_EQ(apply_min(2000, 0), -HG_ENOSPC);
+	HG_CHECK_HAS(w.error.text, "tenant-a");
+	HG_CHECK_EQ(w.dp->n_applied, 1);
+	check_all_are(100);
+	tear_down();
+}
+
+static void s1_11_each_step_may_fail_and_nothing_is_half_done(void)
+{
+	set_up();
+	strcpy(w.ports[0].device, "no driver");
+	HG_CHECK_EQ(apply_min(200, 0), -HG_EINVAL);
+	check_all_are(100);
+	strcpy(w.ports[0].device, "tap:port-a");
+
+	w.dp->fail_apply = -HG_EBUSY;
+	hg_error_clear(&w.error);
+	HG_CHECK_EQ(apply_min(200, 0), -HG_EBUSY);
+	check_all_are(100);
+
+	w.fail_save = -HG_EIO;
+	hg_error_clear(&w.error);
+	HG_CHECK_EQ(apply_min(200, 0), -HG_EIO);
+	HG_CHECK_HAS(w.error.text, "no space left");
+	check_all_are(100);
+	HG_CHECK_EQ(w.dp->n_applied, 3); /* the first, the new one, and back */
+
+	w.fail_save = 0;
+	HG_CHECK_EQ(apply_min(200, 0), 0);
+	check_all_are(200);
+	tear_down();
+}
+
+static void a_way_back_that_fails_is_said(void)
+{
+	set_up();
+	w.fail_save = -HG_EIO;
+	w.dp->fail_apply = -HG_EIO;
+	w.dp->fail_apply_after = 1;
+	HG_CHECK_EQ(apply_min(200, 0), -HG_EIO);
+	HG_CHECK_HAS(w.logged, "could not be taken back");
+	HG_CHECK_EQ(min_in_force(), 100 * MBIT);
+	tear_down();
+}
+
+static void s7_10_what_is_not_confirmed_comes_back(void)
+{
+	struct hg_status_host host;
+
+	set_up();
+	HG_CHECK_EQ(apply_min(200, 60 * S), 0);
+	HG_CHECK_EQ(min_in_force(), 200 * MBIT);
+	HG_CHECK_EQ(w.saved_min, 100 * MBIT);
+	hg_control_status_host(w.control, w.now_ns, &host);
+	HG_CHECK_EQ(host.confirm_within_ns, 60 * S);
+	HG_CHECK_EQ(apply_min(300, 0), -HG_EBUSY);
+	pass(59 * S);
+	HG_CHECK_EQ(min_in_force(), 200 * MBIT);
+	HG_CHECK_EQ(hg_control_tick(w.control, w.now_ns), w.now_ns + S);
+	pass(1 * S);
+	check_all_are(100);
+	HG_CHECK_HAS(w.logged, "nobody confirmed");
+	HG_CHECK_EQ(hg_control_confirm(w.control, &w.error), -HG_EINVAL);
+	tear_down();
+}
+
+static void s7_10_what_is_confirmed_stays_and_is_saved(void)
+{
+	set_up();
+	HG_CHECK_EQ(apply_min(200, 60 * S), 0);
+	w.fail_save = -HG_EIO;
+	HG_CHECK_EQ(hg_control_confirm(w.control, &w.error), -HG_EIO);
+	w.fail_save = 0;
+	hg_error_clear(&w.error);
+	HG_CHECK_EQ(hg_control_confirm(w.control, &w.error), 0);
+	pass(61 * S);
+	check_all_are(200);
+	tear_down();
+}
+
+static void s7_10_a_roll_back_that_fails_is_tried_again(void)
+{
+	set_up();
+	HG_CHECK_EQ(apply_min(200, 10 * S), 0);
+	w.dp->fail_apply = -HG_EIO;
+	pass(10 * S);
+	HG_CHECK_EQ(min_in_force(), 200 * MBIT);
+	HG_CHECK_HAS(w.logged, "trying again");
+	pass(1 * S);
+	check_all_are(100);
+	tear_down();
+}
+
+static void s7_7_each_second_is_judged(void)
+{
+	struct hg_status_row row;
+
+	set_up();
+	pass(S); /* the second in which the contract came is not judged */
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 120 * MBIT, S);
+	pass(S);
+	hg_control_status_tenant(w.control, 0, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept, 1);
+	HG_CHECK_EQ(row.second[HG_OUT].offered_bytes_per_s, 300 * MBIT);
+	HG_CHECK_EQ(row.second[HG_OUT].sent_bytes_per_s, 120 * MBIT);
+	HG_CHECK_EQ(row.total[HG_OUT].sent_bytes_per_s, 60 * MBIT);
+	HG_CHECK_EQ(row.second[HG_OUT].held_ns[HG_LIMIT_LINK], S);
+	HG_CHECK_EQ(row.second[HG_OUT].wait_ns, S);
+
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 20 * MBIT, S);
+	pass(S);
+	hg_control_status_tenant(w.control, 0, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].missed, 1);
+	HG_CHECK_EQ(row.proof[HG_OUT].missed_min, 1);
+
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 20 * MBIT, S);
+	w.stolen_ns += S / 10;
+	pass(S);
+	hg_control_status_tenant(w.control, 0, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].missed, 1);
+	HG_CHECK_EQ(row.proof[HG_OUT].stolen, 1);
+	tear_down();
+}
+
+static void s1_11_measurements_follow_their_names(void)
+{
+	struct hg_status_row row;
+
+	set_up();
+	pass(S);
+	fake_traffic(fake_instance(w.dp, "inst-b"), 30 * MBIT, 30 * MBIT, 0);
+	pass(S);
+	/* A third comes in front, and b's contract changes in nothing. */
+	name_all(0, 'c');
+	name_all(2, 'a');
+	w.desired.n_tenants = w.desired.n_instances = w.desired.n_ports = 3;
+	HG_CHECK_EQ(hg_control_apply(w.control, &w.desired, 0, w.now_ns, &w.error), 0);
+	hg_control_status_instance(w.control, 1, &row);
+	HG_CHECK_EQ(row.second[HG_OUT].sent_bytes_per_s, 30 * MBIT);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept, 1);
+	hg_control_status_instance(w.control, 0, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept, 0);
+	/* Then b's changes, and its proof begins anew. */
+	w.instances[1].contract.dir[HG_OUT].max_bytes_per_s = 50 * MBIT;
+	HG_CHECK_EQ(hg_control_apply(w.control, &w.desired, 0, w.now_ns, &w.error), 0);
+	hg_control_status_instance(w.control, 1, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept, 0);
+	tear_down();
+}
+
+static void a_missing_device_is_told_once_and_looked_for(void)
+{
+	struct hg_status_port port;
+	const char *first;
+
+	set_up();
+	fake_port(w.dp, "port-b")->link = HG_PORT_MISSING;
+	strcpy(fake_port(w.dp, "port-b")->reason, "no interface of that name");
+	pass(S);
+	pass(S);
+	first = strstr(w.logged, "port port-b is missing: no interface of that name");
+	HG_CHECK(first != NULL);
+	HG_CHECK(strstr(first + 1, "port port-b is missing") == NULL);
+	hg_control_status_port(w.control, 1, &port);
+	HG_CHECK_STR(port.link, "missing");
+	HG_CHECK_EQ(w.dp->n_retried, 2);
+	fake_port(w.dp, "port-b")->link = HG_PORT_UP;
+	pass(S);
+	HG_CHECK_HAS(w.logged, "port port-b is up");
+	tear_down();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct hg_test tests[] = {
+		HG_TEST(s1_11_a_change_is_in_force_and_saved),
+		HG_TEST(s1_10_admission_refuses_before_anything_changes),
+		HG_TEST(s1_11_each_step_may_fail_and_nothing_is_half_done),
+		HG_TEST(a_way_back_that_fails_is_said),
+		HG_TEST(s7_10_what_is_not_confirmed_comes_back),
+		HG_TEST(s7_10_what_is_confirmed_stays_and_is_saved),
+		HG_TEST(s7_10_a_roll_back_that_fails_is_tried_again),
+		HG_TEST(s7_7_each_second_is_judged),
+		HG_TEST(s1_11_measurements_follow_their_names),
+		HG_TEST(a_missing_device_is_told_once_and_looked_for),
+		{0},
+	};
+
+	return hg_tests_main(argc, argv, tests);
+}

@@ -1,0 +1,172 @@
+#include "tests/component/fake_dataplane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void hg_dp_cfg_init(struct hg_dp_cfg *cfg)
+{
+	*cfg = (struct hg_dp_cfg){.n_workers = 1};
+}
+
+int hg_dp_create(const struct hg_dp_cfg *cfg, struct hg_dp **ret_dp, struct hg_error *reterr)
+{
+	struct hg_dp *dp = calloc(1, sizeof(*dp));
+
+	(void)cfg;
+	if (dp == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory", NULL);
+	dp->host.n_buffers = 1000;
+	dp->host.free_buffers = 990;
+	*ret_dp = dp;
+	return 0;
+}
+
+static void free_desired(struct hg_desired *desired)
+{
+	free(desired->uplinks);
+	free(desired->tenants);
+	free(desired->instances);
+	free(desired->ports);
+}
+
+void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
+{
+	(void)keep_devices;
+	if (dp == NULL)
+		return;
+	free_desired(&dp->desired);
+	free(dp);
+}
+
+int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr)
+{
+	for (uint32_t i = 0; i < desired->n_ports; i++) {
+		if (strchr(desired->ports[i].device, ':') == NULL)
+			return hg_error_set(reterr, -HG_EINVAL,
+					    "no such driver: ", desired->ports[i].device, NULL);
+	}
+	return 0;
+}
+
+static void *copy(const void *from, size_t n, size_t size)
+{
+	void *to = calloc(n + 1, size);
+
+	if (n > 0)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+static struct fake_named *find(struct fake_named *all, const char *name)
+{
+	for (unsigned i = 0; i < FAKE_MAX; i++) {
+		if (strcmp(all[i].name, name) == 0)
+			return &all[i];
+	}
+	for (unsigned i = 0; i < FAKE_MAX; i++) {
+		if (all[i].name[0] == '\0') {
+			strcpy(all[i].name, name);
+			all[i].link = HG_PORT_UP;
+			return &all[i];
+		}
+	}
+	abort();
+}
+
+int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	if (dp->fail_apply != 0 && dp->fail_apply_after-- == 0) {
+		int code = dp->fail_apply;
+
+		dp->fail_apply = 0;
+		return hg_error_set(reterr, code, "the fake packet lane was told to fail", NULL);
+	}
+	free_desired(&dp->desired);
+	dp->desired = *desired;
+	dp->desired.uplinks = copy(desired->uplinks, desired->n_uplinks, sizeof(*desired->uplinks));
+	dp->desired.tenants = copy(desired->tenants, desired->n_tenants, sizeof(*desired->tenants));
+	dp->desired.instances =
+		copy(desired->instances, desired->n_instances, sizeof(*desired->instances));
+	dp->desired.ports = copy(desired->ports, desired->n_ports, sizeof(*desired->ports));
+	dp->n_applied++;
+	dp->host.generation++;
+	return 0;
+}
+
+unsigned hg_dp_retry(struct hg_dp *dp)
+{
+	dp->n_retried++;
+	return 0;
+}
+
+struct fake_named *fake_tenant(struct hg_dp *dp, const char *name)
+{
+	return find(dp->tenants, name);
+}
+
+struct fake_named *fake_instance(struct hg_dp *dp, const char *name)
+{
+	return find(dp->instances, name);
+}
+
+struct fake_named *fake_port(struct hg_dp *dp, const char *name)
+{
+	return find(dp->ports, name);
+}
+
+struct fake_named *fake_uplink(struct hg_dp *dp, const char *name)
+{
+	return find(dp->uplinks, name);
+}
+
+void fake_traffic(struct fake_named *of, uint64_t offered_bytes, uint64_t sent_bytes, hg_ns wait_ns)
+{
+	struct hg_dp_flow *flow = &of->flow[HG_OUT];
+
+	flow->offered_bytes += offered_bytes;
+	flow->link_offered_bytes += offered_bytes;
+	flow->sent_bytes += sent_bytes;
+	flow->link_bytes += sent_bytes;
+	flow->queued_bytes += offered_bytes - sent_bytes;
+	flow->link_queued_bytes += offered_bytes - sent_bytes;
+	flow->held_ns[HG_LIMIT_LINK] += (uint64_t)wait_ns;
+	flow->wait_ns += (uint64_t)wait_ns;
+	flow->held_by = wait_ns > 0 ? HG_LIMIT_LINK : HG_LIMIT_NONE;
+	flow->is_active = true;
+	hg_histogram_add(&flow->wait, 300 * HG_NS_PER_US, 100);
+}
+
+void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret)
+{
+	*ret = dp->host;
+}
+
+void hg_dp_sample_tenant(struct hg_dp *dp, uint32_t tenant_idx, enum hg_dir dir,
+			 struct hg_dp_flow *ret)
+{
+	*ret = find(dp->tenants, dp->desired.tenants[tenant_idx].name)->flow[dir];
+}
+
+void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir dir,
+			   struct hg_dp_flow *ret)
+{
+	*ret = find(dp->instances, dp->desired.instances[instance_idx].name)->flow[dir];
+}
+
+void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sample *ret)
+{
+	const struct fake_named *port = find(dp->ports, dp->desired.ports[port_idx].name);
+
+	*ret = port->port;
+	ret->link = port->link;
+	memcpy(ret->reason, port->reason, sizeof(ret->reason));
+}
+
+void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_uplink_sample *ret)
+{
+	const struct fake_named *uplink = find(dp->uplinks, dp->desired.uplinks[uplink_idx].name);
+
+	*ret = uplink->uplink;
+	ret->link = uplink->link;
+	memcpy(ret->reason, uplink->reason, sizeof(ret->reason));
+}

@@ -1,0 +1,44 @@
+/* fake_dataplane: the functions of dataplane/dataplane.h in memory, with faults on command.
+ *
+ * Why        The control lane, the interface and the daemon are tested without DPDK and without time.
+ * Model      Counters are kept by name, as the packet lane does, and move only when a test moves them.
+ * Memory     One world, up to FAKE_MAX of each kind. Threads: one.
+ */
+#ifndef HG_TESTS_COMPONENT_FAKE_DATAPLANE_H
+#define HG_TESTS_COMPONENT_FAKE_DATAPLANE_H
+
+#include "dataplane/dataplane.h"
+
+#define FAKE_MAX 64u
+
+struct fake_named {
+	char name[HG_NAME_BYTES];
+	struct hg_dp_flow flow[HG_N_DIRS]; /* tenants and instances */
+	enum hg_port_link link; /* ports and uplinks */
+	char reason[128];
+	struct hg_dp_uplink_sample uplink;
+	struct hg_dp_port_sample port;
+};
+
+struct hg_dp {
+	/* Asked for by the test. */
+	int fail_check, fail_apply; /* codes to return from the next call; 0: none */
+	unsigned fail_apply_after; /* successful applies before it */
+	/* Seen. */
+	unsigned n_applied, n_retried;
+	struct hg_desired desired; /* in force; own arrays */
+	struct fake_named tenants[FAKE_MAX], instances[FAKE_MAX], ports[FAKE_MAX],
+		uplinks[FAKE_MAX];
+	struct hg_dp_host_sample host;
+};
+
+struct fake_named *fake_tenant(struct hg_dp *dp, const char *name);
+struct fake_named *fake_instance(struct hg_dp *dp, const char *name);
+struct fake_named *fake_port(struct hg_dp *dp, const char *name);
+struct fake_named *fake_uplink(struct hg_dp *dp, const char *name);
+
+/* One second of traffic over the link, out: offered, sent, the rest of it waiting for the link. */
+void fake_traffic(struct fake_named *of, uint64_t offered_bytes, uint64_t sent_bytes,
+		  hg_ns wait_ns);
+
+#endif
