@@ -3,8 +3,8 @@
  * Why        "weight must be in [1, 1000]" helps nobody who has 4,000 lines before him; "at 812:15" does.
  * Model      YAML (of which JSON is a part) -> jansson tree. Mappings are objects, sequences arrays, and
  *            every scalar is a string, as it was written: what it means is decided by the field that it
- *            is read into (api/schema.h), so `on`, `1e3` or `010` mean nothing by themselves. An empty
- *            value or `null` or `~` is JSON's null. Beside the tree stands a table from node to place.
+ *            is read into (api/schema.h), so `on`, `1e3` or `010` mean nothing by themselves. No value,
+ *            `null` and `~` are the empty string, which every reader takes as "nothing was said". Beside the tree stands a table from node to place.
  * Refused    duplicate keys, keys that are no scalars, anchors, aliases, tags, a second document, text
  *            that is not UTF-8, a NUL character, and whatever passes the bounds below.
  * Memory     Allocates; the tree is the caller's. Cost: linear in the text.
@@ -34,7 +34,7 @@ struct hg_mark { /* 1-based */
 struct hg_marks;
 
 struct hg_tree {
-	json_t *root; /* never NULL once parsed; JSON null for an empty text */
+	json_t *root; /* never NULL once parsed; the empty string for an empty text */
 	struct hg_marks *marks; /* NULL: no places known, as for a tree that no text was read for */
 };
 
@@ -51,7 +51,7 @@ void hg_tree_locate(const struct hg_tree *tree, struct hg_error *err);
 
 /* The text of a tree: block style for lists of objects, one line for what is small. The caller frees
  * *ret_text with free(). */
-HG_MUST_CHECK int hg_yaml_emit(const json_t *root, char **ret_text, size_t *ret_n_bytes,
+HG_MUST_CHECK int hg_yaml_emit(json_t *root, char **ret_text, size_t *ret_n_bytes,
 			       struct hg_error *reterr);
 
 #endif
