@@ -1,0 +1,370 @@
+#include "api/schema.h"
+
+#include <string.h>
+
+#define AT(type, member) \
+	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
+#define UNSERVED(name, why)                                       \
+	{                                                         \
+		.key = name, .kind = HG_KIND_UNSERVED, .doc = why \
+	}
+#define PKT_RATE_MIN 10u
+#define PKT_RATE_MAX UINT64_C(1000000000)
+
+static const char *const mode_words[] = {"enforce", "observe", NULL};
+static const char *const accounting_words[] = {"wire", "l2", NULL};
+
+static const struct hg_field idle_fields[] = {
+	{.key = "after",
+	 .kind = HG_KIND_TIME,
+	 AT(hg_policy, idle_after_ns),
+	 .lo = HG_IDLE_AFTER_MIN_NS,
+	 .hi = HG_IDLE_AFTER_MAX_NS,
+	 .fallback = HG_IDLE_AFTER_DEFAULT_NS,
+	 .doc = "How long no token must have been taken before the instance counts as idle."},
+	{.key = "reserve",
+	 .kind = HG_KIND_SIZE,
+	 AT(hg_policy, reserve_bytes),
+	 .lo = 0,
+	 .hi = HG_BURST_MAX_BYTES,
+	 .fallback = HG_SCHEMA_ONE_BURST,
+	 .fallback_text = "one burst",
+	 .doc = "Tokens found on waking from idleness; no more than the burst."},
+	{0},
+};
+
+static const struct hg_field policy_fields[] = {
+	{.key = "min",
+	 .kind = HG_KIND_RATE,
+	 AT(hg_policy, min_bytes_per_s),
+	 .lo = HG_RATE_MIN_BYTES_PER_S,
+	 .hi = HG_RATE_MAX_BYTES_PER_S,
+	 .doc = "The guaranteed rate on the uplink, in wire bytes."},
+	{.key = "max",
+	 .kind = HG_KIND_RATE,
+	 AT(hg_policy, max_bytes_per_s),
+	 .lo = HG_RATE_MIN_BYTES_PER_S,
+	 .hi = HG_RATE_MAX_BYTES_PER_S,
+	 .doc = "The most that is let through, to wherever it goes, even when the link is idle."},
+	{.key = "max_pkts",
+	 .kind = HG_KIND_PKT_RATE,
+	 AT(hg_policy, max_pkts_per_s),
+	 .lo = PKT_RATE_MIN,
+	 .hi = PKT_RATE_MAX,
+	 .doc = "The most packets that are let through."},
+	{.key = "weight",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_policy, weight),
+	 .lo = 1,
+	 .hi = HG_WEIGHT_MAX,
+	 .fallback = HG_WEIGHT_DEFAULT,
+	 .doc = "The share of what is left when every guarantee is kept."},
+	{.key = "burst",
+	 .kind = HG_KIND_SIZE,
+	 AT(hg_policy, burst_bytes),
+	 .lo = HG_BURST_MIN_BYTES,
+	 .hi = HG_BURST_MAX_BYTES,
+	 .fallback = HG_BURST_DEFAULT_BYTES,
+	 .doc = "How much may go at once after a pause: the size of the token bucket."},
+	{.key = "idle",
+	 .kind = HG_KIND_OBJECT,
+	 .of = &hg_schema_idle,
+	 .doc = "When it counts as idle, and what it finds on waking, in this direction."},
+	{.key = "accounting",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_policy, accounting),
+	 .words = accounting_words,
+	 .doc = "What the maxima of this direction count: bytes on the wire, or frames alone "
+		"(`l2`)."},
+	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+			     "what exceeds the guarantees"),
+	UNSERVED("classes", "classes inside an instance are not served yet"),
+	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
+	UNSERVED("credits", "credits for sending above a baseline are not served yet"),
+	{0},
+};
+
+static const struct hg_field contract_fields[] = {
+	{.key = "out",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_contract, dir[HG_OUT]),
+	 .of = &hg_schema_policy,
+	 .doc = "What the instance sends."},
+	{.key = "in",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_contract, dir[HG_IN]),
+	 .of = &hg_schema_policy,
+	 .doc = "What the instance receives."},
+	{.key = "mode",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_contract, mode),
+	 .words = mode_words,
+	 .doc = "`observe`: measured and explained, nothing held."},
+	{.key = "idle",
+	 .kind = HG_KIND_OBJECT,
+	 .of = &hg_schema_idle,
+	 .is_shared = true,
+	 .doc = "Idleness for both directions; `out` and `in` may say otherwise."},
+	{.key = "accounting",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_policy, accounting),
+	 .is_shared = true,
+	 .words = accounting_words,
+	 .doc = "What the maxima count, for both directions; `out` and `in` may say otherwise."},
+	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+			     "what exceeds the guarantees"),
+	UNSERVED("classes", "classes inside an instance are not served yet"),
+	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
+	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
+	UNSERVED("credits", "credits for sending above a baseline are not served yet"),
+	UNSERVED("quota", "transfer quotas are not served yet"),
+	{0},
+};
+
+static const struct hg_field port_fields[] = {
+	{.key = "name",
+	 .kind = HG_KIND_NAME,
+	 AT(hg_desired_port, name),
+	 .is_required = true,
+	 .doc = "Unique among the ports of the host."},
+	{.key = "device",
+	 .kind = HG_KIND_TEXT,
+	 AT(hg_desired_port, device),
+	 .is_required = true,
+	 .is_device = true,
+	 .doc = "What carries its packets: `tap:web1-0`, `packet:veth3`."},
+	{.key = "netns",
+	 .kind = HG_KIND_TEXT,
+	 AT(hg_desired_port, netns),
+	 .doc = "The network namespace that a TAP is moved to, by name or path."},
+	{.key = "mac",
+	 .kind = HG_KIND_MAC,
+	 AT(hg_desired_port, mac),
+	 .has_offset = offsetof(struct hg_desired_port, has_mac),
+	 .fallback_text = "learned",
+	 .doc = "The address that the instance sends from; learned from its packets where nothing "
+		"is said."},
+	{.key = "addresses",
+	 .kind = HG_KIND_ADDRESSES,
+	 AT(hg_desired_port, addresses),
+	 .has_offset = offsetof(struct hg_desired_port, n_addresses),
+	 .doc = "The IPv4 and IPv6 addresses of the instance."},
+	{.key = "vlan",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_desired_port, vlan),
+	 .lo = 1,
+	 .hi = HG_VLAN_MAX,
+	 .fallback = HG_VLAN_NONE,
+	 .fallback_text = "untagged",
+	 .doc = "The VLAN that the port belongs to."},
+	{.key = "mtu",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_desired_port, mtu),
+	 .lo = HG_MTU_MIN,
+	 .hi = HG_MTU_MAX,
+	 .fallback = HG_MTU_DEFAULT,
+	 .doc = "The largest IP packet, in bytes."},
+	UNSERVED("queue", "queues of the card for one port are not served yet"),
+	UNSERVED("mirror", "mirroring is not served yet"),
+	UNSERVED("extensions", "extensions of the switch are not served yet"),
+	{0},
+};
+
+static const struct hg_field instance_fields[] = {
+	{.key = "name",
+	 .kind = HG_KIND_NAME,
+	 AT(hg_desired_instance, name),
+	 .is_required = true,
+	 .doc = "Unique among the instances of the host."},
+	{.key = "contract",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_desired_instance, contract),
+	 .of = &hg_schema_contract,
+	 .doc = "What the instance is owed inside its tenant."},
+	{.key = "ports",
+	 .kind = HG_KIND_LIST,
+	 .of = &hg_schema_port,
+	 .doc = "Its ports on the switch."},
+	UNSERVED("cpu", "processor credits are not served yet"),
+	UNSERVED("credits", "credits are not served yet"),
+	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+			     "what exceeds the guarantees"),
+	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
+	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
+	UNSERVED("classes", "classes inside an instance are not served yet"),
+	UNSERVED("disk", "block device throughput is not governed yet"),
+	UNSERVED("alarms", "alarms are not served yet"),
+	{0},
+};
+
+static const struct hg_field tenant_fields[] = {
+	{.key = "name",
+	 .kind = HG_KIND_NAME,
+	 AT(hg_desired_tenant, name),
+	 .is_required = true,
+	 .doc = "Unique among the tenants of the host."},
+	{.key = "uplink",
+	 .kind = HG_KIND_UPLINK,
+	 .fallback_text = "the first one",
+	 .doc = "The uplink that its guarantees hold on."},
+	{.key = "contract",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_desired_tenant, contract),
+	 .of = &hg_schema_contract,
+	 .doc = "What all of its instances together are owed."},
+	{.key = "instances",
+	 .kind = HG_KIND_LIST,
+	 .of = &hg_schema_instance,
+	 .doc = "Its machines, containers and processes."},
+	UNSERVED("cpu", "processor credits are not served yet"),
+	UNSERVED("pool", "shared pools of credits are not served yet"),
+	UNSERVED("vni", "overlays are not served yet"),
+	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+			     "what exceeds the guarantees"),
+	UNSERVED("quota", "transfer quotas are not served yet"),
+	{0},
+};
+
+static const struct hg_field uplink_fields[] = {
+	{.key = "name",
+	 .kind = HG_KIND_NAME,
+	 AT(hg_desired_uplink, name),
+	 .is_required = true,
+	 .doc = "Unique among the uplinks of the host."},
+	{.key = "device",
+	 .kind = HG_KIND_TEXT,
+	 AT(hg_desired_uplink, device),
+	 .is_required = true,
+	 .is_device = true,
+	 .doc = "The card or link: `xdp:eth1`, `packet:eth1`, `tap:out0`, "
+		"`simnic(rate=1Gbit,ring=1024)+tap:out0`."},
+	{.key = "netns",
+	 .kind = HG_KIND_TEXT,
+	 AT(hg_desired_uplink, netns),
+	 .doc = "The network namespace that a TAP is moved to, by name or path."},
+	{.key = "capacity",
+	 .kind = HG_KIND_RATE,
+	 AT(hg_desired_uplink, capacity_bytes_per_s),
+	 .lo = HG_RATE_MIN_BYTES_PER_S,
+	 .hi = HG_RATE_MAX_BYTES_PER_S,
+	 .is_required = true,
+	 .doc = "The rate of the link, each way. What guarantees may fill is 99.5 % of it."},
+	{.key = "mtu",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_desired_uplink, mtu),
+	 .lo = HG_MTU_MIN,
+	 .hi = HG_MTU_MAX,
+	 .fallback = HG_MTU_DEFAULT,
+	 .doc = "The largest IP packet, in bytes."},
+	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
+	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
+	UNSERVED("queues", "flows on queues of the card are not served yet"),
+	UNSERVED("flows", "flow rules of the card are not served yet"),
+	UNSERVED("overlay", "overlays are not served yet"),
+	UNSERVED("headroom", "receiver-driven guarantees are not served yet"),
+	{0},
+};
+
+static const struct hg_field host_fields[] = {
+	{.key = "mode",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_desired, mode),
+	 .words = mode_words,
+	 .doc = "`observe`: everything is measured and explained, and nothing is held, on the "
+		"whole host."},
+	{.key = "oversubscription",
+	 .kind = HG_KIND_FACTOR,
+	 AT(hg_desired, oversubscription_ppm),
+	 .lo = HG_OVERSUBSCRIPTION_NONE_PPM,
+	 .hi = HG_OVERSUBSCRIPTION_MAX_PPM,
+	 .fallback = HG_OVERSUBSCRIPTION_NONE_PPM,
+	 .doc = "By how much the guarantees may exceed what the uplinks carry. Above 1 they can be "
+		"missed."},
+	{.key = "uplinks",
+	 .kind = HG_KIND_LIST,
+	 .of = &hg_schema_uplink,
+	 .doc = "The links out of the host."},
+	{.key = "tenants",
+	 .kind = HG_KIND_LIST,
+	 .of = &hg_schema_tenant,
+	 .doc = "Whom the host is shared by."},
+	UNSERVED("peers", "receiver-driven guarantees between hosts are not served yet"),
+	UNSERVED("switches", "one switch for the host is served; several are not yet"),
+	UNSERVED("extensions", "extensions of the switch are not served yet"),
+	UNSERVED("store", "stores are not served yet"),
+	UNSERVED("alarms", "alarms are not served yet"),
+	UNSERVED("access", "access control beyond the socket's rights is not served yet"),
+	{0},
+};
+
+const struct hg_resource hg_schema_idle = {
+	.name = "idle",
+	.title = "Idle",
+	.where = "contract.idle, contract.out.idle, contract.in.idle",
+	.doc = "An instance that takes no tokens for a while gives its share to the others.",
+	.fields = idle_fields,
+};
+const struct hg_resource hg_schema_policy = {
+	.name = "a policy",
+	.title = "Policy",
+	.where = "contract.out, contract.in",
+	.doc = "One direction of a contract.",
+	.fields = policy_fields,
+};
+const struct hg_resource hg_schema_contract = {
+	.name = "a contract",
+	.title = "Contract",
+	.where = "contract",
+	.doc = "What a tenant or an instance is owed, for sending and for receiving apart.",
+	.fields = contract_fields,
+};
+const struct hg_resource hg_schema_port = {
+	.name = "a port",
+	.title = "Port",
+	.where = "tenants[].instances[].ports[]",
+	.doc = "One interface of an instance on the switch.",
+	.fields = port_fields,
+};
+const struct hg_resource hg_schema_instance = {
+	.name = "an instance",
+	.title = "Instance",
+	.where = "tenants[].instances[]",
+	.doc = "A virtual machine, a container or a plain process.",
+	.fields = instance_fields,
+};
+const struct hg_resource hg_schema_tenant = {
+	.name = "a tenant",
+	.title = "Tenant",
+	.where = "tenants[]",
+	.doc = "A customer: the owner of instances.",
+	.fields = tenant_fields,
+};
+const struct hg_resource hg_schema_uplink = {
+	.name = "an uplink",
+	.title = "Uplink",
+	.where = "uplinks[]",
+	.doc = "A link out of the host.",
+	.fields = uplink_fields,
+};
+const struct hg_resource hg_schema_host = {
+	.name = "the host",
+	.title = "Host",
+	.where = "the top of the file",
+	.doc = "What holds for the whole host.",
+	.fields = host_fields,
+};
+
+const struct hg_resource *const hg_schema_all[] = {
+	&hg_schema_host,     &hg_schema_uplink, &hg_schema_tenant,
+	&hg_schema_contract, &hg_schema_policy, &hg_schema_idle,
+	&hg_schema_instance, &hg_schema_port,   NULL,
+};
+
+const struct hg_field *hg_schema_find(const struct hg_resource *resource, const char *key)
+{
+	for (const struct hg_field *f = resource->fields; f->key != NULL; f++) {
+		if (strcmp(f->key, key) == 0)
+			return f;
+	}
+	return NULL;
+}
