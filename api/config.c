@@ -1,0 +1,353 @@
+#include "api/config.h"
+
+#include "api/desired.h"
+#include "api/nearest.h"
+#include "api/reader.h"
+#include "core/admit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct builder {
+	struct hg_reader r;
+	struct hg_desired *d;
+	/* Name -> the node where it was first written; one object for each kind. */
+	json_t *uplinks, *tenants, *instances, *ports;
+	json_t *devices; /* the same for "DEVICE NETNS", of uplinks and ports together */
+	/* How many have been read so far: the next index. */
+	uint32_t n_uplinks, n_tenants, n_instances, n_ports;
+};
+
+static int no_memory(struct hg_error *err)
+{
+	return hg_error_set(err, -HG_ENOMEM, "not enough memory for the configuration", NULL);
+}
+
+/* ---- names -------------------------------------------------------------------------------------- */
+
+/* what: "the name" or "the device". */
+static int twice(struct builder *b, const char *what, const json_t *node, const json_t *first)
+{
+	const struct hg_mark *mark = hg_tree_mark(b->r.tree, first);
+	char line[48], buf[HG_READER_TEXT_BYTES];
+	struct hg_text out;
+
+	hg_text_init(&out, line, sizeof(line));
+	if (mark != NULL) {
+		hg_text_add(&out, "; first in line ");
+		hg_text_add_u64(&out, mark->line);
+	}
+	return hg_reader_fail(&b->r, node,
+			      hg_error_set(b->r.err, -HG_EEXIST, what, " '",
+					   hg_reader_text(node, buf), "' is there twice", line,
+					   NULL));
+}
+
+/* Remembers in table what stands behind the item's key, which it has, as `unique`. */
+static int remember(struct builder *b, json_t *table, const char *unique, json_t *item,
+		    const char *key, const char *what)
+{
+	json_t *node = json_object_get(item, key);
+	const json_t *first = json_object_get(table, unique);
+	size_t before;
+	int rc;
+
+	if (first == NULL)
+		return json_object_set_nocheck(table, unique, node) < 0 ? no_memory(b->r.err) : 0;
+	before = hg_reader_enter(&b->r, key);
+	rc = twice(b, what, node, first);
+	hg_reader_leave(&b->r, before);
+	return rc;
+}
+
+static int add_name(struct builder *b, json_t *table, const char *name, json_t *item)
+{
+	return remember(b, table, name, item, "name", "the name");
+}
+
+/* Two TAPs of one name are two devices where they are moved to different namespaces. */
+static int add_device(struct builder *b, const char *device, const char *netns, json_t *item)
+{
+	char unique[HG_DEVICE_BYTES + HG_NAME_BYTES];
+	struct hg_text out;
+
+	hg_text_init(&out, unique, sizeof(unique));
+	hg_text_add(&out, device);
+	hg_text_add_char(&out, ' ');
+	hg_text_add(&out, netns);
+	return remember(b, b->devices, unique, item, "device", "the device");
+}
+
+static int no_such_uplink(struct builder *b, const char *name, const json_t *node)
+{
+	char there[HG_ERROR_TEXT_BYTES / 2];
+	struct hg_nearest nearest;
+	struct hg_text out;
+
+	hg_text_init(&out, there, sizeof(there));
+	hg_nearest_init(&nearest, name);
+	for (uint32_t i = 0; i < b->d->n_uplinks; i++) {
+		hg_text_add(&out, i > 0 ? ", " : "; there is ");
+		hg_text_add(&out, b->d->uplinks[i].name);
+		hg_nearest_offer(&nearest, b->d->uplinks[i].name);
+	}
+	if (nearest.best != NULL) {
+		hg_text_add(&out, "; did you mean '");
+		hg_text_add(&out, nearest.best);
+		hg_text_add(&out, "'?");
+	}
+	return hg_reader_fail(&b->r, node,
+			      hg_error_set(b->r.err, -HG_ENOENT, "no uplink has the name '", name,
+					   "'", there, NULL));
+}
+
+static int read_uplink_name(struct builder *b, json_t *item, struct hg_desired_tenant *tenant)
+{
+	json_t *node = json_object_get(item, "uplink");
+	char buf[HG_READER_TEXT_BYTES];
+	const char *name = node != NULL ? hg_reader_text(node, buf) : NULL;
+	size_t before;
+	int rc;
+
+	if (b->d->n_uplinks == 0)
+		return hg_reader_fail(&b->r, item,
+				      hg_error_set(b->r.err, -HG_ENOENT,
+						   "a tenant needs an uplink, and there is none; "
+						   "add one under 'uplinks'",
+						   NULL));
+	if (node == NULL)
+		return 0;
+	for (uint32_t i = 0; name != NULL && i < b->d->n_uplinks; i++) {
+		if (strcmp(b->d->uplinks[i].name, name) == 0) {
+			tenant->uplink_idx = i;
+			return 0;
+		}
+	}
+	before = hg_reader_enter(&b->r, "uplink");
+	rc = no_such_uplink(b, name != NULL ? name : "", node);
+	hg_reader_leave(&b->r, before);
+	return rc;
+}
+
+/* ---- contracts ---------------------------------------------------------------------------------- */
+
+/* The default of the reserve is known once the burst is. */
+static void settle_reserve(struct hg_contract *contract)
+{
+	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
+		struct hg_policy *p = &contract->dir[dir];
+
+		if (p->reserve_bytes == HG_SCHEMA_ONE_BURST)
+			p->reserve_bytes = p->burst_bytes;
+	}
+}
+
+/* For errors found after reading, by a path: "out.min" below the contract of the item that the reader is
+ * in. The deepest node on the way that has a place says where. */
+static int fail_below(struct builder *b, int rc)
+{
+	if (b->r.err != NULL) {
+		hg_error_at(b->r.err, b->r.path.buf);
+		hg_tree_locate(b->r.tree, b->r.err);
+	}
+	return rc;
+}
+
+static int finish_contract(struct builder *b, struct hg_contract *contract)
+{
+	size_t before = hg_reader_enter(&b->r, "contract");
+	int rc;
+
+	settle_reserve(contract);
+	rc = hg_contract_validate(contract, b->r.err);
+	if (rc < 0)
+		rc = fail_below(b, rc);
+	hg_reader_leave(&b->r, before);
+	return rc;
+}
+
+/* ---- lists -------------------------------------------------------------------------------------- */
+
+typedef int (*read_item_fn)(struct builder *b, json_t *item);
+
+static int read_list(struct builder *b, json_t *parent, const char *key, read_item_fn read_item)
+{
+	json_t *list = json_object_get(parent, key);
+	size_t at_list = hg_reader_enter(&b->r, key);
+	int rc = hg_reader_check_list(&b->r, list);
+
+	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
+		size_t at_item = hg_reader_enter_item(&b->r, i);
+
+		rc = read_item(b, json_array_get(list, i));
+		hg_reader_leave(&b->r, at_item);
+	}
+	hg_reader_leave(&b->r, at_list);
+	return rc;
+}
+
+static int read_uplink(struct builder *b, json_t *item)
+{
+	struct hg_desired_uplink *uplink = &b->d->uplinks[b->n_uplinks++];
+	int rc;
+
+	hg_resource_reset(&hg_schema_uplink, uplink);
+	rc = hg_reader_read(&b->r, &hg_schema_uplink, item, uplink);
+	if (rc == 0)
+		rc = add_name(b, b->uplinks, uplink->name, item);
+	return rc < 0 ? rc : add_device(b, uplink->device, uplink->netns, item);
+}
+
+static int read_port(struct builder *b, json_t *item)
+{
+	struct hg_desired_port *port = &b->d->ports[b->n_ports++];
+	int rc;
+
+	hg_resource_reset(&hg_schema_port, port);
+	port->instance_idx = b->n_instances - 1u;
+	rc = hg_reader_read(&b->r, &hg_schema_port, item, port);
+	if (rc == 0)
+		rc = add_name(b, b->ports, port->name, item);
+	return rc < 0 ? rc : add_device(b, port->device, port->netns, item);
+}
+
+static int read_instance(struct builder *b, json_t *item)
+{
+	struct hg_desired_instance *instance = &b->d->instances[b->n_instances++];
+	int rc;
+
+	hg_resource_reset(&hg_schema_instance, instance);
+	instance->tenant_idx = b->n_tenants - 1u;
+	rc = hg_reader_read(&b->r, &hg_schema_instance, item, instance);
+	if (rc == 0)
+		rc = add_name(b, b->instances, instance->name, item);
+	if (rc == 0)
+		rc = finish_contract(b, &instance->contract);
+	return rc < 0 ? rc : read_list(b, item, "ports", read_port);
+}
+
+static int read_tenant(struct builder *b, json_t *item)
+{
+	struct hg_desired_tenant *tenant = &b->d->tenants[b->n_tenants++];
+	int rc;
+
+	hg_resource_reset(&hg_schema_tenant, tenant);
+	rc = hg_reader_read(&b->r, &hg_schema_tenant, item, tenant);
+	if (rc == 0)
+		rc = add_name(b, b->tenants, tenant->name, item);
+	if (rc == 0)
+		rc = read_uplink_name(b, item, tenant);
+	if (rc == 0)
+		rc = finish_contract(b, &tenant->contract);
+	return rc < 0 ? rc : read_list(b, item, "instances", read_instance);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+struct counts {
+	size_t uplinks, tenants, instances, ports;
+};
+
+/* What there is room to make for. Shapes are not looked at: what is no list has no items. */
+static struct counts count_items(json_t *root)
+{
+	json_t *tenants = json_object_get(root, "tenants");
+	struct counts n = {
+		.uplinks = json_array_size(json_object_get(root, "uplinks")),
+		.tenants = json_array_size(tenants),
+	};
+
+	for (size_t t = 0; t < n.tenants; t++) {
+		json_t *instances = json_object_get(json_array_get(tenants, t), "instances");
+
+		n.instances += json_array_size(instances);
+		for (size_t i = 0; i < json_array_size(instances); i++)
+			n.ports += json_array_size(
+				json_object_get(json_array_get(instances, i), "ports"));
+	}
+	return n;
+}
+
+static int make_room(struct builder *b)
+{
+	struct counts n = count_items(b->r.tree->root);
+
+	if (n.uplinks > HG_CONFIG_MAX_OF_A_KIND || n.tenants > HG_CONFIG_MAX_OF_A_KIND ||
+	    n.instances > HG_CONFIG_MAX_OF_A_KIND || n.ports > HG_CONFIG_MAX_OF_A_KIND)
+		return hg_error_set(b->r.err, -HG_EINVAL,
+				    "there are more than 65,536 uplinks, tenants, instances or "
+				    "ports",
+				    NULL);
+	b->d = hg_desired_create((uint32_t)n.uplinks, (uint32_t)n.tenants, (uint32_t)n.instances,
+				 (uint32_t)n.ports);
+	b->uplinks = json_object();
+	b->tenants = json_object();
+	b->instances = json_object();
+	b->ports = json_object();
+	b->devices = json_object();
+	if (b->d == NULL || b->uplinks == NULL || b->tenants == NULL || b->instances == NULL ||
+	    b->ports == NULL || b->devices == NULL)
+		return no_memory(b->r.err);
+	return 0;
+}
+
+static int admit(struct builder *b)
+{
+	struct hg_error err = {0};
+	size_t n_words = hg_admit_scratch_words(b->d);
+	uint64_t *scratch = calloc(n_words, sizeof(*scratch));
+	int rc;
+
+	if (scratch == NULL)
+		return no_memory(b->r.err);
+	rc = hg_admit(b->d, scratch, n_words, &err);
+	free(scratch);
+	if (rc == 0)
+		return 0;
+	hg_tree_locate(b->r.tree, &err);
+	if (b->r.err != NULL && b->r.err->code == 0)
+		*b->r.err = err;
+	return rc;
+}
+
+int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_device,
+			struct hg_desired **ret, struct hg_error *reterr)
+{
+	struct builder b = {0};
+	int rc;
+
+	hg_reader_init(&b.r, tree, check_device, reterr);
+	rc = make_room(&b);
+	if (rc == 0)
+		rc = hg_reader_read(&b.r, &hg_schema_host, tree->root, b.d);
+	if (rc == 0)
+		rc = read_list(&b, tree->root, "uplinks", read_uplink);
+	if (rc == 0)
+		rc = read_list(&b, tree->root, "tenants", read_tenant);
+	if (rc == 0)
+		rc = admit(&b);
+	json_decref(b.uplinks);
+	json_decref(b.tenants);
+	json_decref(b.instances);
+	json_decref(b.ports);
+	json_decref(b.devices);
+	if (rc < 0) {
+		hg_config_destroy(b.d);
+		return rc;
+	}
+	*ret = b.d;
+	return 0;
+}
+
+int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn check_device,
+		    struct hg_desired **ret, struct hg_error *reterr)
+{
+	struct hg_tree tree;
+	int rc = hg_yaml_parse(text, n_bytes, &tree, reterr);
+
+	if (rc < 0)
+		return rc;
+	rc = hg_config_from_tree(&tree, check_device, ret, reterr);
+	hg_tree_fini(&tree);
+	return rc;
+}

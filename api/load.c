@@ -1,0 +1,121 @@
+/* A configuration's file: what can be wrong with it before its first letter is read. */
+#include "api/config.h"
+
+#include "core/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct bytes {
+	char *data;
+	size_t n, size;
+};
+
+static int code_of(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return -HG_ENOENT;
+	case EACCES:
+	case EPERM:
+		return -HG_EPERM;
+	case ENOMEM:
+		return -HG_ENOMEM;
+	default:
+		return -HG_EIO;
+	}
+}
+
+static int fail(struct hg_error *err, const char *what, int error)
+{
+	return hg_error_set(err, code_of(error), what, ": ", strerror(error), NULL);
+}
+
+static int check_kind(int fd, struct hg_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail(err, "cannot look at the file", errno);
+	if (S_ISDIR(st.st_mode))
+		return hg_error_set(err, -HG_EINVAL,
+				    "this is a directory; a configuration file is expected", NULL);
+	if (S_ISREG(st.st_mode) && st.st_size > (off_t)HG_YAML_MAX_BYTES)
+		return hg_error_set(err, -HG_EINVAL, "the file is larger than 64 MiB", NULL);
+	return 0;
+}
+
+/* Room for one byte more than is allowed, so that a pipe that brings too much is noticed. */
+static int make_room(struct bytes *b, struct hg_error *err)
+{
+	size_t size = b->size > 0 ? b->size * 2u : 64u << 10;
+	char *data;
+
+	if (b->n < b->size)
+		return 0;
+	if (b->n > HG_YAML_MAX_BYTES)
+		return hg_error_set(err, -HG_EINVAL, "the file is larger than 64 MiB", NULL);
+	data = realloc(b->data, size);
+	if (data == NULL)
+		return hg_error_set(err, -HG_ENOMEM, "not enough memory to read the file", NULL);
+	b->data = data;
+	b->size = size;
+	return 0;
+}
+
+static int read_all(int fd, struct bytes *b, struct hg_error *err)
+{
+	for (;;) {
+		ssize_t n;
+		int rc = make_room(b, err);
+
+		if (rc < 0)
+			return rc;
+		n = read(fd, b->data + b->n, b->size - b->n);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return fail(err, "cannot read the file", errno);
+		if (n > 0)
+			b->n += (size_t)n;
+	}
+}
+
+static bool is_blank(const struct bytes *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->data[i] != ' ' && b->data[i] != '\t' && b->data[i] != '\n' &&
+		    b->data[i] != '\r')
+			return false;
+	}
+	return true;
+}
+
+int hg_config_load_file(const char *path, hg_config_device_fn check_device, struct hg_desired **ret,
+			struct hg_error *reterr)
+{
+	struct bytes b = {0};
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return fail(reterr, "cannot open the file", errno);
+	rc = check_kind(fd, reterr);
+	if (rc == 0)
+		rc = read_all(fd, &b, reterr);
+	if (!is_stdin)
+		close(fd);
+	if (rc == 0 && is_blank(&b))
+		rc = hg_error_set(reterr, -HG_EINVAL,
+				  "the file is empty; for a host without tenants write {}", NULL);
+	if (rc == 0)
+		rc = hg_config_parse(b.data, b.n, check_device, ret, reterr);
+	free(b.data);
+	return rc;
+}
