@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Writes docs/conformance.md: each requirement, the file that does it, the test that shows it.
+
+The source is docs/conformance.d/*.txt, one line for each claim:
+    S1.5 | core/bucket.h | core/bucket_test.c: s1_5_burst_never_exceeded
+Several files or tests are divided by commas; "path: name, name" gives several tests of one file.
+
+tools/conformance.py           writes docs/conformance.md
+tools/conformance.py --check   fails when a file or a test does not exist, a requirement has no line, or
+                               docs/conformance.md is not what would be written
+"""
+import glob
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TARGET = os.path.join(ROOT, "docs", "conformance.md")
+# Those that the program serves; the sentences say in short what each demands.
+REQUIREMENTS = {
+    "S1.1": "A contract has minimum, maximum, packet rate, weight, burst and idle reserve for sending "
+            "and receiving, for the tenant and for each instance",
+    "S1.2": "Each instance has a token bucket; a full one passes any packet and goes negative",
+    "S1.3": "Who finds too few tokens is held, not dropped; held queues are bounded in bytes and time, "
+            "marked, and only then dropped",
+    "S1.4": "An instance is active while it uses tokens, idle after the contract's idle time",
+    "S1.5": "A reload follows the policies; a bucket never exceeds its burst",
+    "S1.6": "On going idle the tokens become the idle reserve; the share goes to the active ones at once",
+    "S1.7": "The first packet after idleness spends the reserve without waiting; the guarantee holds "
+            "from then on",
+    "S1.8": "Guarantees hold under any load; the rest is shared by weight; nothing is left idle; maxima "
+            "bind on an idle link too",
+    "S1.9": "A tenant's contract binds the sum of its instances, which share it by their own contracts",
+    "S1.10": "Guarantees beyond the capacity are refused, with the sum, the capacity and the contracts",
+    "S1.11": "A change is one transaction, in force within 10 ms, keeps tokens, loses no packet",
+    "S1.12": "A receive guarantee covers what reached the card, and `show` says so; receive maxima hold "
+             "always",
+    "S1.13": "In observe mode all is measured and explained, and nothing is enforced",
+}
+
+
+def claims():
+    """Yields (where, number, files, [(test file, test name)])."""
+    for path in sorted(glob.glob(os.path.join(ROOT, "docs", "conformance.d", "*.txt"))):
+        for number, line in enumerate(open(path, encoding="utf-8"), 1):
+            line = line.split("#")[0].strip()
+            if not line:
+                continue
+            where = f"{os.path.relpath(path, ROOT)}:{number}"
+            parts = [part.strip() for part in line.split("|")]
+            if len(parts) != 3:
+                yield where, None, [], []
+                continue
+            files = [name.strip() for name in re.split(r"[,;]", parts[1]) if name.strip()]
+            tests, test_file = [], ""
+            for word in re.split(r"[,;]", parts[2]):
+                word = word.strip()
+                if ":" in word:
+                    test_file, word = (piece.strip() for piece in word.split(":", 1))
+                if word:
+                    tests.append((test_file, word))
+            yield where, parts[0], files, tests
+
+
+def problems(all_claims):
+    for where, number, files, tests in all_claims:
+        if number is None:
+            yield f"{where}: write NUMBER | FILES | TEST FILE: TESTS"
+            continue
+        if number not in REQUIREMENTS:
+            yield f"{where}: {number} is not a requirement that is served"
+        for name in files:
+            if not os.path.exists(os.path.join(ROOT, name)):
+                yield f"{where}: there is no {name}"
+        if not tests:
+            yield f"{where}: names no test"
+        for test_file, test in tests:
+            path = os.path.join(ROOT, test_file)
+            if not test_file or not os.path.isfile(path):
+                yield f"{where}: there is no test file {test_file or '(none named)'}"
+            elif not re.search(rf"\b{re.escape(test)}\b", open(path, encoding="utf-8").read()):
+                yield f"{where}: {test_file} has no test {test}"
+    for number in REQUIREMENTS:
+        if not any(claim[1] == number for claim in all_claims):
+            yield f"{number} has no line in docs/conformance.d"
+
+
+def render(all_claims):
+    lines = ["# Conformance", "",
+             "Each requirement, the files that do it, and the tests that show it through public",
+             "interfaces. Written by `tools/conformance.py` from `docs/conformance.d/`; `./test`",
+             "checks that every file and every test named here exists.", ""]
+    for number, sentence in REQUIREMENTS.items():
+        lines += [f"## {number}", "", sentence + ".", ""]
+        files, tests = {}, {}
+        for _, claimed, claimed_files, claimed_tests in all_claims:
+            if claimed == number:
+                files.update(dict.fromkeys(claimed_files))
+                for test_file, test in claimed_tests:
+                    tests.setdefault(test_file, {})[test] = None
+        if not tests:
+            lines += ["No test shows it.", ""]
+            continue
+        lines += [f"- done in: {', '.join(f'`{name}`' for name in files)}"]
+        lines += [f"- shown by `{test_file}`: {', '.join(f'`{name}`' for name in names)}"
+                  for test_file, names in tests.items()] + [""]
+    return "\n".join(lines)
+
+
+def main():
+    all_claims = list(claims())
+    text = render(all_claims)
+    if sys.argv[1:] == ["--check"]:
+        found = list(problems(all_claims))
+        if not os.path.exists(TARGET) or open(TARGET, encoding="utf-8").read() != text:
+            found.append("docs/conformance.md is not up to date: run tools/conformance.py")
+        for line in found:
+            print(line)
+        sys.exit(1 if found else 0)
+    if sys.argv[1:]:
+        sys.exit(__doc__)
+    with open(TARGET, "w", encoding="utf-8") as out:
+        out.write(text)
+    for line in problems(all_claims):
+        print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
