@@ -1,0 +1,124 @@
+"""What all benchmarks share: the build, progress, programs that print figures, the machine, the result."""
+import glob
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+BUILD = os.path.join(ROOT, "build-bench")
+
+
+class Failure(Exception):
+    """A sentence that says why there are no figures."""
+
+
+def names():
+    """Benchmarks there are: every bench/NAME.py but this file."""
+    found = (os.path.basename(path)[:-3] for path in glob.glob(os.path.join(HERE, "*.py")))
+    return sorted(name for name in found if name != "harness")
+
+
+def read(path, otherwise=""):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return otherwise
+
+
+def output(*command):
+    """First line that a command prints; empty if it cannot be run."""
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (found.stdout.splitlines() or [""])[0].strip()
+
+
+def field(path, key, separator=":"):
+    for line in read(path).splitlines():
+        name, _, value = line.partition(separator)
+        if name.strip() == key:
+            return value.strip().strip('"')
+    return ""
+
+
+def stolen_ms():
+    """Time that the host's host took from all processors since boot."""
+    columns = read("/proc/stat").splitlines()[0].split()
+    return int(columns[8]) * 1000 // os.sysconf("SC_CLK_TCK") if len(columns) > 8 else 0
+
+
+def machine():
+    return {
+        "cpu": field("/proc/cpuinfo", "model name") or platform.machine(),
+        "n_cpus": os.cpu_count(),
+        "memory_mib": int(field("/proc/meminfo", "MemTotal").split()[0] or 0) // 1024,
+        "virtual": output("systemd-detect-virt") or "unknown",
+        "kernel": platform.release(),
+        "system": field("/etc/os-release", "PRETTY_NAME", "="),
+        "compiler": output("cc", "--version"),
+        "dpdk": output("pkg-config", "--modversion", "libdpdk"),
+    }
+
+
+def median(values):
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+class Bench:
+    """One run of one benchmark."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.command = shlex.join(command)
+        self.stolen_before_ms = stolen_ms()
+
+    def progress(self, text):
+        print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+    def build(self, *targets):
+        """Builds targets as releases are built, and nothing else. Returns the build directory."""
+        if not os.path.exists(os.path.join(BUILD, "build.ninja")):
+            self.progress("configuring build-bench")
+            self._tool(["meson", "setup", BUILD, ROOT, "--buildtype=release"])
+        self.progress(f"building {' '.join(targets)}")
+        self._tool(["ninja", "-C", BUILD] + list(targets))
+        return BUILD
+
+    @staticmethod
+    def _tool(command):
+        try:
+            done = subprocess.run(command, stdout=sys.stderr, check=False)
+        except FileNotFoundError as missing:
+            raise Failure(f"{command[0]} is not installed") from missing
+        if done.returncode != 0:
+            raise Failure(f"failed: {shlex.join(command)}")
+
+    def figures_of(self, command):
+        """Runs a program that uses bench/figures.h; its stderr passes through. Returns {name: number}."""
+        found = {}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+            for line in program.stdout:
+                words = line.split()
+                if len(words) == 3 and words[0] == "figure":
+                    found[words[1]] = float(words[2])
+        if program.returncode != 0:
+            raise Failure(f"{shlex.join(command)} ended with {program.returncode}")
+        if not found:
+            raise Failure(f"{shlex.join(command)} printed no figures")
+        return found
+
+    def result(self, figures, spread):
+        """The line for stdout. figures: {name: number}; spread: {name: [least, largest]}."""
+        about = machine()
+        about["stolen_ms_during_run"] = stolen_ms() - self.stolen_before_ms
+        about["load_average_1m"] = os.getloadavg()[0]
+        return json.dumps({"bench": self.name, "figures": figures, "spread": spread, "machine": about,
+                           "command": self.command})
