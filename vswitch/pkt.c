@@ -28,14 +28,14 @@ struct hg_pkt *hg_pkt_create_chain(struct hg_pool *pool, uint32_t total_bytes)
 	return bufs[0];
 }
 
-/* The whole of src, but for what says where its bytes lie. */
-static void copy_description(struct hg_pkt *dst, const struct hg_pkt *src)
+void hg_pkt_copy_description(struct hg_pkt *dst, const struct hg_pkt *src)
 {
 	struct hg_pkt place = *dst;
 
 	*dst = *src;
 	dst->data = place.data;
 	dst->next = place.next;
+	dst->total_bytes = place.total_bytes;
 	dst->n_bytes = place.n_bytes;
 	dst->headroom = place.headroom;
 	dst->tailroom = place.tailroom;
@@ -49,7 +49,7 @@ struct hg_pkt *hg_pkt_copy(struct hg_pool *pool, const struct hg_pkt *src)
 
 	if (copy == NULL)
 		return NULL;
-	copy_description(copy, src);
+	hg_pkt_copy_description(copy, src);
 	if (HG_LIKELY(copy->next == NULL && src->next == NULL)) {
 		memcpy(copy->data, src->data, src->n_bytes);
 		return copy;

@@ -122,6 +122,9 @@ static inline void hg_pkt_init(struct hg_pkt *pkt, uint8_t *bytes)
  * rooms set, bytes and description not. NULL: the pool has not enough, and nothing was taken. */
 struct hg_pkt *hg_pkt_create_chain(struct hg_pool *pool, uint32_t total_bytes);
 
+/* Everything of src but what says where its bytes lie and how many there are; link becomes NULL. */
+void hg_pkt_copy_description(struct hg_pkt *dst, const struct hg_pkt *src);
+
 /* A copy of the whole chain with its description, for each further destination of a frame that goes
  * to many. src may lie in buffers of any size. NULL: the pool has not enough. */
 struct hg_pkt *hg_pkt_copy(struct hg_pool *pool, const struct hg_pkt *src);
