@@ -310,8 +310,8 @@ static int admit(struct builder *b)
 	return rc;
 }
 
-int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_device,
-			struct hg_desired **ret, struct hg_error *reterr)
+static int build(const struct hg_tree *tree, hg_config_device_fn check_device, bool is_admitted,
+		 struct hg_desired **ret, struct hg_error *reterr)
 {
 	struct builder b = {0};
 	int rc;
@@ -324,7 +324,7 @@ int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_de
 		rc = read_list(&b, tree->root, "uplinks", read_uplink);
 	if (rc == 0)
 		rc = read_list(&b, tree->root, "tenants", read_tenant);
-	if (rc == 0)
+	if (rc == 0 && is_admitted)
 		rc = admit(&b);
 	json_decref(b.uplinks);
 	json_decref(b.tenants);
@@ -337,6 +337,18 @@ int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_de
 	}
 	*ret = b.d;
 	return 0;
+}
+
+int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_device,
+			struct hg_desired **ret, struct hg_error *reterr)
+{
+	return build(tree, check_device, /* is_admitted= */ true, ret, reterr);
+}
+
+int hg_config_read(const struct hg_tree *tree, hg_config_device_fn check_device,
+		   struct hg_desired **ret, struct hg_error *reterr)
+{
+	return build(tree, check_device, /* is_admitted= */ false, ret, reterr);
 }
 
 int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn check_device,

@@ -32,6 +32,9 @@ HG_MUST_CHECK int hg_config_parse(const char *text, size_t n_bytes,
 /* The same for a tree. Places are known as far as the tree has them. */
 HG_MUST_CHECK int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_device,
 				      struct hg_desired **ret, struct hg_error *reterr);
+/* All but admission: for comparing with what may not fit beside what is in force. */
+HG_MUST_CHECK int hg_config_read(const struct hg_tree *tree, hg_config_device_fn check_device,
+				 struct hg_desired **ret, struct hg_error *reterr);
 /* Reads a whole file of up to HG_YAML_MAX_BYTES. "-" is standard input. */
 HG_MUST_CHECK int hg_config_load_file(const char *path, hg_config_device_fn check_device,
 				      struct hg_desired **ret, struct hg_error *reterr);
