@@ -87,7 +87,8 @@ class Bench:
         """Builds targets as releases are built, and nothing else. Returns the build directory."""
         if not os.path.exists(os.path.join(BUILD, "build.ninja")):
             self.progress("configuring build-bench")
-            self._tool(["meson", "setup", BUILD, ROOT, "--buildtype=release"])
+            dataplane = "enabled" if output("pkg-config", "--modversion", "libdpdk") else "disabled"
+            self._tool(["meson", "setup", BUILD, ROOT, "--buildtype=release", f"-Ddataplane={dataplane}"])
         self.progress(f"building {' '.join(targets)}")
         self._tool(["ninja", "-C", BUILD] + list(targets))
         return BUILD
