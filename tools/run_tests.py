@@ -2,8 +2,8 @@
 """Builds headgate and runs all of its tests; the last line is "N passed, N failed, N skipped".
 
 The tiers, in the order in which they run:
-  style      clang-format, layers, docs/conformance.d names tests that exist
-  build      release; everything that meson knows: unit, property, component, fuzz corpora
+  style      format, layers, headers, lengths; docs/conformance.d names tests that exist
+  build      everything that meson knows: unit, property, component, fuzz corpora
   install    meson install into an empty folder puts everything in place
   sanitizer  the same tests built with AddressSanitizer and UndefinedBehaviorSanitizer
   fuzz       libFuzzer on the parser and the configuration, for a few seconds each
@@ -71,26 +71,6 @@ def call(args, quiet=False, **options):
     return done.returncode == 0, done.stdout
 
 
-def sources():
-    names = call(["git", "ls-files", "*.c", "*.h"], quiet=True)[1].split()
-    if not names:  # not a checkout: a released archive
-        names = [os.path.relpath(os.path.join(folder, name), ROOT)
-                 for folder, _, files in os.walk(ROOT) for name in files
-                 if name.endswith((".c", ".h")) and "/build" not in folder]
-    return [name for name in names if os.path.exists(os.path.join(ROOT, name))]
-
-
-def style(tally):
-    say("style")
-    ok, output = call(["clang-format", "--dry-run", "--Werror"] + sources(), quiet=True)
-    tally.one("style", "clang-format", ok, output[-3000:])
-    ok, output = call(["tools/check_layers.py", ROOT], quiet=True)
-    tally.one("style", "layers", ok, output)
-    if os.path.isdir(os.path.join(ROOT, "docs/conformance.d")):
-        ok, output = call(["tools/conformance.py", "--check"], quiet=True)
-        tally.one("style", "conformance", ok, output)
-
-
 def build(tally, folder, options, env=None):
     """Configures (anew if the options changed) and builds; progress is ninja's own."""
     path = os.path.join(ROOT, folder)
@@ -133,6 +113,13 @@ def meson_tests(tally, folder, suites, test_args=(), timeout_factor=2, env=None)
         if not ok:
             print(f"\n---- {test['name']}: {test['result']}")
             print((test.get("stdout", "") + test.get("stderr", ""))[-4000:])
+
+
+def style(tally):
+    say("style")
+    meson_tests(tally, "build", ["layers", "headers", "format", "style"])
+    ok, output = call(["tools/conformance.py", "--check"], quiet=True)
+    tally.one("style", "conformance", ok, output)
 
 
 def install(tally):
@@ -203,11 +190,12 @@ def main():
     began, tally = time.monotonic(), Tally()
     rounds = ["--rounds", str(ROUNDS_LONG), "--seed", str(int(time.time()))] if args.long else []
 
-    if wants("style"):
-        style(tally)
-    say("build and test")
+    say("build")
     if build(tally, "build", ["-Dbuildtype=release"]):
+        if wants("style"):
+            style(tally)
         if wants("build"):
+            say("test")
             meson_tests(tally, "build", ["unit", "component", "fuzz"])
             meson_tests(tally, "build", ["property"], rounds, 60 if args.long else 2)
         if wants("install"):

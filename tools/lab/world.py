@@ -132,13 +132,17 @@ class World:
         return self
 
     def __exit__(self, *what):
-        # From here on nothing may interrupt; a second Ctrl-C changes nothing.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        for child in reversed(self.children):
-            self.end(child)
-        _remove_traces(self.prefix)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # While this goes on nothing may interrupt; a second Ctrl-C changes nothing.
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+        try:
+            for child in reversed(self.children):
+                self.end(child)
+            _remove_traces(self.prefix)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        finally:
+            for number, handler in zip(numbers, before):
+                signal.signal(number, handler)
 
     def path(self, name):
         return os.path.join(self.folder, name)
