@@ -1,9 +1,9 @@
 /* rate: how exactly a rate is kept on the virtual clock. Usage: bench_rate SECONDS
  *
- * Model      A sender with a packet always ready, which sends as early as next_at lets it. Windows of
- *            100 ms: |sent - rate * 100 ms| in largest packets. Long run: what was sent between the first
- *            packet and the last, against the time between them, so that no packet cut off by the end of
- *            the run counts as an error of the rate.
+ * Model      A sender with a packet always ready, which sends as early as next_at lets it. Windows
+ *            of 100 ms: |sent - rate * 100 ms| in largest packets. Long run: what was sent between the
+ *            first packet and the last, against the time between them, so that no packet cut off by
+ *            the end of the run counts as an error of the rate.
  * Paths      Each way that a rate can take is a row of `paths`.
  */
 #include "bench/figures.h"
@@ -21,8 +21,8 @@
 /* A full frame with two tags on the wire, and what a segment of 64 KiB in 1,448-byte parts weighs. */
 #define FRAME_WIRE_BYTES 1546u
 #define SEGMENT_WIRE_BYTES 69560u
-/* Above this an hour of single frames takes minutes of real time; the long run is then done in segments,
- * and frames get a run of FRAMES_MAX. */
+/* Above this an hour of single frames takes minutes of real time; the long run is then done in
+ * segments, and frames get a run of FRAMES_MAX. */
 #define FRAMES_MAX 20000000u
 
 /* ---- paths -------------------------------------------------------------------------------------- */

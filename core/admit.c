@@ -21,8 +21,8 @@ enum kind { UPLINK, TENANT, INSTANCE, PORT };
 static const char *const kind_name[] = {"uplink", "tenant", "instance", "port"};
 static const char *const kind_key[] = {"uplinks", "tenants", "instances", "ports"};
 
-/* What stands behind the index of a thing's parent in the path: its place among its brothers, as the flat
- * arrays keep the order of the file. */
+/* What stands behind the index of a thing's parent in the path: its place among its brothers, as
+ * the flat arrays keep the order of the file. */
 static uint32_t place_of(const struct hg_desired *d, enum kind kind, uint32_t idx)
 {
 	uint32_t place = 0;
@@ -46,8 +46,8 @@ static void put_in_front(struct hg_error *err, const char *key, uint32_t idx)
 	hg_error_at(err, part);
 }
 
-/* Puts where the thing stands in front of the path. Of a thing whose parent is not there, the place in the
- * flat array is all there is. */
+/* Puts where the thing stands in front of the path. Of a thing whose parent is not there, the place
+ * in the flat array is all there is. */
 static int at(const struct admission *a, enum kind kind, uint32_t idx, const char *field, int rc)
 {
 	const struct hg_desired *d = a->desired;

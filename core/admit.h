@@ -11,11 +11,11 @@
  * Units      bytes per second of wire bytes. Threads: any.
  * Cost       O(uplinks * tenants + instances + ports), no allocation: the caller lends `scratch`.
  * Errors     The path says where, as the configuration nests: tenants[0].instances[2].ports[1].mac.
- *            -ENOSPC naming the sum, what can be promised and the largest contracts in the sum; the path
- *            is that of the tenant or instance with which the sum passed the limit.
- *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address taken in
- *            its VLAN or not an individual one, a field out of range, a contract that is not valid, an
- *            instance's minimum above its tenant's maximum, and too little scratch.
+ *            -ENOSPC naming the sum, what can be promised and the largest contracts in the sum; the
+ *            path is that of the tenant or instance with which the sum passed the limit.
+ *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address
+ *            taken in its VLAN or not an individual one, a field out of range, a contract that is not
+ *            valid, an instance's minimum above its tenant's maximum, and too little scratch.
  */
 #ifndef HG_CORE_ADMIT_H
 #define HG_CORE_ADMIT_H

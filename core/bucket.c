@@ -1,7 +1,7 @@
 #include "core/bucket.h"
 
-/* What a debt can grow to in the account of hg_bucket_set(): far above what an owner that asks before it
- * takes can reach, and small enough that nothing overflows. */
+/* What a debt can grow to in the account of hg_bucket_set(): far above what an owner that asks
+ * before it takes can reach, and small enough that nothing overflows. */
 #define DEBT_MAX (INT64_C(1) << 62)
 #define BURST_MAX_UNITS (UINT64_C(1) << 30)
 
@@ -65,9 +65,9 @@ static int64_t held(const struct hg_bucket *b, hg_ns now_ns)
 	return (now_ns - floor_ns) * (INT64_C(1) << b->pace.shift) - (int64_t)b->fraction;
 }
 
-/* `amount`, worth so many units at pace `from`, at pace `to`: amount * to / from. The whole units first, so
- * that no product passes 64 bits: amount < 2^63, and either mantissa uses its 31 bits or there are fewer
- * than 2^32 units. */
+/* `amount`, worth so many units at pace `from`, at pace `to`: amount * to / from. The whole units
+ * first, so that no product passes 64 bits: amount < 2^63, and either mantissa uses its 31 bits or
+ * there are fewer than 2^32 units. */
 static int64_t at_pace(int64_t amount, struct hg_pace from, struct hg_pace to)
 {
 	uint64_t size = amount < 0 ? (uint64_t)-amount : (uint64_t)amount;
@@ -120,8 +120,8 @@ int64_t hg_bucket_tokens(const struct hg_bucket *b, hg_ns now_ns)
 
 	if (b->pace.mantissa == 0)
 		return INT64_MAX;
-	/* The largest n with hg_pace_cost_ns(n) <= held_ns, so that what take() does and what is told here are
-	 * the same; below zero, the least debt that it can be. */
+	/* The largest n with hg_pace_cost_ns(n) <= held_ns, so that what take() does and what is
+	 * told here are the same; below zero, the least debt that it can be. */
 	if (held_ns < 0) {
 		if (-held_ns > (DEBT_MAX >> b->pace.shift))
 			held_ns = -(hg_ns)(DEBT_MAX >> b->pace.shift);

@@ -51,8 +51,8 @@ struct hg_bucket {
 /* per_s in [1, 2^37]; 0 means no limit. */
 void hg_pace_set(struct hg_pace *pace, uint64_t per_s);
 
-/* An idle bucket that holds its reserve. per_s 0: a bucket that always passes. burst in [0, 2^30], reserve
- * in [0, burst]; what is larger counts as the largest. */
+/* An idle bucket that holds its reserve. per_s 0: a bucket that always passes. burst in [0, 2^30],
+ * reserve in [0, burst]; what is larger counts as the largest. */
 void hg_bucket_init(struct hg_bucket *b, uint64_t per_s, uint64_t burst, uint64_t reserve,
 		    hg_ns idle_after_ns, hg_ns now_ns);
 
@@ -73,7 +73,8 @@ static inline void hg_bucket_refund(struct hg_bucket *b, uint32_t n);
 /* The instant from which take(n) succeeds; may lie in the past. */
 static inline hg_ns hg_bucket_next_at(const struct hg_bucket *b, uint32_t n, hg_ns now_ns);
 
-/* Tokens now, in units, negative if overdrawn. Divides; for people and for tests. INT64_MAX: no limit. */
+/* Tokens now, in units, negative if overdrawn. Divides; for people and for tests. INT64_MAX: no
+ * limit. */
 int64_t hg_bucket_tokens(const struct hg_bucket *b, hg_ns now_ns);
 
 static inline bool hg_bucket_is_idle(const struct hg_bucket *b, hg_ns now_ns)

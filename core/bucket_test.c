@@ -500,8 +500,8 @@ static void check_histories(bool want_changes, const struct subject *const *twin
 	}
 }
 
-/* S1.2 (withdrawal, full bucket), S1.3 (next_at), S1.5 (burst), S1.6 and S1.7 (idleness), as the model has
- * them. */
+/* S1.2 (withdrawal, full bucket), S1.3 (next_at), S1.5 (burst), S1.6 and S1.7 (idleness), as the
+ * model has them. */
 static void s1_2_to_s1_7_like_the_model(void)
 {
 	static const struct subject *const twins[] = {&without_burst, &without_idleness, &leaking,
@@ -518,8 +518,8 @@ static void s1_11_changes_at_any_instant_like_the_model(void)
 	check_histories(/* want_changes= */ true, twins);
 }
 
-/* The rule of measure for every window at once: a bucket of the exact rate, filled by what was taken, never
- * holds more than the burst and one packet. */
+/* The rule of measure for every window at once: a bucket of the exact rate, filled by what was
+ * taken, never holds more than the burst and one packet. */
 static const char *fault_of_conservation(const struct subject *subject, uint64_t seed)
 {
 	struct history h = {.seed = seed};

@@ -1,7 +1,8 @@
 #include "core/contract.h"
 #include "core/text.h"
 
-/* What a packet rate may be: below 10 a second, ARP alone would starve; 10^9 is what no port carries. */
+/* What a packet rate may be: below 10 a second, ARP alone would starve; 10^9 is what no port
+ * carries. */
 #define PKT_RATE_MIN UINT64_C(10)
 #define PKT_RATE_MAX UINT64_C(1000000000)
 

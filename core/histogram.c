@@ -61,7 +61,8 @@ uint64_t hg_histogram_count(const struct hg_histogram *h)
 hg_ns hg_histogram_quantile(const struct hg_histogram *h, uint32_t ppm)
 {
 	uint64_t count = hg_histogram_count(h);
-	/* The rank of the quantile, from 1: so that 1,000,000 ppm is the last value, not the one behind it. */
+	/* The rank of the quantile, from 1: so that 1,000,000 ppm is the last value, not the one
+	 * behind it. */
 	uint64_t rank = (count * ppm + 999999u) / 1000000u;
 	uint64_t below = 0;
 

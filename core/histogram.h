@@ -4,8 +4,8 @@
  * Model      Bucket widths double each octave, with HG_HISTOGRAM_SUB linear steps inside an octave
  *            (as in HdrHistogram by G. Tene). The first bucket is [0, 1.024 us), so that edges are
  *            found by shifting; the last, from 134 ms, is open.
- * Promise    A quantile is never below the true one, and at most 1/HG_HISTOGRAM_SUB above it where that
- *            lies in [1.024 us, 134 ms).
+ * Promise    A quantile is never below the true one, and at most 1/HG_HISTOGRAM_SUB above it where
+ *            that lies in [1.024 us, 134 ms).
  * Units      ns in, ns out. Memory: caller's, 4 bytes a bucket. Threads: one writer; a reader in another
  *            thread sees each count whole. Cost: add is a few shifts.
  * Errors     none.
@@ -30,8 +30,8 @@ void hg_histogram_add(struct hg_histogram *h, hg_ns value_ns, uint32_t n);
 void hg_histogram_diff(const struct hg_histogram *a, const struct hg_histogram *b,
 		       struct hg_histogram *ret_diff);
 uint64_t hg_histogram_count(const struct hg_histogram *h);
-/* Upper edge of the bucket in which the quantile lies; 0 if empty, HG_NEVER if it lies in the last, open
- * bucket. ppm in [0, 1,000,000]. */
+/* Upper edge of the bucket in which the quantile lies; 0 if empty, HG_NEVER if it lies in the last,
+ * open bucket. ppm in [0, 1,000,000]. */
 hg_ns hg_histogram_quantile(const struct hg_histogram *h, uint32_t ppm);
 
 #endif

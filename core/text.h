@@ -26,8 +26,8 @@ void hg_text_add_char(struct hg_text *text, char c);
 void hg_text_add_u64(struct hg_text *text, uint64_t value);
 /* Adds "name[idx]", as paths are written. */
 void hg_text_add_index(struct hg_text *text, const char *name, uint32_t idx);
-/* Adds what somebody wrote, in quotation marks: cut after 40 bytes, and with '?' for what is not printable
- * ASCII, so that it cannot spoil a terminal or a log. */
+/* Adds what somebody wrote, in quotation marks: cut after 40 bytes, and with '?' for what is not
+ * printable ASCII, so that it cannot spoil a terminal or a log. */
 void hg_text_add_quoted(struct hg_text *text, const char *string);
 
 #endif

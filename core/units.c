@@ -139,8 +139,8 @@ static bool scale(const struct number *number, const struct suffix *suffix, uint
 	if (number->whole > UINT64_MAX / suffix->num)
 		return false;
 	sum = number->whole * suffix->num;
-	/* The decimals times num, as one multiplies on paper: carry becomes the whole part of the product, and
-	 * rest its decimals, exactly. */
+	/* The decimals times num, as one multiplies on paper: carry becomes the whole part of the
+	 * product, and rest its decimals, exactly. */
 	for (uint32_t i = number->n_decimals; i-- > 0;) {
 		carry += number->decimals[i] * suffix->num;
 		rest[i] = (uint8_t)(carry % 10);
@@ -177,8 +177,8 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* The suffix that was probably meant by another case, or by a space before it. NULL if none was, or if more
- * than one may have been. */
+/* The suffix that was probably meant by another case, or by a space before it. NULL if none was, or
+ * if more than one may have been. */
 static const struct suffix *guess_suffix(const struct quantity *q, const char *text)
 {
 	const struct suffix *found = NULL;
