@@ -14,10 +14,16 @@
  *            until it puts them back into the pool, when its far side has taken the bytes; the others
  *            stay the caller's.
  * Loss       A device that disappears makes rx and tx return 0 and sample() say HG_DEV_GONE with a
- *            reason; it does no harm until it is closed.
+ *            reason; it does no harm until it is closed. A device never comes back by itself: it is
+ *            closed and opened anew, which fails with -ENOENT until the thing itself is there again.
+ * Refusal    tx takes fewer than n when the far side has no room now; what it takes and cannot deliver
+ *            is counted in drops, with the reason. Which of the two: the driver's header says.
  * Time       now_ns is an argument. Only the driver's receive, transmit and wait make system calls.
  * Threads    One worker for rx, tx, progress; control lane for the rest; sample from any thread.
+ * Text       DRIVER[(KEY=VALUE,...)]:NAME, or WRAPPER[(KEY=VALUE,...)]+DEVICE; see drivers/text.h.
  * Plug in    drivers/registry.c lists them all; tests/component/driver_suite.c is run over each.
+ * Errors     open: -EINVAL text, -ENOENT no such device, -EBUSY somebody else has it, -EPERM, -ENOTSUP
+ *            kernel or device cannot, -ENOMEM, -EIO. start: the last four. set_macs: -EINVAL, -EIO.
  */
 #ifndef HG_DRIVERS_DRIVER_H
 #define HG_DRIVERS_DRIVER_H
@@ -50,6 +56,7 @@ struct hg_dev_cfg {
 	/* For drivers that must know whom to take packets for (xdp on a shared card): the addresses of
 	 * the instances behind it, updated by set_macs. */
 	bool is_uplink;
+	struct hg_dev *inner; /* for wrappers: the device behind the plus sign, open; else NULL */
 };
 
 /* Counted by the driver; each field has one writer, the polling worker. */
@@ -71,7 +78,10 @@ struct hg_dev_state {
 struct hg_dev;
 
 struct hg_driver {
-	const char *name; /* the word before the colon */
+	const char *name; /* the word before the colon or the plus sign */
+	bool is_wrapper; /* stands in front of another device, and owns it once open succeeded */
+	/* Checks the device text without acquiring anything: -EINVAL with reterr. */
+	HG_MUST_CHECK int (*check)(const char *device, struct hg_error *reterr);
 	HG_MUST_CHECK int (*open)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 				  struct hg_error *reterr);
 	HG_MUST_CHECK int (*start)(struct hg_dev *dev, struct hg_error *reterr);
@@ -82,7 +92,7 @@ struct hg_driver {
 	/* A descriptor that becomes readable when rx has something; -1: none, poll it. */
 	int (*fd)(const struct hg_dev *dev);
 	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
-	 * again: HG_NEVER if nothing is under way. */
+	 * again, and rx as well: HG_NEVER if nothing is under way. */
 	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);
 	void (*sample)(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 		       struct hg_dev_stats *ret_stats);
