@@ -1,0 +1,524 @@
+#include "drivers/dummy.h"
+
+#include "drivers/counts.h"
+#include "drivers/text.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define RING_DEFAULT 4096u
+#define RING_MAX 65536u
+
+/* One producer, one consumer. Positions only grow; they lie apart so that the two sides do not share a
+ * cache line but when one looks at the other's. */
+struct ring {
+	_Alignas(HG_CACHE_LINE_BYTES) _Atomic uint32_t head; /* next to take; the consumer's */
+	_Alignas(HG_CACHE_LINE_BYTES) _Atomic uint32_t tail; /* next to fill; the producer's */
+	_Alignas(HG_CACHE_LINE_BYTES) struct hg_pkt **slots;
+	uint32_t mask;
+};
+
+struct hg_dummy {
+	struct ring to_device, from_device;
+	char name[HG_NAME_BYTES];
+	struct hg_dummy *next;
+	unsigned n_holders; /* under the lock */
+	bool has_device; /* under the lock */
+	int event_fd;
+
+	/* Switched by the test. */
+	_Atomic uint64_t accept_left;
+	_Atomic uint32_t caps;
+	_Atomic bool is_sink, is_started;
+	_Atomic bool is_signalled; /* event_fd is readable, or about to be */
+	_Atomic(const char *) absent; /* why it cannot be opened, or NULL */
+	const uint8_t *frame;
+	uint16_t frame_bytes;
+};
+
+struct dummy_dev {
+	struct hg_dev dev;
+	struct hg_dummy *far;
+	struct hg_pool *pool;
+	struct hg_dev_counts counts;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hg_dummy *all;
+
+/* ---- rings -------------------------------------------------------------------------------------- */
+
+static int ring_init(struct ring *ring, uint32_t n)
+{
+	ring->slots = calloc(n, sizeof(*ring->slots));
+	ring->mask = n - 1u;
+	return ring->slots == NULL ? -HG_ENOMEM : 0;
+}
+
+static uint32_t ring_used(const struct ring *ring)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+
+	return atomic_load_explicit(&ring->tail, memory_order_acquire) - head;
+}
+
+static unsigned ring_push(struct ring *ring, struct hg_pkt **pkts, unsigned n)
+{
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+	uint32_t room = ring->mask + 1u - (tail - head);
+
+	if (n > room)
+		n = room;
+	for (unsigned i = 0; i < n; i++)
+		ring->slots[(tail + i) & ring->mask] = pkts[i];
+	atomic_store_explicit(&ring->tail, tail + n, memory_order_release);
+	return n;
+}
+
+static unsigned ring_pop(struct ring *ring, struct hg_pkt **pkts, unsigned n)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint32_t used = atomic_load_explicit(&ring->tail, memory_order_acquire) - head;
+
+	if (n > used)
+		n = used;
+	for (unsigned i = 0; i < n; i++)
+		pkts[i] = ring->slots[(head + i) & ring->mask];
+	atomic_store_explicit(&ring->head, head + n, memory_order_release);
+	return n;
+}
+
+static void ring_drain(struct ring *ring, struct hg_pool *pool)
+{
+	struct hg_pkt *pkts[64];
+	unsigned n;
+
+	while ((n = ring_pop(ring, pkts, 64)) > 0)
+		hg_pool_put(pool, pkts, n);
+}
+
+/* ---- the far end -------------------------------------------------------------------------------- */
+
+static struct hg_dummy *find_locked(const char *name)
+{
+	struct hg_dummy *far = all;
+
+	while (far != NULL && strcmp(far->name, name) != 0)
+		far = far->next;
+	return far;
+}
+
+static void free_far(struct hg_dummy *far)
+{
+	if (far->event_fd >= 0)
+		close(far->event_fd);
+	free(far->to_device.slots);
+	free(far->from_device.slots);
+	free(far);
+}
+
+static struct hg_dummy *make_locked(const char *name, uint32_t n_ring)
+{
+	struct hg_dummy *far = aligned_alloc(HG_CACHE_LINE_BYTES, sizeof(*far));
+
+	if (far == NULL)
+		return NULL;
+	memset(far, 0, sizeof(*far));
+	far->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (far->event_fd < 0 || ring_init(&far->to_device, n_ring) < 0 ||
+	    ring_init(&far->from_device, n_ring) < 0) {
+		free_far(far);
+		return NULL;
+	}
+	strncpy(far->name, name, sizeof(far->name) - 1u);
+	far->accept_left = UINT64_MAX;
+	far->caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_USO;
+	far->next = all;
+	all = far;
+	return far;
+}
+
+static struct hg_dummy *hold(const char *name, uint32_t n_ring)
+{
+	struct hg_dummy *far;
+
+	pthread_mutex_lock(&lock);
+	far = find_locked(name);
+	if (far == NULL)
+		far = make_locked(name, n_ring);
+	if (far != NULL)
+		far->n_holders++;
+	pthread_mutex_unlock(&lock);
+	return far;
+}
+
+struct hg_dummy *hg_dummy_hold(const char *name)
+{
+	return hold(name, RING_DEFAULT);
+}
+
+void hg_dummy_release(struct hg_dummy *far)
+{
+	struct hg_dummy **at = &all;
+
+	if (far == NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	far->n_holders--;
+	if (far->n_holders == 0) {
+		while (*at != far)
+			at = &(*at)->next;
+		*at = far->next;
+		free_far(far);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+struct hg_dummy *hg_dummy_find(const char *name)
+{
+	struct hg_dummy *far;
+
+	pthread_mutex_lock(&lock);
+	far = find_locked(name);
+	pthread_mutex_unlock(&lock);
+	return far;
+}
+
+/* Written first and said second: so whoever reads that it is signalled also finds it readable. */
+static void wake(struct hg_dummy *far)
+{
+	uint64_t one = 1;
+	/* Fails only when the counter is full, and then the descriptor is readable anyway. */
+	HG_UNUSED ssize_t n = write(far->event_fd, &one, sizeof(one));
+
+	far->is_signalled = true;
+}
+
+unsigned hg_dummy_inject(struct hg_dummy *far, struct hg_pkt **pkts, unsigned n)
+{
+	if (!far->is_started || far->absent != NULL)
+		return 0;
+	n = ring_push(&far->to_device, pkts, n);
+	/* Either the worker's look at the ring after its last packet comes later than this push, or this
+	 * look finds that it took them all. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (n > 0 && ring_used(&far->to_device) <= n)
+		wake(far);
+	return n;
+}
+
+unsigned hg_dummy_collect(struct hg_dummy *far, struct hg_pkt **pkts, unsigned n)
+{
+	return ring_pop(&far->from_device, pkts, n);
+}
+
+unsigned hg_dummy_n_waiting(const struct hg_dummy *far)
+{
+	return ring_used(&far->to_device);
+}
+
+unsigned hg_dummy_n_sent(const struct hg_dummy *far)
+{
+	return ring_used(&far->from_device);
+}
+
+void hg_dummy_accept(struct hg_dummy *far, uint64_t n)
+{
+	far->accept_left = n;
+}
+
+void hg_dummy_vanish(struct hg_dummy *far, const char *why)
+{
+	far->absent = why;
+	wake(far);
+}
+
+void hg_dummy_return(struct hg_dummy *far)
+{
+	far->absent = NULL;
+}
+
+void hg_dummy_sink(struct hg_dummy *far, bool is_sink)
+{
+	far->is_sink = is_sink;
+}
+
+void hg_dummy_caps(struct hg_dummy *far, uint32_t caps)
+{
+	far->caps = caps;
+}
+
+void hg_dummy_generate(struct hg_dummy *far, const uint8_t *frame, uint16_t n_bytes)
+{
+	far->frame = frame;
+	far->frame_bytes = n_bytes;
+	if (frame != NULL)
+		wake(far);
+}
+
+/* ---- the driver --------------------------------------------------------------------------------- */
+
+static int parse(const char *device, struct hg_dev_text *ret_text, uint32_t *ret_ring,
+		 struct hg_error *reterr)
+{
+	static const char *const keys[] = {"ring", NULL};
+	uint64_t n_ring = RING_DEFAULT;
+	int r = hg_dev_text_parse(device, ret_text, reterr);
+
+	if (r < 0)
+		return r;
+	r = hg_dev_text_allow(ret_text, keys, reterr);
+	if (r < 0)
+		return r;
+	r = hg_dev_text_number(ret_text, "ring", 2, RING_MAX, &n_ring, reterr);
+	if (r < 0)
+		return r;
+	if ((n_ring & (n_ring - 1u)) != 0)
+		return hg_error_set(reterr, -HG_EINVAL,
+				    "the device parameter ring is not a power of two", NULL);
+	if (ret_text->name == NULL || strlen(ret_text->name) >= HG_NAME_BYTES)
+		return hg_error_set(reterr, -HG_EINVAL,
+				    "a dummy device is dummy:NAME, with a name of up to 63 bytes",
+				    NULL);
+	*ret_ring = (uint32_t)n_ring;
+	return 0;
+}
+
+static int dummy_check(const char *device, struct hg_error *reterr)
+{
+	struct hg_dev_text text;
+	uint32_t n_ring;
+
+	return parse(device, &text, &n_ring, reterr);
+}
+
+static int claim(struct hg_dummy *far, struct hg_error *reterr)
+{
+	const char *absent = far->absent;
+	bool is_busy;
+
+	if (absent != NULL)
+		return hg_error_set(reterr, -HG_ENOENT, "the dummy device ", far->name,
+				    " is not there: ", absent, NULL);
+	pthread_mutex_lock(&lock);
+	is_busy = far->has_device;
+	far->has_device = true;
+	pthread_mutex_unlock(&lock);
+	if (is_busy)
+		return hg_error_set(reterr, -HG_EBUSY, "the dummy device ", far->name,
+				    " is open already", NULL);
+	return 0;
+}
+
+static int dummy_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
+		      struct hg_error *reterr)
+{
+	struct dummy_dev *dummy;
+	struct hg_dev_text text;
+	struct hg_dummy *far;
+	uint32_t n_ring = 0;
+	int r = parse(cfg->device, &text, &n_ring, reterr);
+
+	if (r < 0)
+		return r;
+	far = hold(text.name, n_ring);
+	dummy = calloc(1, sizeof(*dummy));
+	if (far == NULL || dummy == NULL) {
+		r = hg_error_set(reterr, -HG_ENOMEM, "no memory for a dummy device", NULL);
+		goto fail;
+	}
+	r = claim(far, reterr);
+	if (r < 0)
+		goto fail;
+	dummy->dev.driver = &hg_driver_dummy;
+	dummy->dev.mtu = cfg->mtu;
+	dummy->dev.caps = far->caps;
+	dummy->pool = cfg->pool;
+	dummy->far = far;
+	*ret_dev = &dummy->dev;
+	return 0;
+fail:
+	hg_dummy_release(far);
+	free(dummy);
+	return r;
+}
+
+static int dummy_start(struct hg_dev *dev, struct hg_error *reterr)
+{
+	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+
+	(void)reterr;
+	dummy->far->is_started = true;
+	return 0;
+}
+
+static void dummy_stop(struct hg_dev *dev)
+{
+	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+
+	dummy->far->is_started = false;
+	ring_drain(&dummy->far->to_device, dummy->pool);
+	ring_drain(&dummy->far->from_device, dummy->pool);
+}
+
+static void dummy_close(struct hg_dev *dev, bool keep)
+{
+	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+
+	(void)keep;
+	if (dev == NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	dummy->far->has_device = false;
+	pthread_mutex_unlock(&lock);
+	hg_dummy_release(dummy->far);
+	free(dummy);
+}
+
+static bool is_gone(struct dummy_dev *dummy)
+{
+	const char *absent;
+
+	if (HG_UNLIKELY(hg_counts_why_gone(&dummy->counts) != NULL))
+		return true;
+	absent = atomic_load_explicit(&dummy->far->absent, memory_order_acquire);
+	if (HG_LIKELY(absent == NULL))
+		return false;
+	hg_counts_gone(&dummy->counts, absent);
+	return true;
+}
+
+static unsigned generate(struct dummy_dev *dummy, struct hg_pkt **pkts, unsigned n)
+{
+	const struct hg_dummy *far = dummy->far;
+
+	n = hg_pool_get(dummy->pool, pkts, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct hg_pkt *pkt = pkts[i];
+
+		memcpy(pkt->data, far->frame, far->frame_bytes);
+		pkt->total_bytes = far->frame_bytes;
+		pkt->n_bytes = far->frame_bytes;
+		pkt->tailroom = (uint16_t)(HG_PKT_ROOM_BYTES - far->frame_bytes);
+		pkt->flags = 0;
+		pkt->gso = HG_GSO_NONE;
+		pkt->parts = 0;
+		pkt->wire_bytes = 0;
+	}
+	return n;
+}
+
+/* Called when the ring was found empty, before the worker may go to sleep. */
+static void clear_event(struct hg_dummy *far)
+{
+	uint64_t count;
+
+	if (!atomic_load_explicit(&far->is_signalled, memory_order_relaxed))
+		return;
+	far->is_signalled = false;
+	if (read(far->event_fd, &count, sizeof(count)) < 0)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (ring_used(&far->to_device) > 0)
+		wake(far);
+}
+
+static unsigned dummy_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+{
+	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+	unsigned n_got;
+	uint64_t bytes = 0;
+
+	(void)now_ns;
+	if (is_gone(dummy))
+		return 0;
+	n_got = ring_pop(&dummy->far->to_device, pkts, n);
+	if (n_got < n && dummy->far->frame != NULL)
+		n_got += generate(dummy, pkts + n_got, n - n_got);
+	else if (n_got == 0)
+		clear_event(dummy->far);
+	for (unsigned i = 0; i < n_got; i++)
+		bytes += pkts[i]->total_bytes;
+	hg_count_add(&dummy->counts.rx_pkts, n_got);
+	hg_count_add(&dummy->counts.rx_bytes, bytes);
+	return n_got;
+}
+
+static unsigned take_allowance(struct hg_dummy *far, unsigned n)
+{
+	uint64_t left = atomic_load_explicit(&far->accept_left, memory_order_relaxed);
+
+	if (left == UINT64_MAX)
+		return n;
+	while (!atomic_compare_exchange_weak(&far->accept_left, &left,
+					     left == UINT64_MAX ? left
+					     : left > n         ? left - n
+								: 0))
+		;
+	return left < n ? (unsigned)left : n;
+}
+
+static unsigned dummy_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+{
+	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+	struct ring *ring = &dummy->far->from_device;
+	bool is_sink = atomic_load_explicit(&dummy->far->is_sink, memory_order_relaxed);
+	uint64_t bytes = 0;
+
+	(void)now_ns;
+	if (is_gone(dummy))
+		return 0;
+	if (!is_sink && n > ring->mask + 1u - ring_used(ring))
+		n = ring->mask + 1u - ring_used(ring);
+	n = take_allowance(dummy->far, n);
+	for (unsigned i = 0; i < n; i++)
+		bytes += pkts[i]->total_bytes;
+	hg_count_add(&dummy->counts.tx_pkts, n);
+	hg_count_add(&dummy->counts.tx_bytes, bytes);
+	if (is_sink)
+		hg_pool_put(dummy->pool, pkts, n);
+	else
+		ring_push(ring, pkts, n);
+	return n;
+}
+
+static int dummy_fd(const struct hg_dev *dev)
+{
+	return ((const struct dummy_dev *)dev)->far->event_fd;
+}
+
+static void dummy_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
+			 struct hg_dev_stats *ret_stats)
+{
+	const struct dummy_dev *dummy = (const struct dummy_dev *)dev;
+	const char *gone = dummy->far->absent;
+
+	if (gone == NULL)
+		gone = hg_counts_why_gone(&dummy->counts);
+	*ret_state = (struct hg_dev_state){
+		.link = gone != NULL ? HG_DEV_GONE : HG_DEV_UP,
+		.caps = dev->caps,
+		.mtu = dev->mtu,
+		.ring_size_pkts = dummy->far->from_device.mask + 1u,
+	};
+	if (gone != NULL)
+		strncpy(ret_state->reason, gone, sizeof(ret_state->reason) - 1u);
+	hg_counts_read(&dummy->counts, ret_stats);
+}
+
+const struct hg_driver hg_driver_dummy = {
+	.name = "dummy",
+	.check = dummy_check,
+	.open = dummy_open,
+	.start = dummy_start,
+	.stop = dummy_stop,
+	.close = dummy_close,
+	.rx = dummy_rx,
+	.tx = dummy_tx,
+	.fd = dummy_fd,
+	.sample = dummy_sample,
+};

@@ -1,0 +1,107 @@
+#include "drivers/registry.h"
+
+#include "drivers/dummy.h"
+#include "drivers/simnic.h"
+#include "drivers/tap.h"
+#include "drivers/text.h"
+
+#include <string.h>
+
+const struct hg_driver *const hg_drivers[] = {
+	&hg_driver_tap,
+	&hg_driver_simnic,
+	&hg_driver_dummy,
+	NULL,
+};
+
+#define N_DRIVERS (sizeof(hg_drivers) / sizeof(hg_drivers[0]) - 1u)
+
+const struct hg_driver *hg_driver_find(const char *name)
+{
+	for (unsigned i = 0; i < N_DRIVERS; i++)
+		if (strcmp(hg_drivers[i]->name, name) == 0)
+			return hg_drivers[i];
+	return NULL;
+}
+
+static int refuse_driver(const char *name, struct hg_error *reterr)
+{
+	const char *names[N_DRIVERS + 1] = {NULL};
+	char list[120] = "";
+	const char *nearest;
+
+	for (unsigned i = 0; i < N_DRIVERS; i++) {
+		names[i] = hg_drivers[i]->name;
+		strncat(list, i > 0 ? ", " : "", sizeof(list) - strlen(list) - 1u);
+		strncat(list, names[i], sizeof(list) - strlen(list) - 1u);
+	}
+	nearest = hg_dev_text_nearest(name, names);
+	return hg_error_set(reterr, -HG_EINVAL, "there is no driver ", name, "; there are ", list,
+			    nearest != NULL ? "; did you mean " : "",
+			    nearest != NULL ? nearest : "", nearest != NULL ? "?" : "", NULL);
+}
+
+/* The driver of a device text and what stands behind it, checked against each other. */
+static int find(const char *device, const struct hg_driver **ret_driver,
+		struct hg_dev_text *ret_text, struct hg_error *reterr)
+{
+	const struct hg_driver *driver;
+	int r = hg_dev_text_parse(device, ret_text, reterr);
+
+	if (r < 0)
+		return r;
+	driver = hg_driver_find(ret_text->driver);
+	if (driver == NULL)
+		return refuse_driver(ret_text->driver, reterr);
+	if (driver->is_wrapper && ret_text->inner == NULL)
+		return hg_error_set(reterr, -HG_EINVAL, driver->name,
+				    " stands in front of another device: ", driver->name,
+				    "(...)+DEVICE", NULL);
+	if (!driver->is_wrapper && ret_text->name == NULL)
+		return hg_error_set(reterr, -HG_EINVAL, driver->name,
+				    " does not stand in front of another device: ", driver->name,
+				    ":NAME", NULL);
+	*ret_driver = driver;
+	return 0;
+}
+
+int hg_dev_check(const char *device, struct hg_error *reterr)
+{
+	do {
+		const struct hg_driver *driver = NULL;
+		struct hg_dev_text text;
+		int r = find(device, &driver, &text, reterr);
+
+		if (r == 0)
+			r = driver->check(device, reterr);
+		if (r < 0)
+			return r;
+		device = text.inner;
+	} while (device != NULL);
+	return 0;
+}
+
+int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struct hg_error *reterr)
+{
+	struct hg_dev_cfg own = *cfg;
+	const struct hg_driver *driver = NULL;
+	struct hg_dev_text text;
+	int r = hg_dev_check(cfg->device, reterr);
+
+	if (r == 0)
+		r = find(cfg->device, &driver, &text, reterr);
+	if (r < 0)
+		return r;
+	own.inner = NULL;
+	if (driver->is_wrapper) {
+		own.device = text.inner;
+		r = hg_dev_open(&own, &own.inner, reterr);
+		if (r < 0)
+			return r;
+		own.device = cfg->device;
+	}
+	r = driver->open(&own, ret_dev, reterr);
+	if (r < 0 && own.inner != NULL)
+		own.inner->driver->close(own.inner, true);
+	return r;
+}

@@ -1,0 +1,410 @@
+#include "drivers/tap.h"
+
+#include "drivers/counts.h"
+#include "drivers/link.h"
+#include "drivers/netns.h"
+#include "drivers/scratch.h"
+#include "drivers/text.h"
+#include "drivers/vnet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Newer than Debian 12's headers: UDP segmentation, Linux 6.2. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
+
+struct tap {
+	struct hg_dev dev;
+	int fd;
+	struct hg_pool *pool;
+	struct hg_scratches *scratches;
+	struct hg_dev_counts counts;
+	_Atomic bool is_down; /* the last frame was refused for it */
+	bool is_ours; /* made by headgate, now or by one before us */
+	char name[IFNAMSIZ];
+
+	/* Of sample(), under the lock. */
+	pthread_mutex_t lock;
+	int link_fd;
+	uint64_t seen_rx_pkts; /* when rx_dropped was read last */
+};
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static int tap_check(const char *device, struct hg_error *reterr)
+{
+	return hg_dev_text_check_interface(device, reterr);
+}
+
+static int attach(struct tap *tap, struct hg_error *reterr)
+{
+	struct ifreq request = {0};
+	int size = HG_VNET_BYTES;
+
+	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (tap->fd < 0)
+		return hg_errno_refuse(reterr, errno == ENOENT ? EOPNOTSUPP : errno, "cannot open",
+				       "/dev/net/tun");
+	memcpy(request.ifr_name, tap->name, IFNAMSIZ);
+	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
+	if (ioctl(tap->fd, TUNSETIFF, &request) < 0) {
+		if (errno == EBUSY)
+			return hg_error_set(reterr, -HG_EBUSY, "the TAP ", tap->name,
+					    " is in use by another process", NULL);
+		if (errno == EINVAL)
+			return hg_error_set(reterr, -HG_EINVAL, "the interface ", tap->name,
+					    " exists and is not a TAP with one queue", NULL);
+		return hg_errno_refuse(reterr, errno, "cannot attach to the TAP", tap->name);
+	}
+	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0)
+		return hg_errno_refuse(reterr, errno, "cannot set the header of the TAP",
+				       tap->name);
+	return 0;
+}
+
+static int set_offloads(struct tap *tap, struct hg_error *reterr)
+{
+	tap->dev.caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6;
+	if (ioctl(tap->fd, TUNSETOFFLOAD, OFFLOADS | TUN_F_USO4 | TUN_F_USO6) == 0) {
+		tap->dev.caps |= HG_DEV_TX_USO;
+		return 0;
+	}
+	if (ioctl(tap->fd, TUNSETOFFLOAD, OFFLOADS) < 0)
+		return hg_errno_refuse(reterr, errno, "cannot set the offloads of the TAP",
+				       tap->name);
+	return 0;
+}
+
+/* MAC, MTU, alias and up, as far as they are not so already: a live interface is not disturbed. */
+static int set_up_link(struct tap *tap, const struct hg_dev_cfg *cfg, const struct hg_link *link,
+		       struct hg_error *reterr)
+{
+	struct hg_link_change change = {
+		.mac = cfg->mac != NULL && memcmp(cfg->mac, link->mac, HG_MAC_BYTES) != 0 ? cfg->mac
+											  : NULL,
+		.mtu = cfg->mtu != link->mtu ? cfg->mtu : 0,
+		.alias = tap->is_ours && link->alias[0] == '\0' ? HG_TAP_ALIAS : NULL,
+		.want_up = !link->is_up,
+	};
+
+	if (change.mac == NULL && change.mtu == 0 && change.alias == NULL && !change.want_up)
+		return 0;
+	return hg_link_set(tap->link_fd, tap->name, &change, reterr);
+}
+
+/* Runs in the interface's namespace. */
+static int open_here(struct tap *tap, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
+{
+	bool is_new = if_nametoindex(tap->name) == 0;
+	struct hg_link link;
+	int r;
+
+	tap->link_fd = hg_link_open(reterr);
+	if (tap->link_fd < 0)
+		return tap->link_fd;
+	r = attach(tap, reterr);
+	if (r == 0)
+		r = set_offloads(tap, reterr);
+	if (r == 0)
+		r = hg_link_get(tap->link_fd, tap->name, &link, reterr);
+	if (r < 0)
+		return r;
+	tap->is_ours = is_new || strcmp(link.alias, HG_TAP_ALIAS) == 0;
+	r = set_up_link(tap, cfg, &link, reterr);
+	if (r < 0)
+		return r;
+	tap->dev.mtu = cfg->mtu > 0 ? cfg->mtu : link.mtu;
+	/* Last, so that a new interface vanishes by itself when any step before this one failed. */
+	if (ioctl(tap->fd, TUNSETPERSIST, 1) < 0)
+		return hg_errno_refuse(reterr, errno, "cannot make persistent the TAP", tap->name);
+	return 0;
+}
+
+static void destroy(struct tap *tap)
+{
+	if (tap->fd >= 0)
+		close(tap->fd);
+	if (tap->link_fd >= 0)
+		close(tap->link_fd);
+	hg_scratch_release(tap->scratches);
+	pthread_mutex_destroy(&tap->lock);
+	free(tap);
+}
+
+static int tap_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struct hg_error *reterr)
+{
+	struct hg_netns netns;
+	struct hg_dev_text text;
+	struct tap *tap;
+	int r = tap_check(cfg->device, reterr);
+
+	if (r == 0)
+		r = hg_dev_text_parse(cfg->device, &text, reterr);
+	if (r < 0)
+		return r;
+	tap = calloc(1, sizeof(*tap));
+	if (tap == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a TAP", NULL);
+	pthread_mutex_init(&tap->lock, NULL);
+	tap->dev.driver = &hg_driver_tap;
+	tap->fd = -1;
+	tap->link_fd = -1;
+	tap->pool = cfg->pool;
+	tap->scratches = hg_scratch_acquire(cfg->pool);
+	strncpy(tap->name, text.name, IFNAMSIZ - 1u);
+	r = tap->scratches == NULL ? hg_error_set(reterr, -HG_ENOMEM, "no memory for a TAP", NULL)
+				   : hg_netns_enter(cfg->netns, &netns, reterr);
+	if (r == 0) {
+		r = open_here(tap, cfg, reterr);
+		hg_netns_leave(&netns);
+	}
+	if (r < 0) {
+		destroy(tap);
+		return r;
+	}
+	*ret_dev = &tap->dev;
+	return 0;
+}
+
+static int tap_start(struct hg_dev *dev, struct hg_error *reterr)
+{
+	(void)dev;
+	(void)reterr;
+	return 0;
+}
+
+static void tap_stop(struct hg_dev *dev)
+{
+	(void)dev; /* nothing lies inside between two calls */
+}
+
+static void tap_close(struct hg_dev *dev, bool keep)
+{
+	struct tap *tap = (struct tap *)dev;
+
+	if (dev == NULL)
+		return;
+	if (!keep && tap->is_ours)
+		ioctl(tap->fd, TUNSETPERSIST, 0); /* a device that is gone refuses, rightly */
+	destroy(tap);
+}
+
+/* The descriptor of a vanished interface is always ready, with an error: whoever sleeps on it would
+ * spin. It is replaced by one that never is, under the same number. */
+static void vanish(struct tap *tap, const char *why)
+{
+	int silent = eventfd(0, EFD_CLOEXEC);
+
+	if (silent >= 0) {
+		dup3(silent, tap->fd, O_CLOEXEC);
+		close(silent);
+	}
+	hg_counts_gone(&tap->counts, why);
+}
+
+/* ---- packets ------------------------------------------------------------------------------------ */
+
+static void drop(struct tap *tap, struct hg_pkt *pkt, enum hg_drop reason)
+{
+	hg_pool_put(tap->pool, &pkt, 1);
+	hg_count_add(&tap->counts.drops[reason], 1);
+}
+
+/* One frame of n_bytes with its header; NULL if it was dropped. */
+static struct hg_pkt *receive(struct tap *tap, struct hg_scratch *scratch,
+			      const struct virtio_net_hdr_mrg_rxbuf *header, uint32_t n_bytes)
+{
+	struct hg_pkt *pkt = hg_scratch_take(scratch, n_bytes);
+
+	if (HG_UNLIKELY(pkt == NULL)) {
+		hg_count_add(&tap->counts.drops[HG_DROP_NO_BUFFER], 1);
+		return NULL;
+	}
+	if (HG_UNLIKELY(!hg_vnet_decode(header, pkt))) {
+		drop(tap, pkt, HG_DROP_BAD_OFFLOAD);
+		return NULL;
+	}
+	return pkt;
+}
+
+static unsigned tap_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+{
+	struct tap *tap = (struct tap *)dev;
+	struct virtio_net_hdr_mrg_rxbuf header;
+	struct hg_scratch *scratch;
+	uint64_t bytes = 0;
+	unsigned n_got = 0;
+
+	(void)now_ns;
+	if (HG_UNLIKELY(hg_counts_why_gone(&tap->counts) != NULL))
+		return 0;
+	scratch = hg_scratch_begin(tap->scratches, &header, HG_VNET_BYTES);
+	if (HG_UNLIKELY(scratch == NULL))
+		return 0;
+	for (unsigned turn = 0; turn < n; turn++) {
+		int n_iov;
+		const struct iovec *iov = hg_scratch_iov(scratch, &n_iov);
+		ssize_t got = readv(tap->fd, iov, n_iov);
+
+		if (got <= (ssize_t)HG_VNET_BYTES) {
+			if (got < 0 && errno == EBADFD)
+				vanish(tap, "the interface was deleted");
+			break;
+		}
+		pkts[n_got] = receive(tap, scratch, &header, (uint32_t)got - HG_VNET_BYTES);
+		if (HG_LIKELY(pkts[n_got] != NULL))
+			bytes += pkts[n_got++]->total_bytes;
+	}
+	hg_scratch_end(scratch);
+	hg_count_add(&tap->counts.rx_pkts, n_got);
+	hg_count_add(&tap->counts.rx_bytes, bytes);
+	return n_got;
+}
+
+/* Returns 0, or the errno. */
+static int transmit(struct tap *tap, const struct hg_pkt *pkt)
+{
+	struct iovec iov[1 + HG_PKT_CHAIN_MAX];
+	struct virtio_net_hdr_mrg_rxbuf header;
+	unsigned n = 1;
+
+	hg_vnet_encode(pkt, &header);
+	iov[0] = (struct iovec){&header, HG_VNET_BYTES};
+	for (; pkt != NULL && n < 1 + HG_PKT_CHAIN_MAX; pkt = pkt->next)
+		iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
+	if (HG_UNLIKELY(pkt != NULL))
+		return EMSGSIZE;
+	return writev(tap->fd, iov, (int)n) < 0 ? errno : 0;
+}
+
+/* What became of a frame that the kernel refused; false: it stays the caller's. */
+static bool refused(struct tap *tap, int errnum)
+{
+	enum hg_drop reason = HG_DROP_TX_ERROR;
+
+	switch (errnum) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+	case EINTR:
+		return false;
+	case EBADFD:
+		vanish(tap, "the interface was deleted");
+		return false;
+	case EIO:
+		reason = HG_DROP_PORT_DOWN;
+		break;
+	case EMSGSIZE:
+		reason = HG_DROP_TOO_BIG;
+		break;
+	default:
+		break;
+	}
+	atomic_store_explicit(&tap->is_down, errnum == EIO, memory_order_relaxed);
+	hg_count_add(&tap->counts.drops[reason], 1);
+	return true;
+}
+
+static unsigned tap_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+{
+	struct tap *tap = (struct tap *)dev;
+	uint64_t n_sent = 0, bytes = 0;
+	unsigned n_taken = 0;
+
+	(void)now_ns;
+	if (HG_UNLIKELY(hg_counts_why_gone(&tap->counts) != NULL))
+		return 0;
+	for (; n_taken < n; n_taken++) {
+		int errnum = transmit(tap, pkts[n_taken]);
+
+		if (HG_LIKELY(errnum == 0)) {
+			n_sent++;
+			bytes += pkts[n_taken]->total_bytes;
+		} else if (!refused(tap, errnum)) {
+			break;
+		}
+	}
+	if (n_sent > 0 && atomic_load_explicit(&tap->is_down, memory_order_relaxed))
+		atomic_store_explicit(&tap->is_down, false, memory_order_relaxed);
+	hg_pool_put(tap->pool, pkts, n_taken);
+	hg_count_add(&tap->counts.tx_pkts, n_sent);
+	hg_count_add(&tap->counts.tx_bytes, bytes);
+	return n_taken;
+}
+
+static int tap_fd(const struct hg_dev *dev)
+{
+	return ((const struct tap *)dev)->fd;
+}
+
+/* ---- sampling ----------------------------------------------------------------------------------- */
+
+/* The kernel drops only when it has more than we read, so a TAP from which nothing came since the last
+ * look need not be asked: 4,000 quiet ones cost nothing. */
+static void read_dropped(struct tap *tap)
+{
+	uint64_t rx_pkts = hg_count_read(&tap->counts.rx_pkts);
+	struct hg_link link;
+
+	if (pthread_mutex_trylock(&tap->lock) != 0)
+		return;
+	if (rx_pkts != tap->seen_rx_pkts &&
+	    hg_link_get(tap->link_fd, tap->name, &link, NULL) == 0) {
+		tap->seen_rx_pkts = rx_pkts;
+		atomic_store_explicit(&tap->counts.rx_dropped, link.tx_dropped,
+				      memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&tap->lock);
+}
+
+static void tap_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
+		       struct hg_dev_stats *ret_stats)
+{
+	/* Const for the caller, who sees no change but a fresher counter. */
+	struct tap *tap = (struct tap *)(uintptr_t)dev;
+	const char *why = hg_counts_why_gone(&tap->counts);
+
+	*ret_state = (struct hg_dev_state){
+		.link = HG_DEV_UP,
+		.caps = dev->caps,
+		.mtu = dev->mtu,
+	};
+	if (why != NULL) {
+		ret_state->link = HG_DEV_GONE;
+	} else if (atomic_load_explicit(&tap->is_down, memory_order_relaxed)) {
+		ret_state->link = HG_DEV_DOWN;
+		why = "the interface is down";
+	}
+	if (why != NULL)
+		strncpy(ret_state->reason, why, sizeof(ret_state->reason) - 1u);
+	else
+		read_dropped(tap);
+	hg_counts_read(&tap->counts, ret_stats);
+}
+
+const struct hg_driver hg_driver_tap = {
+	.name = "tap",
+	.check = tap_check,
+	.open = tap_open,
+	.start = tap_start,
+	.stop = tap_stop,
+	.close = tap_close,
+	.rx = tap_rx,
+	.tx = tap_tx,
+	.fd = tap_fd,
+	.sample = tap_sample,
+};

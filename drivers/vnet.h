@@ -1,0 +1,28 @@
+/* vnet: the virtio-net header in front of each frame of TAP and packet sockets.
+ *
+ * Why        The kernel says with it what is left to do with a frame (OASIS virtio 1.2, 5.1.6); headgate's
+ *            packet view says the same in its own fields.
+ * Model      decode reads a header into a packet, encode writes a packet's fields into a header. Both
+ *            are pure; decode(encode(p)) = p for every packet that decode accepts.
+ * Promise    decode accepts nothing that reaches past the frame: the checksum's place lies in it, in its
+ *            first HG_PKT_HEADERS_BYTES, and a segment has a payload size and a checksum to do.
+ * Memory     none. Threads: any. Cost: a dozen instructions. Errors: decode returns false.
+ * Used by    drivers/tap.c, drivers/packet.c.
+ */
+#ifndef HG_DRIVERS_VNET_H
+#define HG_DRIVERS_VNET_H
+
+#include "vswitch/pkt.h"
+
+#include <linux/virtio_net.h>
+
+/* The longer of the two lengths that the kernel knows: with num_buffers, which is not used here. */
+#define HG_VNET_BYTES 12u
+
+/* Sets the offload fields of a packet whose total_bytes, n_bytes and data are set. On false the header
+ * contradicts the frame, and the fields are undefined. */
+bool hg_vnet_decode(const struct virtio_net_hdr_mrg_rxbuf *header, struct hg_pkt *pkt);
+
+void hg_vnet_encode(const struct hg_pkt *pkt, struct virtio_net_hdr_mrg_rxbuf *ret_header);
+
+#endif
