@@ -234,12 +234,46 @@ static void units_round_trip_is_identity(void)
 	HG_CHECK(n_seen > 0); /* the broken twin */
 }
 
+/* Whatever is written, the answer is a value that can be written and read again, or a sentence. */
+static void units_random_text_is_read_or_refused(void)
+{
+	static const char alphabet[] = "0123456789.0123456789 KMGTkmgibBtpsuhn/-e";
+	uint64_t seed = hg_test_seed;
+	unsigned n_read = 0, n_refused = 0;
+
+	for (unsigned i = 0; i < (hg_test_rounds ? hg_test_rounds : 20000); i++) {
+		enum kind kind = (enum kind)hg_test_between(&seed, RATE, PKTS);
+		size_t n = hg_test_between(&seed, 0, hg_test_between(&seed, 0, 9) ? 6 : 90);
+		struct hg_error err = {0};
+		char text[96] = {0};
+		uint64_t got = 0;
+
+		for (size_t k = 0; k < n; k++)
+			text[k] =
+				hg_test_between(&seed, 0, 50)
+					? alphabet[hg_test_between(&seed, 0, sizeof(alphabet) - 2)]
+					: (char)hg_test_random(&seed);
+		if (parse(kind, text, &got, &err) == 0) {
+			n_read++;
+			HG_CHECK_EQ(err.code, 0);
+			HG_CHECK(fault_of_round_trip(kind, got, false) == NULL);
+		} else {
+			n_refused++;
+			HG_CHECK_EQ(err.code, -HG_EINVAL);
+			HG_CHECK_HAS(err.text, "\" is no ");
+		}
+	}
+	HG_CHECK(n_read > 0);
+	HG_CHECK(n_refused > 0);
+}
+
 static const struct hg_test tests[] = {
 	HG_TEST(units_read),
 	HG_TEST(units_refuse_with_a_hint),
 	HG_TEST(units_write),
 	HG_TEST(units_negative_time_and_small_buffer),
 	HG_TEST(units_round_trip_is_identity),
+	HG_TEST(units_random_text_is_read_or_refused),
 	{0},
 };
 
