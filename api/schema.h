@@ -60,7 +60,8 @@ struct hg_field {
 
 struct hg_resource {
 	const char *name; /* "a policy": for sentences */
-	const char *title; /* "policy": for the reference */
+	const char *title; /* "Policy": for the reference */
+	const char *anchor; /* "policy" */
 	const char *where; /* "contract.out, contract.in" */
 	const char *doc;
 	const struct hg_field *fields;
