@@ -39,6 +39,8 @@ REQUIREMENTS = {
 }
 # Of these a part is served; who claims one says which tests show it.
 IN_PART = {
+    "S5.1": "The switch joins instances with one another and with uplinks, keeps tenants apart, "
+            "refuses spoofed addresses, limits floods, cuts segments",
     "S7.1": "A daemon on each host",
     "S7.2": "An interface for operators with validation and admission",
     "S7.6": "A live table and metrics",

@@ -71,8 +71,16 @@ def call(args, quiet=False, **options):
     return done.returncode == 0, done.stdout
 
 
-def build(tally, folder, options, env=None):
-    """Configures (anew if the options changed) and builds; progress is ninja's own."""
+def targets(folder, prefix):
+    """(name, path) of the programs of a build folder whose name begins so."""
+    known = call(["meson", "introspect", "--targets", folder], quiet=True)[1]
+    return sorted((t["name"], t["filename"][0]) for t in json.loads(known)
+                  if t["type"] == "executable" and t["name"].startswith(prefix))
+
+
+def build(tally, folder, options, env=None, only=None):
+    """Configures (anew if the options changed) and builds; progress is ninja's own. only: nothing but
+    the programs whose name begins so."""
     path = os.path.join(ROOT, folder)
     env = {**os.environ, **(env or {})}
     if not os.path.exists(os.path.join(path, "build.ninja")):
@@ -81,11 +89,14 @@ def build(tally, folder, options, env=None):
         ok, _ = call(["meson", "configure", folder] + [o for o in options if o.startswith("-D")],
                      env=env)
     if ok:
-        ok = subprocess.run(["ninja", "-C", path], env=env, check=False,
-                            stdout=None if sys.stdout.isatty() else subprocess.DEVNULL
-                            ).returncode == 0
-        if not ok and not sys.stdout.isatty():
-            call(["ninja", "-C", path], env=env)
+        command = ["ninja", "-C", path]
+        if only:
+            command += [os.path.relpath(program, path) for _, program in targets(folder, only)]
+        # On a terminal ninja shows one moving line; elsewhere it is heard only if it fails.
+        if sys.stdout.isatty():
+            ok = subprocess.run(command, env=env, check=False).returncode == 0
+        else:
+            ok, _ = call(command, env=env)
     tally.one(folder, f"builds ({folder})", ok)
     return ok
 
@@ -134,22 +145,18 @@ def install(tally):
 
 
 def fuzz(tally, seconds):
+    """Each target fuzz_NAME searches from tests/fuzz/corpus/NAME and from what it found before."""
     say(f"fuzz, {seconds} s each")
-    if not build(tally, "build-fuzz", ["-Dfuzz=true", "-Db_sanitize=address,undefined",
-                                       "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
-                 env={"CC": "clang"}):
+    options = ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
+               "-Dbuildtype=debugoptimized"]
+    if not build(tally, "build-fuzz", options, env={"CC": "clang"}, only="fuzz_"):
         return
-    targets = []
-    for folder, _, names in os.walk(os.path.join(ROOT, "build-fuzz")):
-        targets += [os.path.join(folder, name) for name in names
-                    if name.endswith("_fuzz") and os.access(os.path.join(folder, name), os.X_OK)]
-    for target in sorted(targets):
-        name = os.path.basename(target)
-        corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name)
+    for name, path in targets("build-fuzz", "fuzz_"):
+        corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name.removeprefix("fuzz_"))
         found = os.path.join(ROOT, "build-fuzz", "corpus-" + name)
         os.makedirs(found, exist_ok=True)
-        command = [target, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10",
-                   f"-artifact_prefix={found}-", "-close_fd_mask=1", found]
+        command = [path, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10",
+                   f"-artifact_prefix={found}-", found]
         ok, output = call(command + ([corpus] if os.path.isdir(corpus) else []), quiet=True)
         tally.one("fuzz", name, ok, output[-4000:])
 

@@ -8,27 +8,25 @@ from smoke import HERE, Host, ip, main, reaches, test, until
 PORT = 5001
 
 
-def tc_state(device):
+def tc_state(host, device):
     """The filters and queues of an interface, as its owner would see them."""
-    return [subprocess.run(["tc", *what, "dev", device], capture_output=True, text=True,
-                           check=False).stdout for what in (("qdisc", "show"),
-                                                            ("filter", "show", "ingress"))]
+    return [subprocess.run(["tc", "-n", host.netns, *what, "dev", device], capture_output=True,
+                           text=True, check=False).stdout
+            for what in (("qdisc", "show"), ("filter", "show"))]
 
 
 def bridge_of_someone_else(host, member):
     """What another manager has: a bridge with an address and the interface in it."""
-    world = host.world
-    bridge = world.name("br")
-    ip("link", "add", bridge, "type", "bridge")
-    ip("address", "add", "10.79.0.1/24", "dev", bridge)
-    ip("link", "set", bridge, "up")
-    ip("link", "set", member, "master", bridge, "up")
+    bridge = host.world.name("br")
+    ip("link", "add", bridge, "type", "bridge", netns=host.netns)
+    ip("address", "add", "10.79.0.1/24", "dev", bridge, netns=host.netns)
+    ip("link", "set", bridge, "up", netns=host.netns)
+    ip("link", "set", member, "master", bridge, "up", netns=host.netns)
 
 
 def taken_over_and_given_back(host, guest, device):
     """The guest reaches its bridge, then only headgate's instances, then its bridge again."""
-    world = host.world
-    before = tc_state(device)
+    before = tc_state(host, device)
     until(lambda: reaches(guest, "10.79.0.1", 5099), 15, "the guest to reach its bridge")
     done = host.daemon.headgate("port", "attach", "foreign-0", "--instance", "b", "--device",
                                 f"packet:{device}")
@@ -40,8 +38,9 @@ def taken_over_and_given_back(host, guest, device):
     assert done.returncode == 0, done.stdout + done.stderr
     until(lambda: reaches(guest, "10.79.0.1", 5099), 15, "the guest to reach its bridge again")
     assert not reaches(guest, host.addresses["a"], PORT), "headgate still carries its frames"
-    assert tc_state(device) == before, (before, tc_state(device))
-    assert ip("-o", "link", "show", "dev", device).count(f"master {world.name('br')}") == 1
+    assert tc_state(host, device) == before, (before, tc_state(host, device))
+    assert f"master {host.world.name('br')}" in ip("-o", "link", "show", "dev", device,
+                                                   netns=host.netns)
 
 
 def start(world):
@@ -52,7 +51,7 @@ def start(world):
     host.start()
     host.serve("a", PORT)
     guest = world.netns("guest")
-    world.start([sys.executable, "-m", "http.server", "--bind", "0.0.0.0", "5099"],
+    world.start([sys.executable, "-m", "http.server", "--bind", "0.0.0.0", "5099"], host.netns,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return host, guest
 
@@ -67,7 +66,8 @@ def dress(guest, device):
 def veth_of_someone_else_is_taken_over_and_given_back(world):
     host, guest = start(world)
     device = world.name("v0")
-    ip("link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest)
+    ip("link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest,
+       netns=host.netns)
     dress(guest, "eth0")
     bridge_of_someone_else(host, device)
     taken_over_and_given_back(host, guest, device)
@@ -77,7 +77,7 @@ def veth_of_someone_else_is_taken_over_and_given_back(world):
 def tap_of_someone_else_is_taken_over_and_given_back(world):
     host, guest = start(world)
     device = world.name("t0")
-    machine = world.start([sys.executable, f"{HERE}/guest.py", device, guest, "eth0"],
+    machine = world.start([sys.executable, f"{HERE}/guest.py", device, guest, "eth0"], host.netns,
                           stdout=subprocess.PIPE, text=True)
     assert machine.stdout.readline() == "ready\n"
     dress(guest, "eth0")
@@ -92,7 +92,8 @@ def attach_and_detach_are_idempotent(world):
     host.tenant("acme", None, ["a"])
     host.start()
     device = world.name("v0")
-    ip("link", "add", device, "type", "veth", "peer", "name", world.name("v1"))
+    ip("link", "add", device, "type", "veth", "peer", "name", world.name("v1"),
+       netns=host.netns)
     for _ in range(2):
         done = host.daemon.headgate("port", "attach", "extra", "--instance", "a", "--device",
                                     f"packet:{device}")
@@ -108,15 +109,16 @@ def device_that_goes_takes_only_its_port_down_and_is_used_again(world):
     device = world.name("v0")
 
     def make():
-        ip("link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest)
+        ip("link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest,
+           netns=host.netns)
         dress(guest, "eth0")
-        ip("link", "set", device, "up")
+        ip("link", "set", device, "up", netns=host.netns)
     make()
     done = host.daemon.headgate("port", "attach", "foreign-0", "--instance", "b", "--device",
                                 f"packet:{device}")
     assert done.returncode == 0, done.stdout + done.stderr
     until(lambda: reaches(guest, host.addresses["a"], PORT), 15, "the guest to reach instance a")
-    ip("link", "delete", device)
+    ip("link", "delete", device, netns=host.netns)
     gone = until(lambda: (p := host.daemon.port("foreign-0"))["link"] != "up" and p, 10,
                  "the port to be reported")
     assert gone["reason"], gone
@@ -136,9 +138,10 @@ def missing_device_does_not_keep_the_rest_from_starting(world):
     assert done.returncode == 0, done.stdout + done.stderr
     port = host.daemon.port("later-0")
     assert port["link"] == "missing" and port["reason"], port
-    ip("link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest)
+    ip("link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest,
+       netns=host.netns)
     dress(guest, "eth0")
-    ip("link", "set", device, "up")
+    ip("link", "set", device, "up", netns=host.netns)
     until(lambda: host.daemon.port("later-0")["link"] == "up", 15, "the port to be used")
 
 

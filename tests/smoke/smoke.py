@@ -73,13 +73,15 @@ SUBNET = "10.78.0."
 class Host:
     """An uplink into a namespace that plays the outside world, and tenants as they are added.
 
+    The host itself is a namespace, too, so that interfaces of "other managers" meet nothing real.
     Build the configuration with tenant(), then start(). Every instance gets a namespace, a TAP of the
     same name in it, and the next address of SUBNET; the outside world is SUBNET.1.
     """
 
     def __init__(self, world, capacity="1Gbit", card="simnic(rate=1Gbit,ring=1024)+"):
         self.world = world
-        self.daemon = Daemon(world)
+        self.netns = world.netns("host")
+        self.daemon = Daemon(world, netns=self.netns)
         self.config_path = world.path("config.yaml")
         self.config = {"mode": "enforce", "tenants": [], "uplinks": [
             {"name": "up0", "device": f"{card}tap:{world.name('up')}", "netns": world.name("out"),

@@ -28,8 +28,10 @@ class _UnixConnection(http.client.HTTPConnection):
 class Daemon:
     """One headgated with a socket, a state file and a log of its own in the world's folder."""
 
-    def __init__(self, world, name="headgated"):
+    def __init__(self, world, name="headgated", netns=None):
+        """netns: the namespace that plays the host; None: this one."""
         self.world = world
+        self.netns = netns
         self.socket = world.path(f"{name}.sock")
         self.state = world.path(f"{name}.state")
         self.log = world.path(f"{name}.log")
@@ -42,7 +44,7 @@ class Daemon:
     def start(self, config=None):
         """Starts it and waits until it answers."""
         with open(self.log, "a", encoding="utf-8") as log:
-            self.process = self.world.start(self.command(config), stdout=log,
+            self.process = self.world.start(self.command(config), self.netns, stdout=log,
                                             stderr=subprocess.STDOUT)
         until(self._answers, 15, "headgated to answer")
         return self
