@@ -6,6 +6,10 @@
 /* What a step returns when it found nothing wrong: no reason of the list. */
 #define PASS HG_N_DROPS
 
+/* Where the network headers may end, so that the longest transport header (TCP with all its options) still
+ * ends in bounds. IPv4 cannot get that far. */
+#define NETWORK_MAX_BYTES (HG_PARSE_HEADERS_MAX_BYTES - 60u)
+
 /* A header that must end at `end_at`: inside what IP says there is, and inside the first buffer. */
 static inline enum hg_drop check_room(const struct hg_pkt *pkt, uint32_t end_at, uint32_t ip_end)
 {
@@ -175,6 +179,8 @@ static HG_NOINLINE enum hg_drop parse_extensions(struct hg_pkt *pkt, uint32_t *p
 		}
 		*proto = header[0];
 		*at += n_header;
+		if (*at > pkt->l3_offset + NETWORK_MAX_BYTES)
+			return HG_DROP_BAD_HEADER;
 	}
 	return PASS;
 }
@@ -251,9 +257,10 @@ static uint32_t ip_end_of(const struct hg_pkt *pkt)
 static bool is_csum_place_right(const struct hg_pkt *pkt)
 {
 	uint32_t floor_at = pkt->l4_offset != 0 ? pkt->l4_offset : pkt->l3_offset;
+	uint32_t end_at = (uint32_t)pkt->csum_start + pkt->csum_offset + 2u;
 
 	if (pkt->is_fragment || pkt->l3 == HG_L3_ARP || pkt->csum_start < floor_at ||
-	    (uint32_t)pkt->csum_start + pkt->csum_offset + 2u > pkt->n_bytes)
+	    end_at > pkt->n_bytes || end_at > pkt->l3_offset + HG_PARSE_HEADERS_MAX_BYTES)
 		return false;
 	/* Further behind: the inner header of a tunnel that the guest made. */
 	if (pkt->csum_start != pkt->l4_offset)

@@ -6,9 +6,9 @@
  *            up to HG_PARSE_EXTENSIONS_MAX extension headers, TCP, UDP, ICMP, neighbour discovery; then
  *            the offload description is held against what was found.
  * Promise    Never reads past data + n_bytes of the first buffer. On true: every header lies in the first
- *            buffer; l3_offset <= l4_offset <= payload_offset <= total_bytes where they are not 0; ARP has
+ *            buffer, and ends at most HG_PARSE_HEADERS_MAX_BYTES behind the tags, whatever the buffer; l3_offset <= l4_offset <= payload_offset <= total_bytes where they are not 0; ARP has
  *            28 bytes, a neighbour solicitation or advertisement 24; with NEEDS_CSUM the sum's
- *            place lies inside the first buffer, at or behind the transport header; with gso the type
+ *            place lies within the same bounds, at or behind the transport header; with gso the type
  *            is that of the frame, the frame ends where IP says, 48 <= gso_bytes <= payload, at most
  *            HG_PARTS_MAX parts, and a checksum is asked for.
  *            On false: the reason says what is wrong, and the parsed fields mean nothing.
@@ -27,6 +27,10 @@
 
 /* RFC 8200 lists six kinds, one of them twice; a longer chain only serves to hide what follows. */
 #define HG_PARSE_EXTENSIONS_MAX 7u
+
+/* Behind the Ethernet header and its tags: with two tags in front still inside HG_PKT_HEADERS_BYTES, so
+ * that a tag pushed, or a copy into other buffers, keeps the headers in the first one. */
+#define HG_PARSE_HEADERS_MAX_BYTES (HG_PKT_HEADERS_BYTES - 22u)
 
 /* Least payload of one part: Linux cuts no finer (TCP_MIN_GSO_SIZE), so less is a lie. */
 #define HG_PARSE_GSO_MIN_BYTES 48u

@@ -252,6 +252,38 @@ static void chain_of_extensions_is_bounded(void)
 	}
 }
 
+/* However long the buffer is: a copy may lie in shorter ones. */
+static void headers_end_where_a_copy_has_them(void)
+{
+	for (unsigned n = 8; n <= 1900; n += 8) {
+		start();
+		eth();
+		frame_ip6(&frame, HG_IP_DEST_OPTIONS);
+		frame_extension(&frame, HG_IP_UDP, n);
+		frame_udp(&frame);
+		HG_CHECK_EQ(parse(finished()), n <= 134 ? HG_N_DROPS : HG_DROP_BAD_HEADER);
+	}
+}
+
+static void checksum_goes_where_a_copy_has_it(void)
+{
+	for (uint32_t offset = 2; offset < 4000; offset += 2) {
+		struct hg_pkt *pkt;
+
+		start();
+		eth();
+		frame_ip4(&frame, 47, 0);
+		frame_payload(&frame, 1400, 0);
+		pkt = finished();
+		pkt->flags = HG_PKT_NEEDS_CSUM;
+		pkt->csum_start = 34;
+		pkt->csum_offset = (uint16_t)offset;
+		HG_CHECK_EQ(parse(pkt), 34 + offset + 2 <= 14 + HG_PARSE_HEADERS_MAX_BYTES
+						? HG_N_DROPS
+						: HG_DROP_BAD_OFFLOAD);
+	}
+}
+
 static void fragments(void)
 {
 	static const struct {
@@ -454,6 +486,8 @@ int main(int argc, char **argv)
 		HG_TEST(lying_headers_are_dropped),
 		HG_TEST(third_tag_is_dropped),
 		HG_TEST(chain_of_extensions_is_bounded),
+		HG_TEST(headers_end_where_a_copy_has_them),
+		HG_TEST(checksum_goes_where_a_copy_has_it),
 		HG_TEST(fragments),
 		HG_TEST(fragments_of_ip6),
 		HG_TEST(gso_bytes_are_bounded),
