@@ -95,7 +95,8 @@ class Demo:
     def __init__(self, world, args):
         self.world, self.args = world, args
         self.screen = Screen()
-        self.daemon = Daemon(world)
+        # The host is a namespace, too: nothing of the machine itself is touched.
+        self.daemon = Daemon(world, netns=world.netns("host"))
         self.config = world.path("contracts.yaml")
         self.plain = world.path("plain-queue.yaml")
         for path, mode in ((self.config, "enforce"), (self.plain, "observe")):

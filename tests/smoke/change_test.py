@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Changes while traffic flows: nothing is lost, all is soon in force, and what cuts one off comes back."""
 import json
+import subprocess
 import time
 
-from smoke import IS_LONG, Host, LabError, Load, main, tenant_row, test, until
+from smoke import IS_LONG, Host, LabError, Load, ip, main, tenant_row, test, until
 
 N_CHANGES = 10_000 if IS_LONG else 1000
 
@@ -34,6 +35,23 @@ def s1_11_a_thousand_changes_under_load_lose_no_packet(world):
     assert sender.finish()["sent"] > N_CHANGES
     total = receiver.wait(20)
     assert total["missing"] == 0 and total["twice"] == 0, total
+
+
+@test
+def the_counter_of_loss_sees_loss(world):
+    """The broken twin of the test above: a queue that drops behind the sender's back."""
+    near, far = world.netns("near"), world.netns("far")
+    ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", far, netns=near)
+    for netns, address in ((near, "10.78.0.1/24"), (far, "10.78.0.2/24")):
+        world.address(netns, "eth0", address)
+    receiver = Load(world, far, "seq-recv", "10.78.0.2:5020").wait_listening()
+    code = subprocess.call(["tc", "-n", near, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate",
+                            "2mbit", "burst", "3000", "limit", "3000"])
+    assert code == 0
+    Load(world, near, "seq-send", "10.78.0.2:5020", "--seconds", 2, "--pkts-per-s", 5000,
+         "--request-bytes", 500).wait(10)
+    total = receiver.wait(20)
+    assert total["missing"] > 0 and total["complete"], total
 
 
 @test
