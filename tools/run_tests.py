@@ -22,7 +22,7 @@ TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 FUZZ_SECONDS = 15  # for each target; long enough to leave the corpus behind
 FUZZ_SECONDS_LONG = 600
-ROUNDS_LONG = 20000  # random histories of each property test
+SEEDS_LONG = 50  # each random history anew from so many seeds
 SMOKE_TIMEOUT_S = 420
 
 
@@ -187,15 +187,14 @@ def main():
     parser = argparse.ArgumentParser(prog="./test", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true",
-                        help="more rounds of random histories, ten minutes of fuzzing for each "
-                        "target, and a soak of the whole")
+                        help="random histories from many seeds, ten minutes of fuzzing for each "
+                        "target, a soak of the whole: an hour or more")
     parser.add_argument("--tier", action="append", metavar="NAME",
                         choices=["style", "build", "install", "sanitizer", "fuzz", "smoke"],
                         help="only this tier (may be repeated); the release build always runs")
     args = parser.parse_args()
     wants = lambda tier: not args.tier or tier in args.tier
     began, tally = time.monotonic(), Tally()
-    rounds = ["--rounds", str(ROUNDS_LONG), "--seed", str(int(time.time()))] if args.long else []
 
     say("build")
     if build(tally, "build", ["-Dbuildtype=release"]):
@@ -203,8 +202,10 @@ def main():
             style(tally)
         if wants("build"):
             say("test")
-            meson_tests(tally, "build", ["unit", "component", "fuzz"])
-            meson_tests(tally, "build", ["property"], rounds, 60 if args.long else 2)
+            meson_tests(tally, "build", ["unit", "property", "component", "fuzz"])
+            for seed in range(2, SEEDS_LONG + 2) if args.long else ():
+                say(f"random histories, seed {seed}")
+                meson_tests(tally, "build", ["unit", "property"], ["--seed", str(seed)])
         if wants("install"):
             install(tally)
         if wants("sanitizer"):
