@@ -133,10 +133,12 @@ def conclusion(after, result, stolen_max):
                   for l in after.promises() if l.missed or l.says_missed > 0]
         yield f"NOT KEPT: {'; '.join(broken) or 'nothing was measured'}."
     use, better = result["link_use"], result["rr_p99_times_better"]
-    yield (f"Link used {100 * use:.1f} % (goal {100 * result['link_use_goal']:.0f} %: "
-           f"{'met' if use >= result['link_use_goal'] else 'NOT met'}). rr's p99 is {better:.1f} "
-           f"times better (goal {result['rr_p99_goal']:.0f}: "
-           f"{'met' if better >= result['rr_p99_goal'] else 'NOT met'}).")
+    for what, goal, is_met in (
+            (f"Link used {100 * use:.1f} %", f"{100 * result['link_use_goal']:.0f} %",
+             use >= result["link_use_goal"]),
+            (f"rr's p99 {better:.1f} times better", f"{result['rr_p99_goal']:.0f} times",
+             better >= result["rr_p99_goal"])):
+        yield f"{what} (goal: {goal}, {'met' if is_met else 'NOT met'})."
 
 
 def summary_lines(before, after, result, stolen_max):
