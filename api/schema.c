@@ -76,7 +76,7 @@ static const struct hg_field policy_fields[] = {
 	 .words = accounting_words,
 	 .doc = "What the maxima of this direction count: bytes on the wire, or frames alone "
 		"(`l2`)."},
-	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+	UNSERVED("priority", "priorities are not served yet; weights divide "
 			     "what exceeds the guarantees"),
 	UNSERVED("classes", "classes inside an instance are not served yet"),
 	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
@@ -111,7 +111,7 @@ static const struct hg_field contract_fields[] = {
 	 .is_shared = true,
 	 .words = accounting_words,
 	 .doc = "What the maxima count, for both directions; `out` and `in` may say otherwise."},
-	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+	UNSERVED("priority", "priorities are not served yet; weights divide "
 			     "what exceeds the guarantees"),
 	UNSERVED("classes", "classes inside an instance are not served yet"),
 	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
@@ -187,7 +187,7 @@ static const struct hg_field instance_fields[] = {
 	 .doc = "Its ports on the switch."},
 	UNSERVED("cpu", "processor credits are not served yet"),
 	UNSERVED("credits", "credits are not served yet"),
-	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+	UNSERVED("priority", "priorities are not served yet; weights divide "
 			     "what exceeds the guarantees"),
 	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
 	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
@@ -219,7 +219,7 @@ static const struct hg_field tenant_fields[] = {
 	UNSERVED("cpu", "processor credits are not served yet"),
 	UNSERVED("pool", "shared pools of credits are not served yet"),
 	UNSERVED("vni", "overlays are not served yet"),
-	UNSERVED("priority", "priorities come with in-flight control; until then weights divide "
+	UNSERVED("priority", "priorities are not served yet; weights divide "
 			     "what exceeds the guarantees"),
 	UNSERVED("quota", "transfer quotas are not served yet"),
 	{0},
