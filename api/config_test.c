@@ -229,6 +229,7 @@ static void quantities_say_their_unit(void)
 {
 	static const struct row rows[] = {
 		{POLICY("max: 5"), "5:25: tenants[0].contract.out.max: ", "unit"},
+		{POLICY("max: 0"), "5:25: ", "or none"}, /* blocked, or no maximum? */
 		{POLICY("max: 5Mbps"), "5:25: ", "5Mbit"},
 		{POLICY("max: 5MB/s"), "5:25: ", "40Mbit"},
 		{POLICY("max: 5Gbits"), "5:25: ", NULL},
@@ -253,6 +254,7 @@ static void quantities_say_their_unit(void)
 
 	check_rows(rows);
 	HG_CHECK_STR(verdict_on(POLICY("min: none, max: none, max_pkts: none"), NULL), "ok");
+	HG_CHECK_STR(verdict_on(POLICY("min: 0"), NULL), "ok");
 }
 
 static void wrong_shapes_are_named(void)
@@ -336,6 +338,7 @@ static void s1_10_over_admission_names_sum_capacity_and_contracts(void)
 	const char *got = verdict_on(text, NULL);
 	struct hg_desired *d = NULL;
 	struct hg_error err = {0};
+	struct hg_tree tree;
 
 	HG_CHECK_HAS(got, "11Gbit");
 	HG_CHECK_HAS(got, "10Gbit");
@@ -343,6 +346,12 @@ static void s1_10_over_admission_names_sum_capacity_and_contracts(void)
 	HG_CHECK_HAS(got, "bigco");
 	HG_CHECK(strncmp(got, "f.yaml:5:", 9) == 0 || strncmp(got, "f.yaml:2:", 9) == 0);
 	HG_CHECK_EQ(hg_config_parse(text, strlen(text), NULL, &d, &err), -HG_ENOSPC);
+	hg_error_clear(&err);
+	HG_CHECK_EQ(hg_yaml_parse(text, strlen(text), &tree, &err), 0);
+	HG_CHECK_EQ(hg_config_read(&tree, NULL, &d, &err), 0);
+	HG_CHECK_EQ(d->n_tenants, 2);
+	hg_config_destroy(d);
+	hg_tree_fini(&tree);
 	HG_CHECK_STR(verdict_on(UPLINK "oversubscription: 1.5\ntenants:\n"
 				       "- {name: acme, contract: {out: {min: 6Gbit}}}\n"
 				       "- {name: bigco, contract: {out: {min: 5Gbit}}}\n",
@@ -395,6 +404,8 @@ static int load(const char *name, const char *text, size_t n)
 
 static void files_that_cannot_be_read(void)
 {
+	struct hg_desired *d = NULL;
+	struct hg_error err = {0};
 	char path[128];
 
 	snprintf(dir, sizeof(dir), "/tmp/headgate-config-XXXXXX");
@@ -412,6 +423,7 @@ static void files_that_cannot_be_read(void)
 	HG_CHECK_HAS(message, "f:1:7: ");
 	HG_CHECK_HAS(message, "UTF-8");
 	HG_CHECK_EQ(load("a", "mode: a\0b\n", 10), -HG_EINVAL);
+	HG_CHECK_EQ(hg_config_load_file("/proc/self/mem", NULL, &d, &err), -HG_EIO);
 	snprintf(path, sizeof(path), "%s/large", dir);
 	HG_CHECK(fclose(fopen(path, "w")) == 0 && truncate(path, (64 << 20) + 1) == 0);
 	HG_CHECK_EQ(load("large", NULL, 0), -HG_EINVAL);

@@ -417,7 +417,7 @@ static int parse_in_range(const struct hg_field *f, const char *text, void *base
 	rc = parse_number(f, text, &value, reterr);
 	if (rc < 0)
 		return rc;
-	if (value < f->lo || value > f->hi)
+	if ((value < f->lo || value > f->hi) && !(value == 0 && f->may_be_0))
 		return refuse(text, " is out of range: allowed is ",
 			      hg_field_range(f, range, sizeof(range)), reterr);
 	store(f, base, value);

@@ -76,7 +76,7 @@ static bool is_served(const struct hg_field *f)
 }
 
 /* Where a key that is wrong here would be right, if that is one or two places. */
-static void add_home(struct hg_text *out, const char *key)
+static bool add_home(struct hg_text *out, const char *key)
 {
 	const char *homes[2] = {NULL, NULL};
 	unsigned n = 0;
@@ -87,17 +87,24 @@ static void add_home(struct hg_text *out, const char *key)
 		if (f == NULL || !is_served(f) || f->is_shared)
 			continue;
 		if (n == 2)
-			return;
+			return false;
 		homes[n++] = (*res)->where;
 	}
 	if (n == 0)
-		return;
+		return false;
 	hg_text_add(out, "; '");
 	hg_text_add(out, key);
 	hg_text_add(out, "' belongs in ");
 	hg_text_add(out, homes[0]);
 	hg_text_add(out, n == 2 ? " or " : "");
 	hg_text_add(out, n == 2 ? homes[1] : "");
+	return true;
+}
+
+/* A key that is right elsewhere was hardly misspelled; a plural may have been meant all the same. */
+static bool is_start_of(const char *key, const char *word)
+{
+	return strncmp(key, word, strlen(key)) == 0;
 }
 
 static int unknown_key(struct hg_reader *r, const struct hg_resource *res, const char *key,
@@ -106,7 +113,7 @@ static int unknown_key(struct hg_reader *r, const struct hg_resource *res, const
 	char sentence[HG_ERROR_TEXT_BYTES];
 	struct hg_nearest nearest;
 	struct hg_text out;
-	bool is_first = true;
+	bool is_first = true, has_home;
 
 	hg_nearest_init(&nearest, key);
 	hg_text_init(&out, sentence, sizeof(sentence));
@@ -121,8 +128,8 @@ static int unknown_key(struct hg_reader *r, const struct hg_resource *res, const
 		hg_text_add(&out, f->key);
 		is_first = false;
 	}
-	add_home(&out, key);
-	if (nearest.best != NULL) {
+	has_home = add_home(&out, key);
+	if (nearest.best != NULL && (!has_home || is_start_of(key, nearest.best))) {
 		hg_text_add(&out, "; did you mean '");
 		hg_text_add(&out, nearest.best);
 		hg_text_add(&out, "'?");

@@ -39,6 +39,7 @@ static const struct hg_field policy_fields[] = {
 	 AT(hg_policy, min_bytes_per_s),
 	 .lo = HG_RATE_MIN_BYTES_PER_S,
 	 .hi = HG_RATE_MAX_BYTES_PER_S,
+	 .may_be_0 = true,
 	 .doc = "The guaranteed rate on the uplink, in wire bytes."},
 	{.key = "max",
 	 .kind = HG_KIND_RATE,

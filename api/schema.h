@@ -50,6 +50,7 @@ struct hg_field {
 	uint64_t
 		fallback; /* of numbers: what it is when nothing is said; 0 outside [lo, hi]: "none" */
 	bool is_required;
+	bool may_be_0; /* written 0 means none, and nobody could take it for something else */
 	bool is_shared; /* in a contract: said once for both directions */
 	bool is_device; /* text that the packet lane checks */
 	const char *fallback_text; /* where the number does not say it */
