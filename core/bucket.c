@@ -53,16 +53,17 @@ void hg_bucket_init(struct hg_bucket *b, uint64_t per_s, uint64_t burst, uint64_
 	b->taken_at_ns = idle_after_ns == HG_NEVER ? now_ns : now_ns - idle_after_ns;
 }
 
-/* Tokens as the time they took to reload, in units of 2^-shift ns; exact. */
+/* What time has earned, idle or not, in units of 2^-shift ns; exact. */
 static int64_t held(const struct hg_bucket *b, hg_ns now_ns)
 {
-	hg_ns floor_ns = hg_bucket_floor_ns(b, now_ns);
+	hg_ns full_at_ns = now_ns - b->burst_ns;
+	hg_ns zero_at_ns = b->zero_at_ns > full_at_ns ? b->zero_at_ns : full_at_ns;
 	hg_ns debt_max_ns = (hg_ns)(DEBT_MAX >> b->pace.shift);
 
-	if (floor_ns - now_ns > debt_max_ns)
+	if (zero_at_ns - now_ns > debt_max_ns)
 		return -DEBT_MAX;
 	/* Not a shift: the difference may be negative. */
-	return (now_ns - floor_ns) * (INT64_C(1) << b->pace.shift) - (int64_t)b->fraction;
+	return (now_ns - zero_at_ns) * (INT64_C(1) << b->pace.shift) - (int64_t)b->fraction;
 }
 
 /* `amount`, worth so many units at pace `from`, at pace `to`: amount * to / from. The whole units
@@ -120,8 +121,8 @@ int64_t hg_bucket_tokens(const struct hg_bucket *b, hg_ns now_ns)
 
 	if (b->pace.mantissa == 0)
 		return INT64_MAX;
-	/* The largest n with hg_pace_cost_ns(n) <= held_ns, so that what take() does and what is
-	 * told here are the same; below zero, the least debt that it can be. */
+	/* The largest n with hg_pace_cost_ns(n) <= held_ns, as take() reckons; below zero, the least
+	 * debt that it can be. */
 	if (held_ns < 0) {
 		if (-held_ns > (DEBT_MAX >> b->pace.shift))
 			held_ns = -(hg_ns)(DEBT_MAX >> b->pace.shift);

@@ -8,11 +8,12 @@
  *            mantissa and a shift; the fraction of a nanosecond is carried, so no rate drifts.
  *            (The generic cell rate algorithm, ITU-T I.371, in its virtual scheduling form.)
  * Promise    over any window T: taken <= rate * T + burst + one packet.
- *            take(n) succeeds iff tokens >= n or the bucket is full; a full bucket passes any packet,
- *            however large, and goes negative.
- *            After idle_after without a take the tokens are at most `reserve`, until the next take, and
- *            a bucket that holds its reserve counts as full: whoever wakes does not wait. (A debt is
- *            not forgiven by a pause: the maximum binds over every window.)
+ *            take(n) succeeds iff time has earned n, or the bucket is full; a full bucket passes any
+ *            packet, however large, and goes negative.
+ *            After idle_after without a take the tokens are at most `reserve`, until the next take; or
+ *            what that take needs, if time has earned it: who waits for tokens longer than the idle
+ *            time is not idle, and loses nothing. (A debt is not forgiven by a pause either: the
+ *            maximum binds over every window.)
  *            next_at never lies: take(n) fails before it and succeeds from it on, if nothing else is
  *            taken.
  * Precision  |rate error| <= 10^-9 of the rate up to 8 GB/s, 3 * 10^-8 at 125 GB/s; no drift.
@@ -87,7 +88,7 @@ static inline hg_ns hg_pace_cost_ns(struct hg_pace pace, uint32_t n)
 	return (hg_ns)(((uint64_t)n * pace.mantissa) >> pace.shift);
 }
 
-/* zero_at as it counts now: not before the burst's limit, and the reserve's after idleness. */
+/* zero_at as tokens are told: not before the burst's limit, and the reserve's after idleness. */
 static inline hg_ns hg_bucket_floor_ns(const struct hg_bucket *b, hg_ns now_ns)
 {
 	hg_ns held_ns = hg_bucket_is_idle(b, now_ns) ? b->reserve_ns : b->burst_ns;
@@ -96,30 +97,34 @@ static inline hg_ns hg_bucket_floor_ns(const struct hg_bucket *b, hg_ns now_ns)
 	return b->zero_at_ns > floor_ns ? b->zero_at_ns : floor_ns;
 }
 
-static inline hg_ns hg_bucket_next_at(const struct hg_bucket *b, uint32_t n, hg_ns now_ns)
+/* How long the tokens that n units wait for take to reload: n, or a full bucket. */
+static inline hg_ns hg_bucket_need_ns(const struct hg_bucket *b, uint32_t n)
 {
 	hg_ns cost_ns = hg_pace_cost_ns(b->pace, n);
-	hg_ns awake_ns = cost_ns < b->burst_ns ? cost_ns : b->burst_ns;
-	hg_ns idle_ns = cost_ns < b->reserve_ns ? cost_ns : b->reserve_ns;
-	hg_ns at_ns = hg_bucket_floor_ns(b, now_ns);
 
-	if (hg_bucket_is_idle(b, now_ns))
-		return at_ns + idle_ns;
-	/* If it falls idle before it is reloaded, what it waits for from then on is the reserve. */
-	if (at_ns + awake_ns - b->taken_at_ns > b->idle_after_ns) {
-		hg_ns idle_at_ns = b->taken_at_ns + b->idle_after_ns;
+	return cost_ns < b->burst_ns ? cost_ns : b->burst_ns;
+}
 
-		at_ns += idle_ns;
-		return at_ns > idle_at_ns ? at_ns : idle_at_ns;
-	}
-	return at_ns + awake_ns;
+static inline hg_ns hg_bucket_next_at(const struct hg_bucket *b, uint32_t n, hg_ns now_ns)
+{
+	hg_ns full_at_ns = now_ns - b->burst_ns;
+
+	return (b->zero_at_ns > full_at_ns ? b->zero_at_ns : full_at_ns) + hg_bucket_need_ns(b, n);
 }
 
 static inline void hg_bucket_charge(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
 {
 	uint64_t cost = (uint64_t)n * b->pace.mantissa + b->fraction;
+	hg_ns held_ns = b->burst_ns;
 
-	b->zero_at_ns = hg_bucket_floor_ns(b, now_ns) + (hg_ns)(cost >> b->pace.shift);
+	if (HG_UNLIKELY(hg_bucket_is_idle(b, now_ns))) {
+		hg_ns need_ns = hg_bucket_need_ns(b, n);
+
+		held_ns = need_ns > b->reserve_ns ? need_ns : b->reserve_ns;
+	}
+	if (b->zero_at_ns < now_ns - held_ns)
+		b->zero_at_ns = now_ns - held_ns;
+	b->zero_at_ns += (hg_ns)(cost >> b->pace.shift);
 	b->fraction = (uint32_t)(cost & ((UINT64_C(1) << b->pace.shift) - 1u));
 	b->taken_at_ns = now_ns;
 }

@@ -94,31 +94,37 @@ static void s1_7_the_first_packet_after_idleness_does_not_wait(void)
 	struct hg_bucket b;
 
 	hg_bucket_init(&b, 1000000, 10000, 1000, 5 * MS, T0);
-	/* Larger than the reserve: it passes, and goes negative. */
-	HG_CHECK_EQ(hg_bucket_next_at(&b, 1500, T0 + SECOND), T0 + SECOND);
-	HG_CHECK(hg_bucket_take(&b, 1500, T0 + SECOND));
-	HG_CHECK_EQ(hg_bucket_tokens(&b, T0 + SECOND), -500);
+	HG_CHECK(hg_bucket_take(&b, 600, T0 + SECOND));
+	HG_CHECK_EQ(hg_bucket_tokens(&b, T0 + SECOND), 400); /* the reserve is spent */
+	/* Larger than the reserve: time has earned it, and no more than it. */
+	HG_CHECK(hg_bucket_take(&b, 1500, T0 + 2 * SECOND));
+	HG_CHECK_EQ(hg_bucket_tokens(&b, T0 + 2 * SECOND), 0);
 	/* From it on, the ordinary bucket. */
-	HG_CHECK_EQ(hg_bucket_next_at(&b, 1500, T0 + SECOND), T0 + SECOND + 2 * MS);
+	HG_CHECK_EQ(hg_bucket_next_at(&b, 1500, T0 + 2 * SECOND), T0 + 2 * SECOND + 1500000);
 
-	/* No reserve: the same, with nothing to spend. */
+	/* No reserve: the same, with nothing left over. */
 	hg_bucket_init(&b, 1000000, 10000, 0, 5 * MS, T0);
 	HG_CHECK(hg_bucket_take(&b, 1500, T0 + SECOND));
-	HG_CHECK_EQ(hg_bucket_tokens(&b, T0 + SECOND), -1500);
+	HG_CHECK_EQ(hg_bucket_tokens(&b, T0 + SECOND), 0);
+	/* Larger than the burst: as with any full bucket. */
+	HG_CHECK(hg_bucket_take(&b, 15000, T0 + 2 * SECOND));
+	HG_CHECK_EQ(hg_bucket_tokens(&b, T0 + 2 * SECOND), -5000);
 }
 
-static void s1_7_waiting_past_the_idle_time_ends_at_the_reserve(void)
+static void s1_4_who_waits_for_tokens_is_not_idle(void)
 {
 	struct hg_bucket b;
+	hg_ns now_ns = T0;
 
-	/* A packet of 8 ms with an idle time of 5 ms: by then it waits for the reserve of 1 ms only. */
-	hg_bucket_init(&b, 1000000, 10000, 1000, 5 * MS, T0);
-	HG_CHECK(hg_bucket_take(&b, 1000, T0));
-	HG_CHECK_EQ(hg_bucket_next_at(&b, 8000, T0), T0 + 5 * MS);
-	HG_CHECK(!hg_bucket_take(&b, 8000, T0 + 5 * MS - 1));
-	HG_CHECK(hg_bucket_take(&b, 8000, T0 + 5 * MS));
-	/* And with 8 ms of debt less the reserve, it waits for that to be paid. */
-	HG_CHECK_EQ(hg_bucket_next_at(&b, 8000, T0 + 5 * MS), T0 + 5 * MS + 8 * MS);
+	/* Packets of 8 ms with an idle time of 5 ms: the rate is kept nevertheless. */
+	hg_bucket_init(&b, 1000000, 10000, 0, 5 * MS, T0);
+	for (unsigned i = 1; i <= 10; i++) {
+		HG_CHECK_EQ(hg_bucket_next_at(&b, 8000, now_ns), T0 + i * 8 * MS);
+		HG_CHECK(!hg_bucket_take(&b, 8000, T0 + i * 8 * MS - 1));
+		HG_CHECK(hg_bucket_take(&b, 8000, T0 + i * 8 * MS));
+		now_ns = T0 + i * 8 * MS;
+		HG_CHECK_EQ(hg_bucket_tokens(&b, now_ns), 0);
+	}
 }
 
 static void s1_11_a_change_keeps_tokens(void)
@@ -269,6 +275,17 @@ static bool take_without_idleness(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
 	return hg_bucket_take(b, n, now_ns);
 }
 
+/* Takes a wait for idleness, and loses what the wait has earned. */
+static bool take_losing(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
+{
+	bool was_idle = hg_bucket_is_idle(b, now_ns);
+	bool took = hg_bucket_take(b, n, now_ns);
+
+	if (took && was_idle)
+		b->zero_at_ns = now_ns - b->reserve_ns + hg_pace_cost_ns(b->pace, n);
+	return took;
+}
+
 /* Lets a packet go for nothing now and then. */
 static bool take_leaking(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
 {
@@ -305,6 +322,7 @@ static const struct subject without_burst = {"without burst", take_without_burst
 					     hg_bucket_set};
 static const struct subject without_idleness = {"without idleness", take_without_idleness, next_at,
 						hg_bucket_set};
+static const struct subject losing = {"losing", take_losing, next_at, hg_bucket_set};
 static const struct subject leaking = {"leaking", take_leaking, next_at, hg_bucket_set};
 static const struct subject without_fraction = {"without fraction", take_without_fraction, next_at,
 						hg_bucket_set};
@@ -326,28 +344,34 @@ static bool model_is_idle(const struct model *m)
 	return m->at_ns - m->taken_at_ns >= m->idle_after_ns;
 }
 
-static wide model_room(const struct model *m)
+static wide least(wide a, wide b)
 {
-	return UNIT * (model_is_idle(m) ? m->reserve : m->burst);
+	return a < b ? a : b;
 }
 
 static void model_advance(struct model *m, hg_ns now_ns)
 {
-	m->tokens += (wide)m->per_s * (now_ns - m->at_ns);
+	m->tokens = least(m->tokens + (wide)m->per_s * (now_ns - m->at_ns), UNIT * m->burst);
 	m->at_ns = now_ns;
-	if (m->tokens > model_room(m))
-		m->tokens = model_room(m);
+}
+
+static wide model_told(const struct model *m)
+{
+	return model_is_idle(m) ? least(m->tokens, UNIT * m->reserve) : m->tokens;
 }
 
 static const char *model_take(struct model *m, uint32_t n, bool took, wide slack)
 {
-	wide need = UNIT * n < model_room(m) ? UNIT * n : model_room(m);
+	wide need = least(UNIT * n, UNIT * m->burst);
 
 	if (took && m->tokens < need - slack)
 		return "passed a packet without the tokens";
 	if (!took && m->tokens > need + slack)
 		return "held a packet in spite of the tokens";
 	if (took) {
+		if (model_is_idle(m))
+			m->tokens = least(m->tokens,
+					  need > UNIT * m->reserve ? need : UNIT * m->reserve);
 		m->tokens -= UNIT * n;
 		m->taken_at_ns = m->at_ns;
 	}
@@ -423,7 +447,7 @@ static const char *compare_tokens(const struct history *h)
 {
 	wide told = UNIT * hg_bucket_tokens(&h->b, h->now_ns);
 
-	if (told > h->m.tokens + h->slack || told < h->m.tokens - h->slack)
+	if (told > model_told(&h->m) + h->slack || told < model_told(&h->m) - h->slack)
 		return "tells other tokens than the model";
 	if (told > UNIT * h->m.burst)
 		return "tells more tokens than the burst";
@@ -504,8 +528,8 @@ static void check_histories(bool want_changes, const struct subject *const *twin
  * model has them. */
 static void s1_2_to_s1_7_like_the_model(void)
 {
-	static const struct subject *const twins[] = {&without_burst, &without_idleness, &leaking,
-						      &without_full, NULL};
+	static const struct subject *const twins[] = {&without_burst, &without_idleness, &losing,
+						      &leaking,       &without_full,     NULL};
 
 	check_histories(/* want_changes= */ false, twins);
 }
@@ -609,7 +633,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_6_idle_bucket_holds_its_reserve),
 	HG_TEST(s1_6_idleness_forgives_no_debt),
 	HG_TEST(s1_7_the_first_packet_after_idleness_does_not_wait),
-	HG_TEST(s1_7_waiting_past_the_idle_time_ends_at_the_reserve),
+	HG_TEST(s1_4_who_waits_for_tokens_is_not_idle),
 	HG_TEST(s1_11_a_change_keeps_tokens),
 	HG_TEST(s1_11_limits_come_and_go),
 	HG_TEST(bucket_refund_undoes_a_take),
