@@ -80,11 +80,13 @@ static int add_device(struct builder *b, const char *device, const char *netns, 
 
 static int no_such_uplink(struct builder *b, const char *name, const json_t *node)
 {
-	char there[HG_ERROR_TEXT_BYTES / 2];
+	char there[HG_ERROR_TEXT_BYTES / 2], quoted[64];
 	struct hg_nearest nearest;
-	struct hg_text out;
+	struct hg_text out, quote;
 
 	hg_text_init(&out, there, sizeof(there));
+	hg_text_init(&quote, quoted, sizeof(quoted));
+	hg_text_add_quoted(&quote, name);
 	hg_nearest_init(&nearest, name);
 	for (uint32_t i = 0; i < b->d->n_uplinks; i++) {
 		hg_text_add(&out, i > 0 ? ", " : "; there is ");
@@ -96,9 +98,9 @@ static int no_such_uplink(struct builder *b, const char *name, const json_t *nod
 		hg_text_add(&out, nearest.best);
 		hg_text_add(&out, "'?");
 	}
-	return hg_reader_fail(&b->r, node,
-			      hg_error_set(b->r.err, -HG_ENOENT, "no uplink has the name '", name,
-					   "'", there, NULL));
+	return hg_reader_fail(
+		&b->r, node,
+		hg_error_set(b->r.err, -HG_ENOENT, "no uplink has the name ", quoted, there, NULL));
 }
 
 static int read_uplink_name(struct builder *b, json_t *item, struct hg_desired_tenant *tenant)

@@ -197,7 +197,8 @@ static void wrong_keys_name_place_and_nearest_match(void)
 		{"zzz: 1\n", "1:1: zzz: no such key", NULL},
 		{UPLINK "mode: observ\n", "3:7: mode: ", "did you mean 'observe'?"},
 		{UPLINK "mode: perhaps\n", "3:7: mode: ", "one of enforce, observe"},
-		{TENANT "  uplink: up1\n", "5:11: tenants[0].uplink: no uplink has the name 'up1'",
+		{TENANT "  uplink: up1\n",
+		 "5:11: tenants[0].uplink: no uplink has the name \"up1\"",
 		 "there is up0; did you mean 'up0'?"},
 		{0},
 	};

@@ -1,8 +1,8 @@
 #include "api/yaml.h"
 
 #include "api/marks.h"
+#include "core/text.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -12,7 +12,6 @@ struct reader {
 	struct hg_error *err;
 };
 
-/* One line for a place in the text and what is wrong there. */
 static int fail_at(struct reader *r, const yaml_mark_t *mark, const char *a, const char *b,
 		   const char *c)
 {
@@ -23,6 +22,18 @@ static int fail_at(struct reader *r, const yaml_mark_t *mark, const char *a, con
 		r->err->column = (uint32_t)mark->column + 1u;
 	}
 	return rc;
+}
+
+/* word: as somebody wrote it, so that it may be anything. */
+static int fail_at_word(struct reader *r, const yaml_mark_t *mark, const char *before,
+			const yaml_char_t *word, const char *after)
+{
+	char quoted[64];
+	struct hg_text text;
+
+	hg_text_init(&text, quoted, sizeof(quoted));
+	hg_text_add_quoted(&text, (const char *)word);
+	return fail_at(r, mark, before, quoted, after);
 }
 
 static int no_memory(struct reader *r)
@@ -76,9 +87,8 @@ static int refuse_properties(struct reader *r, const yaml_event_t *event)
 
 	switch (event->type) {
 	case YAML_ALIAS_EVENT:
-		return fail_at(r, &event->start_mark, "aliases (*",
-			       (const char *)event->data.alias.anchor,
-			       ") are not served; write the value out");
+		return fail_at_word(r, &event->start_mark, "an alias, ", event->data.alias.anchor,
+				    ", is not served; write the value out");
 	case YAML_SCALAR_EVENT:
 		anchor = event->data.scalar.anchor;
 		tag = event->data.scalar.tag;
@@ -95,11 +105,11 @@ static int refuse_properties(struct reader *r, const yaml_event_t *event)
 		break;
 	}
 	if (anchor != NULL)
-		return fail_at(r, &event->start_mark, "anchors (&", (const char *)anchor,
-			       ") are not served; write the value out each time");
+		return fail_at_word(r, &event->start_mark, "an anchor, ", anchor,
+				    ", is not served; write the value out each time");
 	if (tag != NULL)
-		return fail_at(r, &event->start_mark, "tags (", (const char *)tag,
-			       ") are not served; fields have one kind each");
+		return fail_at_word(r, &event->start_mark, "a tag, ", tag,
+				    ", is not served; each field has one kind");
 	return 0;
 }
 
@@ -180,10 +190,13 @@ static int check_key(struct reader *r, const yaml_event_t *event, json_t *object
 		return rc;
 	before = json_object_get(object, key);
 	if (before != NULL) {
-		char line[32];
+		char after[64];
+		struct hg_text text;
 
-		snprintf(line, sizeof(line), "%u", hg_tree_mark(&r->tree, before)->key_line);
-		rc = fail_at(r, &event->start_mark, key, " is there twice; first in line ", line);
+		hg_text_init(&text, after, sizeof(after));
+		hg_text_add(&text, " is there twice; first in line ");
+		hg_text_add_u64(&text, hg_tree_mark(&r->tree, before)->key_line);
+		rc = fail_at_word(r, &event->start_mark, "", event->data.scalar.value, after);
 	}
 	return rc;
 }

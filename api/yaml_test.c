@@ -53,13 +53,14 @@ static void json_is_yaml(void)
 static void what_is_refused_says_where(void)
 {
 	static const char *const rows[][2] = {
-		{"a: 1\nb: 2\na: 3\n", "3:1: a is there twice; first in line 1"},
-		{"a: &x 1\n", "1:4: anchors (&x) are not served"},
-		{"a: 1\nb: *x\n", "2:4: aliases (*x) are not served"},
-		{"&k a: 1\n", "1:1: anchors (&k) are not served"},
-		{"a: !!int 1\n", "1:4: tags (tag:yaml.org,2002:int) are not served"},
-		{"a: !x [1]\n", "1:4: tags (!x) are not served"},
+		{"a: 1\nb: 2\na: 3\n", "3:1: \"a\" is there twice; first in line 1"},
+		{"a: &x 1\n", "1:4: an anchor, \"x\", is not served"},
+		{"a: 1\nb: *x\n", "2:4: an alias, \"x\", is not served"},
+		{"&k a: 1\n", "1:1: an anchor, \"k\", is not served"},
+		{"a: !!int 1\n", "1:4: a tag, \"tag:yaml.org,2002:int\", is not served"},
+		{"a: !x [1]\n", "1:4: a tag, \"!x\", is not served"},
 		{"a: 1\n---\nb: 2\n", "2:1: a second document begins here; one is allowed"},
+		{"\"\\e[2J\": 1\n\"\\e[2J\": 2\n", "2:1: \"?[2J\" is there twice"},
 		{"? [a]\n: b\n", "1:3: a key must be a word"},
 		{"? {a: b}\n: b\n", "1:3: a key must be a word"},
 		{"a: \"x\\0y\"\n", "1:4: a NUL character is not allowed"},
