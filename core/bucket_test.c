@@ -125,6 +125,9 @@ static void s1_4_who_waits_for_tokens_is_not_idle(void)
 		now_ns = T0 + i * 8 * MS;
 		HG_CHECK_EQ(hg_bucket_tokens(&b, now_ns), 0);
 	}
+	/* Nor does who is served a little late lose the little. */
+	HG_CHECK(hg_bucket_take(&b, 8000, now_ns + 8 * MS + 1000));
+	HG_CHECK_EQ(hg_bucket_next_at(&b, 8000, now_ns + 8 * MS + 1000), now_ns + 16 * MS);
 }
 
 static void s1_11_a_change_keeps_tokens(void)
@@ -332,7 +335,7 @@ static const struct subject afresh = {"afresh", take, next_at, set_afresh};
 
 /* The obvious bucket: deposits at every look, in 10^-9 of a unit. */
 struct model {
-	wide tokens;
+	wide tokens; /* since the last take or change, without the limit of the burst */
 	uint64_t per_s, burst, reserve;
 	hg_ns idle_after_ns, taken_at_ns, at_ns;
 };
@@ -351,29 +354,62 @@ static wide least(wide a, wide b)
 
 static void model_advance(struct model *m, hg_ns now_ns)
 {
-	m->tokens = least(m->tokens + (wide)m->per_s * (now_ns - m->at_ns), UNIT * m->burst);
+	m->tokens += (wide)m->per_s * (now_ns - m->at_ns);
 	m->at_ns = now_ns;
+}
+
+static wide model_tokens(const struct model *m)
+{
+	return least(m->tokens, UNIT * m->burst);
 }
 
 static wide model_told(const struct model *m)
 {
-	return model_is_idle(m) ? least(m->tokens, UNIT * m->reserve) : m->tokens;
+	return model_is_idle(m) ? least(m->tokens, UNIT * m->reserve) : model_tokens(m);
 }
 
-static const char *model_take(struct model *m, uint32_t n, bool took, wide slack)
+/* For how long what n needs has been there. */
+static wide model_ready_for_ns(const struct model *m, wide need)
+{
+	return (m->tokens - need) / (wide)m->per_s;
+}
+
+/* Takes n from the model, as idle or not. */
+static void model_charge(struct model *m, uint32_t n, bool is_idle)
+{
+	wide need = least(UNIT * n, UNIT * m->burst), most = UNIT * m->burst;
+
+	if (is_idle)
+		most = need > UNIT * m->reserve ? need : UNIT * m->reserve;
+	m->tokens = least(m->tokens, most) - UNIT * n;
+	m->taken_at_ns = m->at_ns;
+}
+
+static const char *model_take(struct model *m, const struct hg_bucket *b, uint32_t n, bool took,
+			      wide slack)
 {
 	wide need = least(UNIT * n, UNIT * m->burst);
+	wide until_idle_ns = m->idle_after_ns - model_ready_for_ns(m, need);
+	wide slack_ns = slack / (wide)m->per_s + 2;
 
 	if (took && m->tokens < need - slack)
 		return "passed a packet without the tokens";
 	if (!took && m->tokens > need + slack)
 		return "held a packet in spite of the tokens";
-	if (took) {
-		if (model_is_idle(m))
-			m->tokens = least(m->tokens,
-					  need > UNIT * m->reserve ? need : UNIT * m->reserve);
-		m->tokens -= UNIT * n;
-		m->taken_at_ns = m->at_ns;
+	if (!took)
+		return NULL;
+	if (!model_is_idle(m) || until_idle_ns > slack_ns || until_idle_ns < -slack_ns) {
+		model_charge(m, n, model_is_idle(m) && until_idle_ns <= 0);
+	} else {
+		/* On the edge between the two either will do. */
+		struct model idle = *m;
+		wide told;
+
+		model_charge(m, n, false);
+		model_charge(&idle, n, true);
+		told = UNIT * hg_bucket_tokens(b, m->at_ns);
+		if (told <= idle.tokens + slack)
+			*m = idle;
 	}
 	return NULL;
 }
@@ -467,12 +503,20 @@ static const char *try_next_at(const struct subject *subject, const struct histo
 	return NULL;
 }
 
+static const char *take_both(const struct subject *subject, struct history *h, uint32_t n)
+{
+	bool took = subject->take(&h->b, n, h->now_ns);
+
+	return model_take(&h->m, &h->b, n, took, h->slack);
+}
+
 static void change_contract(const struct subject *subject, struct history *h)
 {
+	h->m.tokens = model_tokens(&h->m);
 	choose_contract(&h->seed, &h->m);
+	h->m.tokens = model_tokens(&h->m);
 	widen_slack(h);
 	subject->set(&h->b, h->m.per_s, h->m.burst, h->m.reserve, h->m.idle_after_ns, h->now_ns);
-	model_advance(&h->m, h->now_ns);
 }
 
 /* NULL, or what went wrong in a random history of takes, pauses and (want_changes) new contracts. */
@@ -491,7 +535,7 @@ static const char *fault_of_history(const struct subject *subject, uint64_t seed
 			change_contract(subject, &h);
 		fault = try_next_at(subject, &h, n);
 		if (fault == NULL)
-			fault = model_take(&h.m, n, subject->take(&h.b, n, h.now_ns), h.slack);
+			fault = take_both(subject, &h, n);
 		if (fault == NULL)
 			fault = compare_tokens(&h);
 		if (fault != NULL)
