@@ -1,0 +1,44 @@
+#include "host/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+hg_ns hg_clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (hg_ns)now.tv_sec * HG_NS_PER_S + now.tv_nsec;
+}
+
+/* The line "cpu user nice system idle iowait irq softirq steal ..." sums over all processors, in ticks
+ * of 1/USER_HZ (proc(5)). */
+static int parse_stat(FILE *file, uint64_t *ret_ticks)
+{
+	return fscanf(file, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, ret_ticks) == 1;
+}
+
+int hg_clock_stolen_ns(const char *root, hg_ns *ret_stolen_ns, struct hg_error *reterr)
+{
+	char path[4096];
+	uint64_t ticks;
+	FILE *file;
+	int is_read;
+
+	snprintf(path, sizeof(path), "%s/proc/stat", root);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return hg_error_set(reterr, errno == ENOENT ? -HG_ENOENT : -HG_EIO, "cannot read ",
+				    path, ": ", strerror(errno), NULL);
+	is_read = parse_stat(file, &ticks);
+	fclose(file);
+	if (!is_read)
+		return hg_error_set(reterr, -HG_EINVAL, path,
+				    " does not begin with the times of the processors", NULL);
+	*ret_stolen_ns = (hg_ns)ticks * (HG_NS_PER_S / (hg_ns)sysconf(_SC_CLK_TCK));
+	return 0;
+}
