@@ -88,10 +88,15 @@ struct hg_proof { /* whole seconds since the contract last changed */
 	uint64_t missed_min, missed_max; /* of missed; a second can miss both */
 };
 
+struct hg_counts { /* since start, at the end of the last closed second */
+	uint64_t offered_bytes, offered_pkts, sent_bytes, sent_pkts, link_sent_bytes;
+};
+
 struct hg_status_row { /* one instance or tenant; all zero until its first second is closed */
 	struct hg_measure second[HG_N_DIRS]; /* the last closed second */
 	struct hg_measure total[HG_N_DIRS]; /* since start; rates are means */
 	struct hg_proof proof[HG_N_DIRS];
+	struct hg_counts counts[HG_N_DIRS];
 	uint64_t drops[HG_N_DIRS][HG_N_DROPS]; /* since start */
 };
 

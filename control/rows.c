@@ -120,10 +120,18 @@ void hg_rows_status(const struct hg_row *row, hg_ns now_ns, struct hg_status_row
 	static const struct hg_dp_flow nothing;
 
 	for (unsigned d = 0; d < HG_N_DIRS; d++) {
+		const struct hg_dp_flow *last = &row->dir[d].last;
+
 		ret->second[d] = row->dir[d].second;
 		ret->proof[d] = row->dir[d].proof;
-		hg_measure_rates(&nothing, &row->dir[d].last, now_ns - row->created_at_ns,
-				 &ret->total[d]);
-		memcpy(ret->drops[d], row->dir[d].last.drops, sizeof(ret->drops[d]));
+		hg_measure_rates(&nothing, last, now_ns - row->created_at_ns, &ret->total[d]);
+		ret->counts[d] = (struct hg_counts){
+			.offered_bytes = last->offered_bytes,
+			.offered_pkts = last->offered_pkts,
+			.sent_bytes = last->sent_bytes,
+			.sent_pkts = last->sent_pkts,
+			.link_sent_bytes = last->link_bytes,
+		};
+		memcpy(ret->drops[d], last->drops, sizeof(ret->drops[d]));
 	}
 }
