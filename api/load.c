@@ -96,7 +96,7 @@ static bool is_blank(const struct bytes *b)
 	return true;
 }
 
-int hg_config_load_file(const char *path, hg_config_device_fn check_device, struct hg_desired **ret,
+int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
 			struct hg_error *reterr)
 {
 	struct bytes b = {0};
@@ -114,8 +114,25 @@ int hg_config_load_file(const char *path, hg_config_device_fn check_device, stru
 	if (rc == 0 && is_blank(&b))
 		rc = hg_error_set(reterr, -HG_EINVAL,
 				  "the file is empty; for a host without tenants write {}", NULL);
-	if (rc == 0)
-		rc = hg_config_parse(b.data, b.n, check_device, ret, reterr);
-	free(b.data);
+	if (rc < 0) {
+		free(b.data);
+		return rc;
+	}
+	*ret_text = b.data;
+	*ret_n_bytes = b.n;
+	return 0;
+}
+
+int hg_config_load_file(const char *path, hg_config_device_fn check_device, struct hg_desired **ret,
+			struct hg_error *reterr)
+{
+	char *text;
+	size_t n_bytes;
+	int rc = hg_config_read_file(path, &text, &n_bytes, reterr);
+
+	if (rc < 0)
+		return rc;
+	rc = hg_config_parse(text, n_bytes, check_device, ret, reterr);
+	free(text);
 	return rc;
 }

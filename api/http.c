@@ -1,0 +1,272 @@
+#include "api/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A client that says nothing for this long is gone; `show --watch` asks each second. */
+#define IDLE_S 30u
+/* Many more than the commands and collectors of one host; each costs a few KiB. */
+#define CONNECTIONS_MAX 128u
+/* Bodies grow from here by doubling. */
+#define BODY_FIRST_BYTES 4096u
+
+struct hg_http {
+	struct hg_http_cfg cfg;
+	struct MHD_Daemon *daemon;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+};
+
+/* One request while its body comes in. */
+struct incoming {
+	char *body;
+	size_t n_bytes, size;
+	bool is_too_large, has_no_memory;
+};
+
+/* ---- the socket --------------------------------------------------------------------------------- */
+
+static int fail(struct hg_error *reterr, const char *path, const char *what, int error)
+{
+	int code = error == EACCES || error == EPERM ? -HG_EPERM
+		   : error == ENOENT                 ? -HG_ENOENT
+						     : -HG_EIO;
+
+	return hg_error_set(reterr, code, what, " ", path, ": ", strerror(error), NULL);
+}
+
+static bool is_somebody_there(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is_there = fd >= 0 && connect(fd, (const void *)address, sizeof(*address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_there;
+}
+
+/* Removes a socket file that a dead daemon left behind. */
+static int clear_path(const struct sockaddr_un *address, struct hg_error *reterr)
+{
+	struct stat st;
+
+	if (lstat(address->sun_path, &st) < 0)
+		return errno == ENOENT ? 0
+				       : fail(reterr, address->sun_path,
+					      "cannot look at the socket", errno);
+	if (!S_ISSOCK(st.st_mode))
+		return hg_error_set(reterr, -HG_EEXIST, address->sun_path,
+				    " is there already and is not a socket", NULL);
+	if (is_somebody_there(address))
+		return hg_error_set(reterr, -HG_EBUSY, "another headgated is running: the socket ",
+				    address->sun_path, " is in use", NULL);
+	if (unlink(address->sun_path) < 0)
+		return fail(reterr, address->sun_path, "cannot remove the old socket", errno);
+	return 0;
+}
+
+static int listen_at(const char *path, int *ret_fd, struct hg_error *reterr)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, rc;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return hg_error_set(reterr, -HG_EINVAL,
+				    "the path of the socket is too long: ", path, NULL);
+	strcpy(address.sun_path, path);
+	rc = clear_path(&address, reterr);
+	if (rc < 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(reterr, path, "cannot make a socket for", errno);
+	if (bind(fd, (const void *)&address, sizeof(address)) < 0) {
+		rc = fail(reterr, path, "cannot make the socket", errno);
+		close(fd);
+		return rc;
+	}
+	if (chmod(path, 0660) < 0 || listen(fd, (int)CONNECTIONS_MAX) < 0) {
+		rc = fail(reterr, path, "cannot listen on the socket", errno);
+		unlink(path);
+		close(fd);
+		return rc;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* ---- requests ----------------------------------------------------------------------------------- */
+
+static void collect(struct incoming *in, const char *data, size_t n)
+{
+	size_t size = in->size;
+	char *body;
+
+	if (in->is_too_large || in->has_no_memory)
+		return;
+	if (n > HG_YAML_MAX_BYTES - in->n_bytes) {
+		in->is_too_large = true;
+		return;
+	}
+	while (size < in->n_bytes + n)
+		size = size == 0 ? BODY_FIRST_BYTES : size * 2u;
+	if (size > in->size) {
+		body = realloc(in->body, size);
+		if (body == NULL) {
+			in->has_no_memory = true;
+			return;
+		}
+		in->body = body;
+		in->size = size;
+	}
+	memcpy(in->body + in->n_bytes, data, n);
+	in->n_bytes += n;
+}
+
+static const char *query(void *user, const char *key)
+{
+	return MHD_lookup_connection_value(user, MHD_GET_ARGUMENT_KIND, key);
+}
+
+static void reply_to(struct hg_http *http, struct MHD_Connection *connection, const char *url,
+		     const char *method, const struct incoming *in, struct hg_reply *reply)
+{
+	const struct hg_request request = {
+		.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
+		.path = url,
+		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
+		.body = in->body == NULL ? "" : in->body,
+		.n_bytes = in->n_bytes,
+		.query = query,
+		.user = connection,
+	};
+
+	if (in->is_too_large)
+		hg_reply_refuse(reply, 413, -HG_EINVAL, "the body is larger than 64 MiB");
+	else if (in->has_no_memory)
+		hg_reply_refuse(reply, 503, -HG_ENOMEM, "no memory for the body");
+	else
+		hg_service_handle(http->cfg.service, &request, http->cfg.clock_ns(), reply);
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct hg_reply *reply)
+{
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	/* The library frees the text. */
+	response = MHD_create_response_from_buffer(reply->n_bytes, reply->text,
+						   reply->text == NULL ? MHD_RESPMEM_PERSISTENT
+								       : MHD_RESPMEM_MUST_FREE);
+	if (response == NULL) {
+		hg_reply_fini(reply);
+		return MHD_NO;
+	}
+	(void)MHD_add_response_header(response, "Content-Type", reply->content_type);
+	result = MHD_queue_response(connection, (unsigned)reply->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+/* Called once with the headers, then with pieces of the body, then with none. */
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *n_data, void **request)
+{
+	struct incoming *in = *request;
+	struct hg_reply reply;
+
+	(void)version;
+	if (in == NULL) {
+		*request = calloc(1, sizeof(*in));
+		return *request == NULL ? MHD_NO : MHD_YES;
+	}
+	if (*n_data > 0) {
+		collect(in, data, *n_data);
+		*n_data = 0;
+		return MHD_YES;
+	}
+	reply_to(user, connection, url, method, in, &reply);
+	return send_reply(connection, &reply);
+}
+
+static void on_completed(void *user, struct MHD_Connection *connection, void **request,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct incoming *in = *request;
+
+	(void)user;
+	(void)connection;
+	(void)code;
+	if (in != NULL)
+		free(in->body);
+	free(in);
+	*request = NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_error *reterr)
+{
+	struct hg_http *http = calloc(1, sizeof(*http));
+	int fd = -1, rc;
+
+	if (http == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for the interface", NULL);
+	http->cfg = *cfg;
+	rc = listen_at(cfg->socket_path, &fd, reterr);
+	if (rc < 0)
+		goto fail_listen;
+	strcpy(http->path, cfg->socket_path);
+	http->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
+		IDLE_S, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_END);
+	if (http->daemon == NULL) {
+		rc = hg_error_set(reterr, -HG_EIO, "cannot serve on ", cfg->socket_path, NULL);
+		goto fail_daemon;
+	}
+	*ret = http;
+	return 0;
+fail_daemon:
+	close(fd);
+	unlink(cfg->socket_path);
+fail_listen:
+	free(http);
+	return rc;
+}
+
+void hg_http_close(struct hg_http *http)
+{
+	if (http == NULL)
+		return;
+	MHD_stop_daemon(http->daemon);
+	unlink(http->path);
+	free(http);
+}
+
+int hg_http_fd(const struct hg_http *http)
+{
+	return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+void hg_http_run(struct hg_http *http)
+{
+	(void)MHD_run(http->daemon);
+}
+
+hg_ns hg_http_timeout_ns(const struct hg_http *http)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (MHD_get_timeout(http->daemon, &ms) != MHD_YES)
+		return HG_NEVER;
+	return (hg_ns)ms * HG_NS_PER_MS;
+}

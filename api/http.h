@@ -1,0 +1,36 @@
+/* http: HTTP/1.1 on a unix socket, driven by the control lane's event loop.
+ *
+ * Why        The command, scripts and collectors of metrics all speak it, and the rights of a socket file
+ *            are access control that every operator knows.
+ * Model      libmicrohttpd without threads of its own: when fd() is readable or timeout is over, run().
+ *            Bodies are collected up to HG_YAML_MAX_BYTES, then hg_service_handle() answers.
+ * Socket     A socket file on which nobody listens any more is replaced; one on which somebody does is
+ *            an error: another headgated is running. The file has mode 0660.
+ * Memory     Allocates; the service outlives it. Threads: the control lane.
+ * Errors     open: -EBUSY the socket is in use; -EPERM, -ENOENT, -EIO with path and the system's reason.
+ *            A connection that misbehaves is closed; a body too large is answered with 413.
+ */
+#ifndef HG_API_HTTP_H
+#define HG_API_HTTP_H
+
+#include "api/service.h"
+
+struct hg_http;
+
+struct hg_http_cfg {
+	const char *socket_path;
+	struct hg_service *service;
+	hg_ns (*clock_ns)(void); /* the control lane's clock */
+};
+
+HG_MUST_CHECK int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret,
+			       struct hg_error *reterr);
+/* Closes the connections and removes the socket file. NULL: nothing. */
+void hg_http_close(struct hg_http *http);
+
+int hg_http_fd(const struct hg_http *http);
+void hg_http_run(struct hg_http *http);
+/* How long run() may wait at most without fd() being readable; HG_NEVER: for ever. */
+hg_ns hg_http_timeout_ns(const struct hg_http *http);
+
+#endif

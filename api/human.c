@@ -1,0 +1,70 @@
+#include "api/human.h"
+
+#include <stdio.h>
+
+/* Three significant digits: 1.25, 12.5, 125; whole numbers below 10 keep no zeros behind the point. */
+static void three_digits(char *buf, double value, const char *unit)
+{
+	int n_decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+
+	if (value - (double)(uint64_t)value < 0.005)
+		n_decimals = 0;
+	snprintf(buf, HG_HUMAN_BYTES, "%.*f%s", n_decimals, value, unit);
+}
+
+static char *scaled(char *buf, double value, const char *const *units, unsigned n_units)
+{
+	unsigned i = 0;
+
+	while (value >= 999.5 && i + 1u < n_units) {
+		value /= 1000;
+		i++;
+	}
+	three_digits(buf, value, units[i]);
+	return buf;
+}
+
+char *hg_human_rate(char *buf, uint64_t bytes_per_s)
+{
+	static const char *const units[] = {"", "K", "M", "G", "T"};
+
+	return scaled(buf, (double)bytes_per_s * 8, units, 5);
+}
+
+char *hg_human_rate_long(char *buf, uint64_t bytes_per_s)
+{
+	static const char *const units[] = {" bit/s", " Kbit/s", " Mbit/s", " Gbit/s", " Tbit/s"};
+
+	return scaled(buf, (double)bytes_per_s * 8, units, 5);
+}
+
+char *hg_human_time(char *buf, hg_ns ns)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+
+	if (ns == 0) {
+		snprintf(buf, HG_HUMAN_BYTES, "0");
+		return buf;
+	}
+	return scaled(buf, (double)ns, units, 4);
+}
+
+char *hg_human_count(char *buf, uint64_t n)
+{
+	static const char *const units[] = {"", "K", "M", "G", "T", "P"};
+
+	return scaled(buf, (double)n, units, 6);
+}
+
+char *hg_human_share(char *buf, uint64_t part, uint64_t whole)
+{
+	double percent = whole == 0 ? 0 : (double)part * 100 / (double)whole;
+
+	if (part == 0 || whole == 0)
+		snprintf(buf, HG_HUMAN_BYTES, "0 %%");
+	else if (percent < 0.1)
+		snprintf(buf, HG_HUMAN_BYTES, "<0.1 %%");
+	else
+		snprintf(buf, HG_HUMAN_BYTES, percent < 9.95 ? "%.1f %%" : "%.0f %%", percent);
+	return buf;
+}

@@ -1,0 +1,26 @@
+/* human: quantities for people, short enough for a column.
+ *
+ * Why        Configuration text (core/units.h) is exact and reads back; a live table wants three digits.
+ * Model      Rates in bits per second, as in contracts: "812M", "1.25G". Times: "220us", "1.4ms".
+ * Promise    At most HG_HUMAN_BYTES - 1 characters; three significant digits or fewer.
+ * Memory     The caller's buffer, always terminated; each returns it. Threads: any. Errors: none.
+ */
+#ifndef HG_API_HUMAN_H
+#define HG_API_HUMAN_H
+
+#include "core/units.h"
+
+#define HG_HUMAN_BYTES 16
+
+/* "812M"; 0 is "0". */
+char *hg_human_rate(char *buf, uint64_t bytes_per_s);
+/* "1.25 Gbit/s", for sentences. */
+char *hg_human_rate_long(char *buf, uint64_t bytes_per_s);
+/* "220us"; 0 is "0". */
+char *hg_human_time(char *buf, hg_ns ns);
+/* "87 %", "0.3 %", "<0.1 %" for what is not quite nothing. */
+char *hg_human_share(char *buf, uint64_t part, uint64_t whole);
+/* "64.0K", in steps of 1,000. */
+char *hg_human_count(char *buf, uint64_t n);
+
+#endif

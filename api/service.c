@@ -1,0 +1,491 @@
+#include "api/service.h"
+
+#include "api/explain.h"
+#include "api/metrics.h"
+#include "api/steps.h"
+#include "api/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_TYPE "application/json"
+#define YAML_TYPE "application/yaml"
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* The longest that a change may wait for confirmation: who has not come back after a day does not come. */
+#define CONFIRM_MAX_NS (24 * 3600 * HG_NS_PER_S)
+
+struct call {
+	struct hg_service *service;
+	const struct hg_request *request;
+	hg_ns now_ns;
+	char name[HG_NAME_BYTES]; /* where the path has one */
+	struct hg_reply *reply;
+	struct hg_error error;
+};
+
+/* ---- replies ------------------------------------------------------------------------------------ */
+
+static void reply_text(struct hg_reply *reply, int status, const char *type, char *text,
+		       size_t n_bytes)
+{
+	*reply = (struct hg_reply){
+		.status = text == NULL ? 503 : status,
+		.content_type = type,
+		.text = text,
+		.n_bytes = text == NULL ? 0 : n_bytes,
+	};
+}
+
+/* Takes the JSON. */
+static void reply_json(struct hg_reply *reply, int status, json_t *json)
+{
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+
+	json_decref(json);
+	reply_text(reply, status, JSON_TYPE, text, text == NULL ? 0 : strlen(text));
+}
+
+static int http_status(int code)
+{
+	switch (-code) {
+	case HG_EINVAL:
+		return 400;
+	case HG_EPERM:
+		return 403;
+	case HG_ENOENT:
+		return 404;
+	case HG_EEXIST:
+	case HG_EBUSY:
+	case HG_ENOSPC:
+		return 409;
+	case HG_EAGAIN:
+		return 412;
+	case HG_ENOTSUP:
+		return 501;
+	case HG_EIO:
+		return 502;
+	case HG_ETIMEDOUT:
+		return 504;
+	default:
+		return 503;
+	}
+}
+
+/* Errors quote what was sent, which need not be UTF-8, and may have been cut within a character. */
+static json_t *quoted(const char *text)
+{
+	char plain[HG_ERROR_TEXT_BYTES];
+	json_t *json = json_string(text);
+	size_t n = 0;
+
+	if (json != NULL)
+		return json;
+	for (; text[n] != '\0' && n + 1u < sizeof(plain); n++)
+		plain[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
+	plain[n] = '\0';
+	return json_string(plain);
+}
+
+static void reply_error(struct hg_reply *reply, int status, const struct hg_error *error)
+{
+	json_t *inner = json_object(), *outer = json_object();
+
+	(void)json_object_set_new(inner, "code", json_string(hg_error_name(error->code)));
+	if (error->path[0] != '\0')
+		(void)json_object_set_new(inner, "path", quoted(error->path));
+	(void)json_object_set_new(inner, "text", quoted(error->text));
+	if (error->line > 0)
+		(void)json_object_set_new(inner, "line", json_integer(error->line));
+	if (error->column > 0)
+		(void)json_object_set_new(inner, "column", json_integer(error->column));
+	(void)json_object_set_new(outer, "error", inner);
+	reply_json(reply, status, outer);
+}
+
+void hg_reply_refuse(struct hg_reply *reply, int status, int code, const char *sentence)
+{
+	struct hg_error error = {.code = code};
+
+	snprintf(error.text, sizeof(error.text), "%s", sentence);
+	reply_error(reply, status, &error);
+}
+
+static void reply_failure(struct call *call, int rc)
+{
+	if (call->error.code == 0)
+		hg_reply_refuse(call->reply, http_status(rc), rc, "it could not be done");
+	else
+		reply_error(call->reply, http_status(rc), &call->error);
+}
+
+static void reply_missing(struct call *call, const char *kind)
+{
+	reply_failure(call, hg_error_set(&call->error, -HG_ENOENT, "there is no ", kind, " named ",
+					 call->name, NULL));
+}
+
+void hg_reply_fini(struct hg_reply *reply)
+{
+	free(reply->text);
+	reply->text = NULL;
+}
+
+/* ---- parameters --------------------------------------------------------------------------------- */
+
+static const char *parameter(const struct call *call, const char *key)
+{
+	return call->request->query == NULL ? NULL : call->request->query(call->request->user, key);
+}
+
+static bool is_set(const struct call *call, const char *key)
+{
+	const char *value = parameter(call, key);
+
+	return value != NULL && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
+}
+
+static int confirm_time(struct call *call, hg_ns *ret_ns)
+{
+	const char *text = parameter(call, "confirm");
+	hg_ns ns = 0;
+	int rc;
+
+	if (text != NULL) {
+		rc = hg_time_parse(text, &ns, &call->error);
+		if (rc < 0)
+			return rc;
+		if (ns < HG_NS_PER_S || ns > CONFIRM_MAX_NS)
+			return hg_error_set(&call->error, -HG_EINVAL,
+					    "the time to confirm must be in [1s, 24h]", NULL);
+	}
+	*ret_ns = ns;
+	return 0;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------ */
+
+typedef uint32_t (*find_fn)(const struct hg_desired *desired, const char *name);
+typedef json_t *(*one_fn)(const struct hg_control *control, uint32_t idx);
+
+static void show_one(struct call *call, const char *kind, find_fn find, one_fn one)
+{
+	const struct hg_control *control = call->service->control;
+	uint32_t idx = find(hg_control_desired(control), call->name);
+
+	if (idx == HG_VIEW_NONE)
+		reply_missing(call, kind);
+	else
+		reply_json(call->reply, 200, one(control, idx));
+}
+
+static void get_status(struct call *call)
+{
+	reply_json(call->reply, 200,
+		   hg_view_status(call->service->control, call->service->version, call->now_ns));
+}
+
+static void get_host(struct call *call)
+{
+	reply_json(call->reply, 200,
+		   hg_view_host(call->service->control, call->service->version, call->now_ns));
+}
+
+static void get_uplinks(struct call *call)
+{
+	reply_json(call->reply, 200, hg_view_uplinks(call->service->control));
+}
+
+static void get_uplink(struct call *call)
+{
+	show_one(call, "uplink", hg_view_find_uplink, hg_view_uplink);
+}
+
+static void get_tenants(struct call *call)
+{
+	reply_json(call->reply, 200, hg_view_tenants(call->service->control));
+}
+
+static void get_tenant(struct call *call)
+{
+	show_one(call, "tenant", hg_view_find_tenant, hg_view_tenant);
+}
+
+static void get_instances(struct call *call)
+{
+	reply_json(call->reply, 200, hg_view_instances(call->service->control));
+}
+
+static void get_instance(struct call *call)
+{
+	show_one(call, "instance", hg_view_find_instance, hg_view_instance);
+}
+
+static void get_ports(struct call *call)
+{
+	reply_json(call->reply, 200, hg_view_ports(call->service->control));
+}
+
+static void get_port(struct call *call)
+{
+	show_one(call, "port", hg_view_find_port, hg_view_port);
+}
+
+static void get_explanation(struct call *call)
+{
+	show_one(call, "instance", hg_view_find_instance, hg_explain_instance);
+}
+
+static void get_metrics(struct call *call)
+{
+	char *text = NULL;
+	size_t n_bytes = 0;
+
+	if (hg_metrics_text(call->service->control, call->service->version, call->now_ns, &text,
+			    &n_bytes) < 0)
+		text = NULL;
+	reply_text(call->reply, 200, METRICS_TYPE, text, n_bytes);
+}
+
+static void get_config(struct call *call)
+{
+	const struct hg_desired *desired = hg_control_desired(call->service->control);
+	const char *format = parameter(call, "format"), *accept = call->request->accept;
+	bool wants_yaml = format != NULL ? strcmp(format, "yaml") == 0
+					 : accept != NULL && strstr(accept, "yaml") != NULL;
+	json_t *json = NULL;
+	char *text = NULL;
+	size_t n_bytes = 0;
+	int rc;
+
+	rc = wants_yaml ? hg_config_export_yaml(desired, &text, &n_bytes, &call->error)
+			: hg_config_export_json(desired, &json, &call->error);
+	if (rc < 0)
+		reply_failure(call, rc);
+	else if (wants_yaml)
+		reply_text(call->reply, 200, YAML_TYPE, text, n_bytes);
+	else
+		reply_json(call->reply, 200, json);
+}
+
+/* ---- changing ----------------------------------------------------------------------------------- */
+
+/* The answer to a change: takes the diff. */
+static void reply_change(struct call *call, json_t *diff, bool is_dry)
+{
+	struct hg_status_host host;
+
+	hg_control_status_host(call->service->control, call->now_ns, &host);
+	reply_json(call->reply, 200,
+		   json_pack("{s:b, s:b, s:I, s:I, s:o}", "changed",
+			     (int)(json_array_size(diff) > 0), "dry_run", (int)is_dry, "generation",
+			     (json_int_t)host.generation, "confirm_within_ns",
+			     (json_int_t)host.confirm_within_ns, "diff", diff));
+}
+
+/* Brings `desired` into force as the request asks, and frees it. Where nothing differs nothing is done. */
+static void change_to(struct call *call, struct hg_desired *desired)
+{
+	struct hg_control *control = call->service->control;
+	bool is_dry = is_set(call, "dry_run");
+	json_t *diff = NULL;
+	hg_ns confirm_ns = 0;
+	int rc = confirm_time(call, &confirm_ns);
+
+	if (rc == 0)
+		rc = hg_config_diff(hg_control_desired(control), desired, &diff, &call->error);
+	if (rc == 0 && is_dry)
+		rc = hg_control_check(control, desired, &call->error);
+	else if (rc == 0 && json_array_size(diff) > 0)
+		rc = hg_control_apply(control, desired, confirm_ns, call->now_ns, &call->error);
+	hg_config_destroy(desired);
+	if (rc < 0) {
+		json_decref(diff);
+		reply_failure(call, rc);
+		return;
+	}
+	reply_change(call, diff, is_dry);
+}
+
+static int read_config(struct call *call, struct hg_desired **ret)
+{
+	return hg_config_parse(call->request->body, call->request->n_bytes,
+			       call->service->check_device, ret, &call->error);
+}
+
+static void put_config(struct call *call)
+{
+	struct hg_desired *desired;
+	int rc = read_config(call, &desired);
+
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		change_to(call, desired);
+}
+
+static void post_diff(struct call *call)
+{
+	struct hg_desired *desired;
+	json_t *diff;
+	int rc = read_config(call, &desired);
+
+	if (rc == 0) {
+		rc = hg_config_diff(hg_control_desired(call->service->control), desired, &diff,
+				    &call->error);
+		hg_config_destroy(desired);
+	}
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		reply_change(call, diff, /* is_dry= */ true);
+}
+
+static void post_confirm(struct call *call)
+{
+	int rc = hg_control_confirm(call->service->control, &call->error);
+
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		reply_json(call->reply, 200, json_pack("{s:b}", "confirmed", 1));
+}
+
+typedef int (*put_fn)(const struct hg_desired *now, const char *name, const struct hg_tree *body,
+		      hg_config_device_fn check_device, struct hg_desired **ret, bool *ret_changed,
+		      struct hg_error *reterr);
+typedef int (*remove_fn)(const struct hg_desired *now, const char *name, struct hg_desired **ret,
+			 bool *ret_changed, struct hg_error *reterr);
+
+static void step_put(struct call *call, put_fn put)
+{
+	struct hg_desired *desired;
+	struct hg_tree body;
+	bool has_changed;
+	int rc = hg_yaml_parse(call->request->body, call->request->n_bytes, &body, &call->error);
+
+	if (rc == 0) {
+		rc = put(hg_control_desired(call->service->control), call->name, &body,
+			 call->service->check_device, &desired, &has_changed, &call->error);
+		hg_tree_fini(&body);
+	}
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		change_to(call, desired);
+}
+
+static void step_remove(struct call *call, remove_fn remove_it)
+{
+	struct hg_desired *desired;
+	bool has_changed;
+	int rc = remove_it(hg_control_desired(call->service->control), call->name, &desired,
+			   &has_changed, &call->error);
+
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		change_to(call, desired);
+}
+
+static void put_instance(struct call *call)
+{
+	step_put(call, hg_steps_instance_put);
+}
+
+static void delete_instance(struct call *call)
+{
+	step_remove(call, hg_steps_instance_remove);
+}
+
+static void put_port(struct call *call)
+{
+	step_put(call, hg_steps_port_put);
+}
+
+static void delete_port(struct call *call)
+{
+	step_remove(call, hg_steps_port_remove);
+}
+
+/* ---- paths -------------------------------------------------------------------------------------- */
+
+struct route {
+	const char *method;
+	const char *path; /* '*' stands for one name */
+	void (*handle)(struct call *call);
+};
+
+static const struct route routes[] = {
+	{"GET", "/v1/status", get_status},
+	{"GET", "/v1/host", get_host},
+	{"GET", "/v1/uplinks", get_uplinks},
+	{"GET", "/v1/uplinks/*", get_uplink},
+	{"GET", "/v1/tenants", get_tenants},
+	{"GET", "/v1/tenants/*", get_tenant},
+	{"GET", "/v1/instances", get_instances},
+	{"GET", "/v1/instances/*", get_instance},
+	{"GET", "/v1/instances/*/explain", get_explanation},
+	{"GET", "/v1/ports", get_ports},
+	{"GET", "/v1/ports/*", get_port},
+	{"GET", "/v1/config", get_config},
+	{"GET", "/metrics", get_metrics},
+	{"PUT", "/v1/config", put_config},
+	{"POST", "/v1/config/diff", post_diff},
+	{"POST", "/v1/config/confirm", post_confirm},
+	{"PUT", "/v1/instances/*", put_instance},
+	{"DELETE", "/v1/instances/*", delete_instance},
+	{"PUT", "/v1/ports/*", put_port},
+	{"DELETE", "/v1/ports/*", delete_port},
+};
+
+/* Whether the path fits, with the name that stands for the star. A name too long to exist is cut: no thing
+ * has it. */
+static bool fits(const char *pattern, const char *path, char name[HG_NAME_BYTES])
+{
+	for (; *pattern != '\0'; pattern++) {
+		size_t n;
+
+		if (*pattern != '*') {
+			if (*path++ != *pattern)
+				return false;
+			continue;
+		}
+		n = strcspn(path, "/");
+		if (n == 0)
+			return false;
+		memcpy(name, path, n < HG_NAME_BYTES ? n : HG_NAME_BYTES - 1u);
+		name[n < HG_NAME_BYTES ? n : HG_NAME_BYTES - 1u] = '\0';
+		path += n;
+	}
+	return *path == '\0';
+}
+
+void hg_service_handle(struct hg_service *service, const struct hg_request *request, hg_ns now_ns,
+		       struct hg_reply *ret_reply)
+{
+	struct call call = {
+		.service = service, .request = request, .now_ns = now_ns, .reply = ret_reply};
+	char sentence[HG_ERROR_TEXT_BYTES];
+	bool has_path = false;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!fits(routes[i].path, request->path, call.name))
+			continue;
+		has_path = true;
+		if (strcmp(routes[i].method, request->method) == 0) {
+			routes[i].handle(&call);
+			return;
+		}
+	}
+	if (has_path) {
+		snprintf(sentence, sizeof(sentence), "%s does not take %s", request->path,
+			 request->method);
+		hg_reply_refuse(ret_reply, 405, -HG_EINVAL, sentence);
+	} else {
+		snprintf(sentence, sizeof(sentence),
+			 "there is no %s; docs/api.md lists what there is", request->path);
+		hg_reply_refuse(ret_reply, 404, -HG_ENOENT, sentence);
+	}
+}

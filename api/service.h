@@ -1,0 +1,47 @@
+/* service: one request to the interface, answered.
+ *
+ * Why        What the interface does is kept apart from how bytes come in (api/http.h), so that it is
+ *            tested and fuzzed by function calls.
+ * Model      A table of paths and methods, each with one function. docs/api.md is its contract.
+ * Promise    Whatever is asked, there is exactly one reply, and errors have the shape of docs/api.md.
+ *            A change that is refused has changed nothing.
+ * Memory     The reply's text is the caller's: hg_reply_fini(). Threads: the control lane.
+ * Errors     none beyond the reply; without memory its text is NULL and its status 503.
+ */
+#ifndef HG_API_SERVICE_H
+#define HG_API_SERVICE_H
+
+#include "api/config.h"
+#include "control/control.h"
+
+struct hg_service {
+	struct hg_control *control;
+	hg_config_device_fn check_device; /* NULL: texts of devices are taken as they are */
+	const char *version;
+};
+
+struct hg_request {
+	const char *method; /* "GET" */
+	const char *path; /* "/v1/status", percent signs decoded */
+	const char *accept; /* NULL: not said */
+	const char *body;
+	size_t n_bytes;
+	/* The value of a parameter behind the question mark; NULL: not there. */
+	const char *(*query)(void *user, const char *key);
+	void *user;
+};
+
+struct hg_reply {
+	int status;
+	const char *content_type;
+	char *text;
+	size_t n_bytes;
+};
+
+void hg_service_handle(struct hg_service *service, const struct hg_request *request, hg_ns now_ns,
+		       struct hg_reply *ret_reply);
+/* The reply to what no request can be made of. */
+void hg_reply_refuse(struct hg_reply *reply, int status, int code, const char *sentence);
+void hg_reply_fini(struct hg_reply *reply);
+
+#endif

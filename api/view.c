@@ -1,0 +1,395 @@
+#include "api/view.h"
+
+#include "core/admit.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- small parts -------------------------------------------------------------------------------- */
+
+static void put(json_t *object, const char *key, json_t *value)
+{
+	(void)json_object_set_new(object, key, value);
+}
+
+static void put_u64(json_t *object, const char *key, uint64_t value)
+{
+	put(object, key, json_integer((json_int_t)value));
+}
+
+static void put_text(json_t *object, const char *key, const char *text)
+{
+	put(object, key, json_string(text));
+}
+
+/* Those that occurred. */
+static json_t *drops_json(const uint64_t drops[HG_N_DROPS])
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < HG_N_DROPS; i++) {
+		if (drops[i] > 0)
+			put_u64(object, hg_drop_name((enum hg_drop)i), drops[i]);
+	}
+	return object;
+}
+
+static json_t *held_json(const uint64_t held_ns[HG_N_LIMITS])
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < HG_N_LIMITS; i++)
+		put_u64(object, hg_limit_name((enum hg_limit)i), held_ns[i]);
+	return object;
+}
+
+static json_t *policy_json(const struct hg_policy *policy)
+{
+	json_t *object = json_object();
+
+	put_u64(object, "min_bytes_per_s", policy->min_bytes_per_s);
+	put_u64(object, "max_bytes_per_s", policy->max_bytes_per_s);
+	put_u64(object, "max_pkts_per_s", policy->max_pkts_per_s);
+	put_u64(object, "weight", policy->weight);
+	put_u64(object, "burst_bytes", policy->burst_bytes);
+	put_u64(object, "reserve_bytes", policy->reserve_bytes);
+	put_u64(object, "idle_after_ns", (uint64_t)policy->idle_after_ns);
+	put_text(object, "accounting", policy->accounting == HG_ACCOUNT_L2 ? "l2" : "wire");
+	return object;
+}
+
+static json_t *measure_json(const struct hg_measure *m)
+{
+	json_t *object = json_object();
+
+	put_u64(object, "for_ns", (uint64_t)m->for_ns);
+	put_u64(object, "offered_bytes_per_s", m->offered_bytes_per_s);
+	put_u64(object, "sent_bytes_per_s", m->sent_bytes_per_s);
+	put_u64(object, "link_offered_bytes_per_s", m->link_offered_bytes_per_s);
+	put_u64(object, "link_sent_bytes_per_s", m->link_sent_bytes_per_s);
+	put_u64(object, "waiting_bytes", m->waiting_bytes);
+	put_u64(object, "wait_ns", m->wait_ns);
+	put(object, "held_ns", held_json(m->held_ns));
+	put_text(object, "held_by", hg_limit_name(m->held_by));
+	put_u64(object, "wait_p50_ns", (uint64_t)m->wait_p50_ns);
+	put_u64(object, "wait_p99_ns", (uint64_t)m->wait_p99_ns);
+	put_u64(object, "drops", m->drops);
+	put_u64(object, "marked_pkts", m->marked_pkts);
+	put(object, "is_active", json_boolean(m->is_active));
+	return object;
+}
+
+static json_t *proof_json(const struct hg_proof *proof)
+{
+	json_t *object = json_object();
+
+	put_u64(object, "kept", proof->kept);
+	put_u64(object, "missed", proof->missed);
+	put_u64(object, "missed_min", proof->missed_min);
+	put_u64(object, "missed_max", proof->missed_max);
+	put_u64(object, "stolen", proof->stolen);
+	return object;
+}
+
+static void put_directions(json_t *object, const struct hg_contract *contract,
+			   const struct hg_status_row *row)
+{
+	for (unsigned d = 0; d < HG_N_DIRS; d++) {
+		json_t *direction = json_object();
+
+		put(direction, "contract", policy_json(&contract->dir[d]));
+		put(direction, "second", measure_json(&row->second[d]));
+		put(direction, "total", measure_json(&row->total[d]));
+		put(direction, "proof", proof_json(&row->proof[d]));
+		put(direction, "drops", drops_json(row->drops[d]));
+		put(object, hg_dir_name((enum hg_dir)d), direction);
+	}
+}
+
+/* What holds for a contract: observing is said on the host, on the tenant or on the instance. */
+static const char *mode_name(const struct hg_desired *d, const struct hg_contract *tenant,
+			     const struct hg_contract *instance)
+{
+	bool is_observed = d->mode == HG_MODE_OBSERVE || tenant->mode == HG_MODE_OBSERVE ||
+			   (instance != NULL && instance->mode == HG_MODE_OBSERVE);
+
+	return is_observed ? "observe" : "enforce";
+}
+
+/* ---- names -------------------------------------------------------------------------------------- */
+
+#define FIND(function, array, count)                                          \
+	uint32_t function(const struct hg_desired *desired, const char *name) \
+	{                                                                     \
+		for (uint32_t i = 0; i < desired->count; i++) {               \
+			if (strcmp(desired->array[i].name, name) == 0)        \
+				return i;                                     \
+		}                                                             \
+		return HG_VIEW_NONE;                                          \
+	}
+
+FIND(hg_view_find_tenant, tenants, n_tenants)
+FIND(hg_view_find_instance, instances, n_instances)
+FIND(hg_view_find_port, ports, n_ports)
+FIND(hg_view_find_uplink, uplinks, n_uplinks)
+
+/* ---- things ------------------------------------------------------------------------------------- */
+
+json_t *hg_view_host(const struct hg_control *control, const char *version, hg_ns now_ns)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	struct hg_status_host host;
+	json_t *object = json_object();
+
+	hg_control_status_host(control, now_ns, &host);
+	put_text(object, "version", version);
+	put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
+	put_u64(object, "up_for_ns", (uint64_t)host.up_for_ns);
+	put_u64(object, "generation", host.generation);
+	put_u64(object, "seconds", host.seconds);
+	put_u64(object, "stolen_seconds", host.stolen_seconds);
+	put_u64(object, "second_stolen_ns", (uint64_t)host.second_stolen_ns);
+	put_u64(object, "confirm_within_ns", (uint64_t)host.confirm_within_ns);
+	put_u64(object, "busy_ppm", host.busy_ppm);
+	put_u64(object, "free_buffers", host.free_buffers);
+	put_u64(object, "n_buffers", host.n_buffers);
+	put_u64(object, "n_uplinks", d->n_uplinks);
+	put_u64(object, "n_tenants", d->n_tenants);
+	put_u64(object, "n_instances", d->n_instances);
+	put_u64(object, "n_ports", d->n_ports);
+	put(object, "drops", drops_json(host.drops));
+	return object;
+}
+
+/* What the tenants of an uplink are guaranteed together, as admission adds it up: a tenant's own minimum,
+ * or, where it has none, those of its instances. */
+static uint64_t guaranteed(const struct hg_desired *d, uint32_t uplink_idx, enum hg_dir dir)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t t = 0; t < d->n_tenants; t++) {
+		if (d->tenants[t].uplink_idx == uplink_idx)
+			sum += d->tenants[t].contract.dir[dir].min_bytes_per_s;
+	}
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		const struct hg_desired_tenant *tenant = &d->tenants[d->instances[i].tenant_idx];
+
+		if (tenant->uplink_idx == uplink_idx &&
+		    tenant->contract.dir[dir].min_bytes_per_s == 0)
+			sum += d->instances[i].contract.dir[dir].min_bytes_per_s;
+	}
+	return sum;
+}
+
+json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	const struct hg_desired_uplink *uplink = &d->uplinks[idx];
+	struct hg_status_uplink status;
+	json_t *object = json_object(), *sums = json_object();
+
+	hg_control_status_uplink(control, idx, &status);
+	put_text(object, "name", uplink->name);
+	put_text(object, "device", uplink->device);
+	put_text(object, "link", status.link);
+	put_text(object, "reason", status.reason);
+	put_u64(object, "capacity_bytes_per_s", uplink->capacity_bytes_per_s);
+	put_u64(object, "promised_bytes_per_s",
+		uplink->capacity_bytes_per_s / 1000u * (HG_ROOT_PACE_PPM / 1000u));
+	put_u64(sums, "out", guaranteed(d, idx, HG_OUT));
+	put_u64(sums, "in", guaranteed(d, idx, HG_IN));
+	put(object, "guaranteed_bytes_per_s", sums);
+	put_u64(object, "out_bytes_per_s", status.out_bytes_per_s);
+	put_u64(object, "in_bytes_per_s", status.in_bytes_per_s);
+	put_u64(object, "tx_wire_bytes", status.tx_wire_bytes);
+	put_u64(object, "rx_wire_bytes", status.rx_wire_bytes);
+	put_u64(object, "tx_pkts", status.tx_pkts);
+	put_u64(object, "rx_pkts", status.rx_pkts);
+	put_u64(object, "queued_bytes", status.queued_bytes);
+	put_u64(object, "card_pkts", status.card_pkts);
+	put_u64(object, "card_ring_pkts", status.card_ring_pkts);
+	put_u64(object, "card_bytes", status.card_bytes);
+	put(object, "drops", drops_json(status.drops));
+	return object;
+}
+
+static json_t *tenant_json(const struct hg_control *control, uint32_t idx)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	const struct hg_desired_tenant *tenant = &d->tenants[idx];
+	struct hg_status_row row;
+	json_t *object = json_object();
+
+	hg_control_status_tenant(control, idx, &row);
+	put_text(object, "name", tenant->name);
+	put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
+	put_text(object, "mode", mode_name(d, &tenant->contract, NULL));
+	put_directions(object, &tenant->contract, &row);
+	put(object, "instances", json_array());
+	return object;
+}
+
+static json_t *instance_json(const struct hg_control *control, uint32_t idx)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	const struct hg_desired_instance *instance = &d->instances[idx];
+	const struct hg_desired_tenant *tenant = &d->tenants[instance->tenant_idx];
+	struct hg_status_row row;
+	json_t *object = json_object();
+
+	hg_control_status_instance(control, idx, &row);
+	put_text(object, "name", instance->name);
+	put_text(object, "tenant", tenant->name);
+	put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
+	put_text(object, "mode", mode_name(d, &tenant->contract, &instance->contract));
+	put(object, "ports", json_array());
+	put_directions(object, &instance->contract, &row);
+	return object;
+}
+
+json_t *hg_view_instance(const struct hg_control *control, uint32_t idx)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	json_t *object = instance_json(control, idx), *ports = json_object_get(object, "ports");
+
+	for (uint32_t i = 0; i < d->n_ports; i++) {
+		if (d->ports[i].instance_idx == idx)
+			(void)json_array_append_new(ports, json_string(d->ports[i].name));
+	}
+	return object;
+}
+
+json_t *hg_view_tenant(const struct hg_control *control, uint32_t idx)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	json_t *object = tenant_json(control, idx), *list = json_object_get(object, "instances");
+
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		if (d->instances[i].tenant_idx == idx)
+			(void)json_array_append_new(list, hg_view_instance(control, i));
+	}
+	return object;
+}
+
+json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	const struct hg_desired_port *port = &d->ports[idx];
+	const struct hg_desired_instance *instance = &d->instances[port->instance_idx];
+	struct hg_status_port status;
+	char text[INET6_ADDRSTRLEN] = "";
+	json_t *object = json_object(), *addresses = json_array();
+
+	hg_control_status_port(control, idx, &status);
+	put_text(object, "name", port->name);
+	put_text(object, "instance", instance->name);
+	put_text(object, "tenant", d->tenants[instance->tenant_idx].name);
+	put_text(object, "device", port->device);
+	put_text(object, "netns", port->netns);
+	if (port->has_mac)
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0],
+			 port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
+	put_text(object, "mac", text);
+	put_u64(object, "vlan", port->vlan);
+	put_u64(object, "mtu", port->mtu);
+	for (uint32_t i = 0; i < port->n_addresses; i++) {
+		int family = port->addresses[i].len == 4 ? AF_INET : AF_INET6;
+
+		if (inet_ntop(family, port->addresses[i].bytes, text, sizeof(text)) != NULL)
+			(void)json_array_append_new(addresses, json_string(text));
+	}
+	put(object, "addresses", addresses);
+	put_text(object, "link", status.link);
+	put_text(object, "reason", status.reason);
+	put_u64(object, "rx_pkts", status.rx_pkts);
+	put_u64(object, "rx_bytes", status.rx_bytes);
+	put_u64(object, "tx_pkts", status.tx_pkts);
+	put_u64(object, "tx_bytes", status.tx_bytes);
+	put(object, "drops", drops_json(status.drops));
+	return object;
+}
+
+/* ---- lists -------------------------------------------------------------------------------------- */
+
+typedef json_t *(*one_fn)(const struct hg_control *control, uint32_t idx);
+
+static json_t *list(const struct hg_control *control, uint32_t n, one_fn one)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < n; i++)
+		(void)json_array_append_new(array, one(control, i));
+	return array;
+}
+
+static json_t *wrap(const char *key, json_t *value)
+{
+	json_t *object = json_object();
+
+	put(object, key, value);
+	return object;
+}
+
+/* All instances with their ports, in one pass over each. */
+static json_t *instances_json(const struct hg_control *control)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	json_t *array = list(control, d->n_instances, instance_json);
+
+	for (uint32_t i = 0; i < d->n_ports; i++) {
+		json_t *owner = json_array_get(array, d->ports[i].instance_idx);
+
+		(void)json_array_append_new(json_object_get(owner, "ports"),
+					    json_string(d->ports[i].name));
+	}
+	return array;
+}
+
+static json_t *tenants_json(const struct hg_control *control)
+{
+	const struct hg_desired *d = hg_control_desired(control);
+	json_t *array = list(control, d->n_tenants, tenant_json);
+	json_t *instances = instances_json(control);
+
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		json_t *owner = json_array_get(array, d->instances[i].tenant_idx);
+
+		(void)json_array_append(json_object_get(owner, "instances"),
+					json_array_get(instances, i));
+	}
+	json_decref(instances);
+	return array;
+}
+
+json_t *hg_view_uplinks(const struct hg_control *control)
+{
+	return wrap("uplinks",
+		    list(control, hg_control_desired(control)->n_uplinks, hg_view_uplink));
+}
+
+json_t *hg_view_tenants(const struct hg_control *control)
+{
+	return wrap("tenants", tenants_json(control));
+}
+
+json_t *hg_view_instances(const struct hg_control *control)
+{
+	return wrap("instances", instances_json(control));
+}
+
+json_t *hg_view_ports(const struct hg_control *control)
+{
+	return wrap("ports", list(control, hg_control_desired(control)->n_ports, hg_view_port));
+}
+
+json_t *hg_view_status(const struct hg_control *control, const char *version, hg_ns now_ns)
+{
+	json_t *object = json_object();
+
+	put(object, "host", hg_view_host(control, version, now_ns));
+	put(object, "uplinks",
+	    list(control, hg_control_desired(control)->n_uplinks, hg_view_uplink));
+	put(object, "tenants", tenants_json(control));
+	return object;
+}
