@@ -1,5 +1,7 @@
 #include "tests/component/fake_dataplane.h"
 
+#include "drivers/driver.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,13 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 		return;
 	free_desired(&dp->desired);
 	free(dp);
+}
+
+int hg_dev_check(const char *device, struct hg_error *reterr)
+{
+	if (strchr(device, ':') == NULL)
+		return hg_error_set(reterr, -HG_EINVAL, "no such driver: ", device, NULL);
+	return 0;
 }
 
 int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr)

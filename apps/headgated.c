@@ -1,0 +1,512 @@
+/* headgated: the daemon. Wiring only: arguments, the event loop, and who gets which function. */
+#include "api/config.h"
+#include "api/http.h"
+#include "api/service.h"
+#include "api/statefile.h"
+#include "control/control.h"
+#include "dataplane/dataplane.h"
+#include "drivers/driver.h"
+#include "host/clock.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/headgate/headgated.yaml"
+#define DEFAULT_SOCKET_FOLDER "/run/headgate"
+#define DEFAULT_SOCKET DEFAULT_SOCKET_FOLDER "/headgated.sock"
+#define DEFAULT_STATE_FOLDER "/var/lib/headgate"
+#define DEFAULT_STATE DEFAULT_STATE_FOLDER "/state.yaml"
+#define WORKERS_MAX 16u
+
+struct arguments {
+	const char *config, *socket, *state; /* state NULL: none is kept */
+	const char *check; /* NULL: run */
+	uint32_t n_workers; /* 0: as many as the packet lane thinks right */
+};
+
+struct daemon {
+	struct arguments args;
+	struct hg_source source; /* the content of the configuration file */
+	bool is_loud_about_stolen; /* it was said that it cannot be read */
+	struct hg_dp *dp;
+	struct hg_control *control;
+	struct hg_service service;
+	struct hg_http *http;
+	sd_event *loop;
+	sd_event_source *tick_timer, *http_timer;
+};
+
+/* ---- words -------------------------------------------------------------------------------------- */
+
+/* The journal reads a level in front of the line; a person at a terminal reads a word. */
+static void log_line(void *user, enum hg_log_level level, const char *sentence)
+{
+	(void)user;
+	if (getenv("JOURNAL_STREAM") != NULL)
+		fprintf(stderr, "<%d>%s\n", (int)level, sentence);
+	else
+		fprintf(stderr, "headgated: %s%s\n",
+			level == HG_LOG_ERR       ? "error: "
+			: level == HG_LOG_WARNING ? "warning: "
+						  : "",
+			sentence);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(enum hg_log_level level, const char *format,
+						      ...)
+{
+	char sentence[1024];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(sentence, sizeof(sentence), format, list);
+	va_end(list);
+	log_line(NULL, level, sentence);
+}
+
+static void say_error(const struct hg_error *error, const char *file)
+{
+	char line[1024];
+
+	log_line(NULL, HG_LOG_ERR, hg_config_error_format(error, file, line, sizeof(line)));
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: headgated [options]\n"
+	      "       headgated --check FILE\n"
+	      "\n"
+	      "Keeps the bandwidth contracts of this host's tenants.\n"
+	      "\n"
+	      "  --config FILE   what to start with (default " DEFAULT_CONFIG ")\n"
+	      "  --socket PATH   where to listen (default " DEFAULT_SOCKET ")\n"
+	      "  --state FILE    where changes at run time are kept (default " DEFAULT_STATE ")\n"
+	      "  --no-state      keep nothing: every start is from the configuration file\n"
+	      "  --workers N     threads that carry packets (default: one)\n"
+	      "  --check FILE    check a configuration file and say what is in it; changes "
+	      "nothing\n"
+	      "  --help, --version\n"
+	      "\n"
+	      "The state kept is used at start as long as the configuration file has not been "
+	      "edited\n"
+	      "since; an edited file wins. SIGHUP reads the file again, SIGTERM ends.\n",
+	      out);
+}
+
+/* ---- arguments ---------------------------------------------------------------------------------- */
+
+enum {
+	OPT_CONFIG = 256,
+	OPT_SOCKET,
+	OPT_STATE,
+	OPT_NO_STATE,
+	OPT_WORKERS,
+	OPT_CHECK,
+	OPT_HELP,
+	OPT_VERSION
+};
+
+static void parse_workers(struct arguments *args, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || n < 1 || n > WORKERS_MAX) {
+		fprintf(stderr, "headgated: --workers takes a number in [1, %u], not \"%s\"\n",
+			WORKERS_MAX, text);
+		exit(2);
+	}
+	args->n_workers = (uint32_t)n;
+}
+
+static void parse_arguments(int argc, char **argv, struct arguments *args)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, OPT_CONFIG},
+		{"socket", required_argument, NULL, OPT_SOCKET},
+		{"state", required_argument, NULL, OPT_STATE},
+		{"no-state", no_argument, NULL, OPT_NO_STATE},
+		{"workers", required_argument, NULL, OPT_WORKERS},
+		{"check", required_argument, NULL, OPT_CHECK},
+		{"help", no_argument, NULL, OPT_HELP},
+		{"version", no_argument, NULL, OPT_VERSION},
+		{0},
+	};
+
+	*args = (struct arguments){
+		.config = DEFAULT_CONFIG, .socket = DEFAULT_SOCKET, .state = DEFAULT_STATE};
+	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		switch (option) {
+		case OPT_CONFIG:
+			args->config = optarg;
+			break;
+		case OPT_SOCKET:
+			args->socket = optarg;
+			break;
+		case OPT_STATE:
+			args->state = optarg;
+			break;
+		case OPT_NO_STATE:
+			args->state = NULL;
+			break;
+		case OPT_WORKERS:
+			parse_workers(args, optarg);
+			break;
+		case OPT_CHECK:
+			args->check = optarg;
+			break;
+		case OPT_HELP:
+			usage(stdout);
+			exit(0);
+		case OPT_VERSION:
+			puts("headgated " HG_VERSION);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "headgated: \"%s\" is not an option; see --help\n", argv[optind]);
+		exit(2);
+	}
+}
+
+static int check_file(const char *path)
+{
+	struct hg_desired *desired;
+	struct hg_error error;
+	char text[1024];
+
+	hg_error_clear(&error);
+	if (hg_config_load_file(path, hg_dev_check, &desired, &error) < 0) {
+		fprintf(stderr, "%s\n", hg_config_error_format(&error, path, text, sizeof(text)));
+		return 1;
+	}
+	puts(hg_config_summary(desired, text, sizeof(text)));
+	hg_config_destroy(desired);
+	return 0;
+}
+
+/* ---- what to start with ------------------------------------------------------------------------- */
+
+static int read_config(struct daemon *d, struct hg_desired **ret, struct hg_source *ret_source,
+		       struct hg_error *reterr)
+{
+	char *text;
+	size_t n_bytes;
+	int rc = hg_config_read_file(d->args.config, &text, &n_bytes, reterr);
+
+	if (rc < 0)
+		return rc;
+	rc = hg_config_parse(text, n_bytes, hg_dev_check, ret, reterr);
+	if (rc == 0)
+		*ret_source = hg_statefile_source(text, n_bytes);
+	free(text);
+	return rc;
+}
+
+/* The one rule: the state kept is used if it was made from the configuration file as it is now. */
+static int choose_state(struct daemon *d, struct hg_desired **ret, struct hg_error *reterr)
+{
+	struct hg_desired *kept;
+	struct hg_error error;
+	int rc = read_config(d, ret, &d->source, reterr);
+
+	if (rc < 0 || d->args.state == NULL)
+		return rc;
+	hg_error_clear(&error);
+	rc = hg_statefile_load(d->args.state, d->source, hg_dev_check, &kept, &error);
+	if (rc == 0) {
+		if (!hg_config_equal(*ret, kept))
+			say(HG_LOG_NOTICE,
+			    "starting from %s: it has changes made at run time, and %s has not "
+			    "been "
+			    "edited since",
+			    d->args.state, d->args.config);
+		hg_config_destroy(*ret);
+		*ret = kept;
+	} else if (rc == -HG_EAGAIN) {
+		say(HG_LOG_NOTICE,
+		    "starting from %s: it was edited since %s was kept, and so it wins",
+		    d->args.config, d->args.state);
+	} else if (rc != -HG_ENOENT) {
+		say(HG_LOG_WARNING, "starting from %s: the state kept in %s cannot be used (%s)",
+		    d->args.config, d->args.state, error.text);
+	}
+	return 0;
+}
+
+static int save_state(void *user, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	const struct daemon *d = user;
+
+	if (d->args.state == NULL)
+		return 0;
+	return hg_statefile_save(d->args.state, d->source, desired, reterr);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------------- */
+
+static hg_ns stolen_ns(void *user)
+{
+	struct daemon *d = user;
+	struct hg_error error;
+	hg_ns ns = 0;
+
+	hg_error_clear(&error);
+	if (hg_clock_stolen_ns("", &ns, &error) < 0 && !d->is_loud_about_stolen) {
+		d->is_loud_about_stolen = true;
+		say(HG_LOG_WARNING, "%s; stolen processor time will not be noticed", error.text);
+	}
+	return ns;
+}
+
+/* Timers count in us, ours in ns: up, so that none comes before its time. */
+static uint64_t to_us(hg_ns ns)
+{
+	return (uint64_t)(ns + 999) / 1000u;
+}
+
+static void arm(sd_event_source *timer, hg_ns at_ns)
+{
+	if (at_ns == HG_NEVER) {
+		sd_event_source_set_enabled(timer, SD_EVENT_OFF);
+		return;
+	}
+	sd_event_source_set_time(timer, to_us(at_ns));
+	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+/* After whatever happened: what is due is done, and the timers say when to look again. */
+static void turn(struct daemon *d)
+{
+	hg_ns now_ns = hg_clock_now_ns(), wait_ns;
+
+	arm(d->tick_timer, hg_control_tick(d->control, now_ns));
+	wait_ns = hg_http_timeout_ns(d->http);
+	arm(d->http_timer, wait_ns == HG_NEVER ? HG_NEVER : now_ns + wait_ns);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *user)
+{
+	(void)source;
+	(void)usec;
+	turn(user);
+	return 0;
+}
+
+static int on_http_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)usec;
+	hg_http_run(d->http);
+	turn(d);
+	return 0;
+}
+
+static int on_http(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	hg_http_run(d->http);
+	turn(d);
+	return 0;
+}
+
+static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	(void)info;
+	(void)user;
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static void reload(struct daemon *d)
+{
+	struct hg_source before = d->source;
+	struct hg_desired *desired;
+	struct hg_error error;
+
+	hg_error_clear(&error);
+	if (read_config(d, &desired, &d->source, &error) < 0) {
+		say_error(&error, d->args.config);
+		log_line(NULL, HG_LOG_ERR, "the file was not taken; what was in force stays");
+		return;
+	}
+	if (hg_control_apply(d->control, desired, 0, hg_clock_now_ns(), &error) < 0) {
+		d->source = before;
+		say_error(&error, d->args.config);
+		log_line(NULL, HG_LOG_ERR, "the file was not taken; what was in force stays");
+	} else {
+		say(HG_LOG_NOTICE, "%s is in force", d->args.config);
+	}
+	hg_config_destroy(desired);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)info;
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)to_us(hg_clock_now_ns()));
+	reload(d);
+	turn(d);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int set_up_loop(struct daemon *d)
+{
+	const int far = 0; /* timers are armed by turn() */
+	int rc;
+
+	if ((rc = sd_event_default(&d->loop)) < 0 ||
+	    (rc = sd_event_add_signal(d->loop, NULL, SIGTERM, on_end, d)) < 0 ||
+	    (rc = sd_event_add_signal(d->loop, NULL, SIGINT, on_end, d)) < 0 ||
+	    (rc = sd_event_add_signal(d->loop, NULL, SIGHUP, on_reload, d)) < 0 ||
+	    (rc = sd_event_add_io(d->loop, NULL, hg_http_fd(d->http), EPOLLIN, on_http,
+				  d)) < 0 ||
+	    (rc = sd_event_add_time(d->loop, &d->tick_timer, CLOCK_MONOTONIC, far, 1, on_tick, d)) <
+		    0 ||
+	    (rc = sd_event_add_time(d->loop, &d->http_timer, CLOCK_MONOTONIC, far, 1, on_http_timer,
+				    d)) < 0 ||
+	    (rc = sd_event_set_watchdog(d->loop, true)) < 0) {
+		say(HG_LOG_ERR, "cannot set up the event loop: %s", strerror(-rc));
+		return rc;
+	}
+	return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static int create_parts(struct daemon *d, struct hg_error *reterr)
+{
+	struct hg_dp_cfg dp_cfg;
+	struct hg_control_cfg cfg = {
+		.started_at_ns = hg_clock_now_ns(),
+		.stolen_ns = stolen_ns,
+		.log = log_line,
+		.user = d,
+	};
+	struct hg_http_cfg http_cfg = {
+		.socket_path = d->args.socket, .service = &d->service, .clock_ns = hg_clock_now_ns};
+	int rc;
+
+	d->service = (struct hg_service){.check_device = hg_dev_check, .version = HG_VERSION};
+	/* First the socket: where another daemon runs, its devices must not be touched. */
+	rc = hg_http_open(&http_cfg, &d->http, reterr);
+	if (rc < 0)
+		return rc;
+	hg_dp_cfg_init(&dp_cfg);
+	if (d->args.n_workers > 0)
+		dp_cfg.n_workers = d->args.n_workers;
+	rc = hg_dp_create(&dp_cfg, &d->dp, reterr);
+	if (rc < 0)
+		return rc;
+	cfg.dp = d->dp;
+	rc = hg_control_create(&cfg, &d->control, reterr);
+	if (rc < 0)
+		return rc;
+	hg_control_on_save(d->control, save_state, d);
+	d->service.control = d->control;
+	return 0;
+}
+
+static int start(struct daemon *d)
+{
+	struct hg_desired *desired = NULL;
+	struct hg_error error;
+	int rc;
+
+	hg_error_clear(&error);
+	rc = choose_state(d, &desired, &error);
+	if (rc < 0) {
+		say_error(&error, d->args.config);
+		return rc;
+	}
+	rc = create_parts(d, &error);
+	if (rc == 0)
+		rc = hg_control_apply(d->control, desired, 0, hg_clock_now_ns(), &error);
+	hg_config_destroy(desired);
+	if (rc < 0) {
+		say_error(&error, NULL);
+		return rc;
+	}
+	return set_up_loop(d);
+}
+
+static void stop(struct daemon *d)
+{
+	sd_event_source_unref(d->tick_timer);
+	sd_event_source_unref(d->http_timer);
+	sd_event_unref(d->loop);
+	hg_http_close(d->http);
+	hg_control_destroy(d->control);
+	/* Guests keep their interfaces: the next start adopts them. */
+	hg_dp_destroy(d->dp, /* keep_devices= */ true);
+}
+
+/* The folders of the defaults, so that a start by hand needs no preparation. */
+static void make_folders(const struct arguments *args)
+{
+	if (strcmp(args->socket, DEFAULT_SOCKET) == 0)
+		(void)mkdir(DEFAULT_SOCKET_FOLDER, 0755);
+	if (args->state != NULL && strcmp(args->state, DEFAULT_STATE) == 0)
+		(void)mkdir(DEFAULT_STATE_FOLDER, 0750);
+}
+
+/* Before any thread starts, so that all of them inherit it: signals are for the event loop alone. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = {0};
+	int rc;
+
+	parse_arguments(argc, argv, &d.args);
+	if (d.args.check != NULL)
+		return check_file(d.args.check);
+	if (geteuid() != 0) {
+		say(HG_LOG_ERR, "root is needed to open network interfaces; --check works without");
+		return 1;
+	}
+	block_signals();
+	make_folders(&d.args);
+	rc = start(&d);
+	if (rc == 0) {
+		say(HG_LOG_NOTICE, "running; socket %s, state %s", d.args.socket,
+		    d.args.state == NULL ? "not kept" : d.args.state);
+		sd_notify(0, "READY=1\nSTATUS=keeping contracts");
+		turn(&d);
+		rc = sd_event_loop(d.loop);
+		sd_notify(0, "STOPPING=1");
+	}
+	stop(&d);
+	return rc < 0 ? 1 : 0;
+}
