@@ -68,10 +68,13 @@ void hg_nearest_offer(struct hg_nearest *nearest, const char *candidate)
 	unsigned limit = n >= 6u ? (unsigned)(n / 3u) : 1u;
 	unsigned d = distance(nearest->word, candidate);
 
-	if (d > limit &&
-	    (begins_with(nearest->word, candidate) || begins_with(candidate, nearest->word)))
-		d = limit;
-	if (d <= limit && d < nearest->distance) {
+	if (d > limit) {
+		if (!begins_with(nearest->word, candidate) &&
+		    !begins_with(candidate, nearest->word))
+			return;
+		d = FAR - 1u; /* good enough if no other is near */
+	}
+	if (d < nearest->distance) {
 		nearest->best = candidate;
 		nearest->distance = d;
 	}
