@@ -145,7 +145,7 @@ def summary_lines(before, after, result, stolen_max):
     yield ""
     yield f"SUMMARY   {len(before.seconds)} s with a plain queue, {len(after.seconds)} s with " \
           f"contracts, {after.n_stolen} s left out (stolen)"
-    yield "contract, Mbit/s             plain queue    contracts   kept by the rule of measure?"
+    yield "contract, Mbit/s             plain queue    contracts   kept (rule of measure)?"
     yield from promise_rows(before, after)
     yield "what the tenants felt"
     yield from felt_summary(before, after)
