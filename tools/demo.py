@@ -124,6 +124,7 @@ class Demo:
 
     def follow(self, phase, loads, seconds):
         """Shows and books each second that the daemon closes, until there are enough of them."""
+        phase.n_wanted = seconds
         patience = time.monotonic() + 3.0 * seconds + 20
         while len(phase.seconds) < seconds:
             status = lab.until(lambda: self.next_second(phase), 10, "headgated to close a second")
@@ -138,6 +139,10 @@ class Demo:
         if self.daemon.process.poll() is not None:
             raise lab.LabError(f"headgated ended: {self.daemon.last_words()}")
         status = self.daemon.status()
+        if phase.generation not in (None, status["host"]["generation"]):
+            phase.change(status)
+            if phase.seconds:
+                self.screen.show(live_block(phase, phase.n_wanted))
         return status if status["host"]["seconds"] != phase.last_second else None
 
     def measure(self, title, config, seconds):

@@ -3,8 +3,8 @@
 import os
 import subprocess
 
-from lab.daemon import HEADGATE, HEADGATED
-from smoke import Daemon, Host, LabError, Skip, ip, main, tenant_row, test  # noqa: F401
+from smoke import Host, Skip, main, tenant_row, test
+from lab.daemon import HEADGATE, HEADGATED  # found by way of smoke
 
 GOOD = """\
 uplinks:

@@ -2,13 +2,49 @@
 """./run itself: its verdict, its output on 80 columns, and that nothing is left behind."""
 import json
 import os
+import pty
+import re
+import select
 import signal
 import subprocess
 import sys
+import time
 
 from smoke import IS_LONG, ROOT, LabError, Skip, ip, main, test, until
+from lab.daemon import HEADGATE  # found by way of smoke
 
 SECONDS = 120 if IS_LONG else 8
+
+
+class Terminal:
+    """What a program writes to its terminal."""
+
+    def __init__(self, fd):
+        self.fd, self.text = fd, ""
+
+    def read(self, seconds):
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:  # the other side has gone
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def wait_for(self, pattern, seconds):
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.text)):
+            left = end - time.monotonic()
+            if left <= 0 or not self.read(left):
+                raise LabError(f"waited {seconds} s in vain for {pattern} in: {self.text[-1500:]}")
+        return found
+
+    def forget(self):
+        self.text = ""
+
+    def drain(self, child):
+        until(lambda: self.read(0.1) and False or child.poll() is not None, 30, "./run to end")
 
 
 def run(world, *options):
@@ -41,6 +77,32 @@ def s1_8_every_contract_is_kept_in_each_second(world):
     assert result["kept"] and result["seconds"] == SECONDS, text
     assert result["link_use"] >= 0.97, text
     assert result["rr_p99_times_better"] >= 10, text
+
+
+@test
+def s1_11_a_change_shows_in_the_table_within_a_second(world):
+    """As a person does it: ./run --keep on a terminal, and headgate apply from another one."""
+    terminal, inside = pty.openpty()
+    child = world.start([sys.executable, os.path.join(ROOT, "tools", "demo.py"), "--seconds", "3",
+                         "--keep"], stdout=inside, stderr=inside)
+    os.close(inside)
+    screen = Terminal(terminal)
+    screen.wait_for(r"Left running", 90)
+    config = screen.wait_for(r"edit (\S+)", 5).group(1)
+    socket = screen.wait_for(r"--socket (\S+)", 5).group(1)
+    screen.wait_for(r"flood +out[ 0-9.]+ +100 +- ", 20)
+    with open(config, encoding="utf-8") as file:
+        text = file.read()
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(text.replace("{min: 100Mbit}}", "{min: 100Mbit, max: 150Mbit}}", 1))
+    done = subprocess.run([HEADGATE, "--socket", socket, "apply", config], check=False,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    screen.forget()
+    screen.wait_for(r"flood +out[ 0-9.]+ +100 +150 ", 1.0)
+    child.send_signal(signal.SIGINT)
+    screen.drain(child)
+    nothing_left(child.pid)
 
 
 @test

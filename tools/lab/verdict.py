@@ -65,7 +65,8 @@ class Phase:
         self.capacity = capacity_bit_per_s / 8
         self.lines = {}
         self.seconds = []
-        self.last_second = None
+        self.n_wanted = 0  # seconds; for the title of the table
+        self.last_second = self.generation = None
         self.n_stolen = 0
         self.totals = {}
         self._link = []
@@ -75,6 +76,7 @@ class Phase:
     def begin(self, status):
         """Notes where the counters stand before the first second that counts."""
         self.last_second = status["host"]["seconds"]
+        self.generation = status["host"]["generation"]
         self._stolen_before = status["host"]["stolen_seconds"]
         for tenant, direction, row, _ in self._rows(status):
             line = Line(tenant, direction, row["contract"])
@@ -90,6 +92,16 @@ class Phase:
             for direction in DIRECTIONS:
                 yield tenant["name"], direction, tenant[direction], waits[direction]
 
+    def change(self, status):
+        """Takes over the contracts of a new state; what changed begins anew."""
+        self.generation = status["host"]["generation"]
+        for tenant, direction, row, _ in self._rows(status):
+            key = tenant, direction
+            if key not in self.lines or self.lines[key].contract != row["contract"]:
+                self.lines[key] = Line(tenant, direction, row["contract"])
+                self.lines[key].last = row["second"]
+                self._missed_before[key] = 0
+
     def book(self, status, felt):
         """Takes one closed second; felt: what the tenants' own programs measured meanwhile."""
         host = status["host"]
@@ -102,13 +114,9 @@ class Phase:
         if not is_stolen:
             self._link.append(use)
         for tenant, direction, row, wait in self._rows(status):
-            key = tenant, direction
-            line = self.lines.get(key)
-            if line is None or line.contract != row["contract"]:  # changed meanwhile
-                line = self.lines[key] = Line(tenant, direction, row["contract"])
-                self._missed_before[key] = 0
+            line = self.lines[tenant, direction]
             line.book(len(self.seconds) + 1, row["second"], wait, is_stolen)
-            line.says_missed = row["proof"]["missed"] - self._missed_before[key]
+            line.says_missed = row["proof"]["missed"] - self._missed_before[tenant, direction]
         self.seconds.append({
             "second": len(self.seconds) + 1, "stolen": is_stolen, "link_use": round(use, 5),
             "mode": host["mode"], "felt": felt,
