@@ -23,6 +23,7 @@
 #include "core/verdict.h"
 
 struct hg_dp;
+struct hg_pool;
 
 struct hg_dp_cfg {
 	uint32_t n_workers; /* in [1, 16] */
@@ -40,6 +41,9 @@ HG_MUST_CHECK int hg_dp_create(const struct hg_dp_cfg *cfg, struct hg_dp **ret_d
 /* Stops the workers, releases every packet, closes every device. keep_devices: leave persistent
  * interfaces in place, to be adopted by the next start. */
 void hg_dp_destroy(struct hg_dp *dp, bool keep_devices);
+
+/* The packet buffers of all devices, for who injects packets through a driver of memory. */
+struct hg_pool *hg_dp_pool(struct hg_dp *dp);
 
 /* Checks what only the packet lane can (device texts), without changing anything. */
 HG_MUST_CHECK int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr);
@@ -101,6 +105,10 @@ struct hg_dp_host_sample {
 	uint64_t free_buffers, n_buffers;
 	uint64_t drops[HG_N_DROPS]; /* those that no instance can be charged with */
 };
+
+/* Has the workers write down what their schedulers know (held times, queues), and returns when they have:
+ * call it before a round of samples. Takes some 100 us; costs nothing for instances that are idle. */
+void hg_dp_publish(struct hg_dp *dp);
 
 /* Indices are those of the last desired state applied. */
 void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret);

@@ -1,0 +1,148 @@
+/* snapshot: what the control lane tells the packet lane, and what it keeps for it.
+ *
+ * Why        A worker must never meet half a change. It reads one immutable snapshot, and takes over the
+ *            next one between two turns.
+ * Model      Tenants, instances and ports have slots: dense numbers that stay theirs for life and are
+ *            given to others only when no packet can carry them any more. A snapshot maps slots to what
+ *            they are now; the changes that the schedulers need come along as a list of operations,
+ *            carried out by the owner of the scheduler when it takes the snapshot over.
+ * Ownership  Snapshots and everything here is allocated and freed by the control lane. A worker's
+ *            `adopted` says which generation it uses; the control lane frees the old one when all
+ *            workers have moved on (quiescent state based reclamation, told by generation).
+ * Threads    Each struct says who writes it.
+ */
+#ifndef HG_DATAPLANE_SNAPSHOT_H
+#define HG_DATAPLANE_SNAPSHOT_H
+
+#include "core/bucket.h"
+#include "core/desired.h"
+#include "core/histogram.h"
+#include "core/sched.h"
+#include "dataplane/dataplane.h"
+#include "drivers/driver.h"
+#include "vswitch/flood.h"
+#include "vswitch/forward.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HG_SLOT_NONE UINT32_MAX
+#define HG_WORKERS_MAX 16u
+/* Packets in one call of a driver or a scheduler. */
+#define HG_BURST_PKTS 32u
+
+/* Counters of one direction of one instance. Written by the worker that owns the direction's trees (but
+ * for `published`'s reader side); read by the control lane, each field whole. */
+struct hg_flow {
+	uint64_t offered_bytes, offered_pkts, link_offered_bytes;
+	uint64_t sent_bytes, sent_pkts, link_bytes;
+	uint64_t marked_pkts;
+	uint32_t drops[HG_N_DROPS];
+	struct hg_histogram wait;
+
+	/* How long the last packet handed over had waited: what the hold time is judged by. */
+	hg_ns last_wait_ns;
+	uint32_t next_dirty; /* flow index, or HG_SLOT_NONE */
+	bool is_dirty;
+
+	/* Copied from the schedulers when the control lane asks for it. */
+	struct {
+		uint64_t held_ns[HG_N_LIMITS];
+		uint64_t queued_bytes, link_queued_bytes;
+		uint8_t held_by;
+		bool is_active;
+	} published;
+};
+
+/* One scheduler with what stands behind it. Owned by one worker. */
+struct hg_tree {
+	struct hg_sched *sched;
+	void *memory;
+	size_t memory_bytes;
+	uint32_t
+		uplink_slot; /* port slot of the uplink; HG_SLOT_NONE: local traffic or receiving */
+	enum hg_dir dir;
+	uint32_t n_batch; /* collected for the next push */
+	struct hg_sched_item batch[HG_BURST_PKTS];
+};
+
+/* A port or an uplink while its device is open. Written by the worker that polls it; `dev`, `slot`,
+ * `worker`, `is_uplink` and `tree` do not change. */
+struct hg_port {
+	struct hg_dev *dev;
+	struct hg_tree *tree; /* uplinks only */
+	uint32_t slot;
+	uint16_t worker;
+	bool is_uplink;
+	bool is_listed; /* on the worker's list of ports to poll */
+	bool is_staged; /* on the worker's list of ports to transmit */
+	bool is_ticking; /* on the worker's list of devices with something under way */
+	uint32_t n_staged;
+	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
+	hg_ns progress_at_ns;
+	struct hg_flood_limit flood_limit;
+	uint8_t told_mac[HG_MAC_BYTES]; /* the source address last told to the other workers */
+	uint64_t tx_wire_bytes, rx_wire_bytes;
+	uint32_t drops[HG_N_DROPS];
+};
+
+/* What the packet lane knows of an instance. */
+struct hg_lane_instance {
+	uint32_t tenant_slot;
+	struct hg_tree *uplink_tree; /* NULL: the instance does not exist */
+	uint32_t hold_bytes[HG_N_DIRS];
+	bool is_observed;
+};
+
+enum hg_op_kind {
+	HG_OP_REMOVE_INSTANCE,
+	HG_OP_REMOVE_TENANT,
+	HG_OP_SET_ROOT,
+	HG_OP_SET_TENANT,
+	HG_OP_SET_INSTANCE,
+};
+
+/* One change to the schedulers of a direction. */
+struct hg_op {
+	enum hg_op_kind kind;
+	enum hg_dir dir;
+	uint32_t slot; /* tenant or instance */
+	uint32_t tenant_slot; /* of the instance */
+	struct hg_tree *tree; /* of the uplink; for receiving: NULL */
+	struct hg_policy policy;
+	uint64_t root_bytes_per_s, root_burst_bytes;
+};
+
+/* A port whose configured address comes, changes or goes: every worker's MAC table follows. */
+struct hg_mac_op {
+	uint32_t slot;
+	bool is_gone; /* nothing is configured in its place */
+	struct hg_switch_port was; /* is_gone: there was nothing before */
+};
+
+struct hg_snapshot {
+	uint64_t generation;
+	bool is_observe; /* the whole host: nothing is held, packets pass in their order */
+	struct hg_switch_view view; /* ports by slot; instances and tenants by slot */
+	struct hg_port **ports; /* by slot; NULL: none, or its device is missing */
+	bool *is_port; /* by slot: the slot belongs to a port or an uplink, its device there or not */
+	uint32_t *port_instance; /* by port slot: instance slot; HG_SLOT_NONE for uplinks */
+	struct hg_lane_instance *instances; /* by slot */
+	struct hg_tree **uplink_trees; /* those in use */
+	uint32_t n_port_slots, n_instance_slots, n_uplink_trees;
+	struct hg_port **always; /* devices without a descriptor to wait on */
+	uint32_t n_always;
+	struct hg_op *ops;
+	struct hg_mac_op *mac_ops;
+	uint32_t n_ops, n_mac_ops;
+	/* What the view points at. */
+	struct hg_switch_port *switch_ports;
+	struct hg_address *addresses;
+	void *view_memory;
+};
+
+/* Counters that another thread reads: whole, in no particular order. */
+#define HG_COUNT(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
+#define HG_READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+
+#endif
