@@ -1,0 +1,148 @@
+#include "dataplane/ops.h"
+
+#include "dataplane/path.h"
+
+#include <rte_debug.h>
+
+/* The control lane validated every operation, so that a refusal here is a defect of the program. */
+static void must(int r, const struct hg_error *err)
+{
+	if (r != 0)
+		rte_panic("headgate: a scheduler refused a validated change: %s\n", err->text);
+}
+
+/* The trees that an instance or tenant of this operation lives in. */
+static unsigned trees_of(struct hg_lane *lane, const struct hg_op *op, struct hg_tree *ret_trees[2])
+{
+	if (op->dir == HG_IN) {
+		ret_trees[0] = lane->in_tree;
+		return 1;
+	}
+	ret_trees[0] = lane->local_tree;
+	ret_trees[1] = op->tree;
+	return 2;
+}
+
+static void drain(struct hg_worker *w, struct hg_tree *tree, const struct hg_op *op)
+{
+	struct hg_flow *flow = &w->lane->flows[op->slot * HG_N_DIRS + op->dir];
+	struct hg_sched_item items[HG_BURST_PKTS];
+	unsigned n;
+
+	while ((n = hg_sched_drain(tree->sched, op->slot, items, HG_BURST_PKTS, w->now_ns)) > 0) {
+		for (unsigned i = 0; i < n; i++)
+			hg_path_drop_flow(w, flow, items[i].pkt, HG_DROP_REMOVED);
+	}
+}
+
+static void remove_instance(struct hg_worker *w, const struct hg_op *op)
+{
+	struct hg_tree *trees[2];
+	unsigned n = trees_of(w->lane, op, trees);
+	struct hg_error err = {0};
+
+	for (unsigned i = 0; i < n; i++) {
+		drain(w, trees[i], op);
+		must(hg_sched_remove_instance(trees[i]->sched, op->slot, w->now_ns, &err), &err);
+	}
+}
+
+static void remove_tenant(struct hg_worker *w, const struct hg_op *op)
+{
+	struct hg_tree *trees[2];
+	unsigned n = trees_of(w->lane, op, trees);
+	struct hg_error err = {0};
+
+	for (unsigned i = 0; i < n; i++)
+		must(hg_sched_remove_tenant(trees[i]->sched, op->slot, w->now_ns, &err), &err);
+}
+
+static void set_tenant(struct hg_worker *w, const struct hg_op *op)
+{
+	struct hg_tree *trees[2];
+	unsigned n = trees_of(w->lane, op, trees);
+	struct hg_error err = {0};
+
+	hg_caps_set_tenant(w->lane->caps[op->dir], op->slot, &op->policy, w->now_ns);
+	for (unsigned i = 0; i < n; i++) {
+		must(hg_sched_set_tenant(trees[i]->sched, op->slot, &op->policy, w->now_ns, &err),
+		     &err);
+		hg_sched_refresh_tenant(trees[i]->sched, op->slot, w->now_ns);
+	}
+}
+
+static void set_instance(struct hg_worker *w, const struct hg_op *op)
+{
+	struct hg_tree *trees[2];
+	unsigned n = trees_of(w->lane, op, trees);
+	struct hg_error err = {0};
+
+	hg_caps_set_instance(w->lane->caps[op->dir], op->slot, &op->policy, w->now_ns);
+	for (unsigned i = 0; i < n; i++) {
+		must(hg_sched_set_instance(trees[i]->sched, op->slot, op->tenant_slot, &op->policy,
+					   w->now_ns, &err),
+		     &err);
+		hg_sched_refresh_instance(trees[i]->sched, op->slot, w->now_ns);
+	}
+}
+
+/* Takes what the MAC table holds of a port out of it. */
+static void forget_macs(struct hg_worker *w, const struct hg_mac_op *op)
+{
+	const struct hg_switch_port *was = &op->was;
+
+	if (was->is_gone || was->is_uplink)
+		return;
+	if (was->has_mac) {
+		(void)hg_fdb_forget(&w->fdb, hg_fdb_key(hg_forward_tenant_scope(was->tenant_idx),
+							was->vlan, was->mac));
+		(void)hg_fdb_forget(&w->fdb, hg_fdb_key(hg_forward_uplink_scope(was->uplink_idx),
+							was->vlan, was->mac));
+	}
+	if (hg_fdb_learned_of(&w->fdb, op->slot) > 0)
+		(void)hg_fdb_forget_port(&w->fdb, op->slot);
+}
+
+static void follow_macs(struct hg_worker *w, const struct hg_snapshot *s)
+{
+	struct hg_error err = {0};
+
+	/* First everything that goes: an address may move from one port to another. */
+	for (uint32_t i = 0; i < s->n_mac_ops; i++)
+		forget_macs(w, &s->mac_ops[i]);
+	for (uint32_t i = 0; i < s->n_mac_ops; i++) {
+		if (!s->mac_ops[i].is_gone)
+			must(hg_forward_configure(&s->view, &w->fdb, s->mac_ops[i].slot, &err),
+			     &err);
+	}
+}
+
+void hg_ops_run(struct hg_worker *w, const struct hg_snapshot *s)
+{
+	follow_macs(w, s);
+	for (uint32_t i = 0; i < s->n_ops; i++) {
+		const struct hg_op *op = &s->ops[i];
+		uint32_t owner = op->dir == HG_OUT ? w->lane->out_owner : w->lane->in_owner;
+
+		if (owner != w->idx)
+			continue;
+		switch (op->kind) {
+		case HG_OP_REMOVE_INSTANCE:
+			remove_instance(w, op);
+			break;
+		case HG_OP_REMOVE_TENANT:
+			remove_tenant(w, op);
+			break;
+		case HG_OP_SET_ROOT:
+			hg_sched_set_root(op->tree->sched, op->root_bytes_per_s,
+					  op->root_burst_bytes, w->now_ns);
+			break;
+		case HG_OP_SET_TENANT:
+			set_tenant(w, op);
+			break;
+		case HG_OP_SET_INSTANCE:
+			set_instance(w, op);
+			break;
+		}
+	}
+}

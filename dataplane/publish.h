@@ -1,0 +1,25 @@
+/* publish: what the schedulers know of their instances, copied to where the control lane may read it.
+ *
+ * Model      Flows that moved a packet, have something queued or have tokens withdrawn lately are on a
+ *            list. When the control lane asks, the worker copies them, a slice in each housekeeping, so
+ *            that an idle instance costs nothing and a busy turn is never held up for long.
+ */
+#ifndef HG_DATAPLANE_PUBLISH_H
+#define HG_DATAPLANE_PUBLISH_H
+
+#include "dataplane/worker.h"
+
+/* Notes that the flow has something to publish. */
+static inline void hg_publish_mark(struct hg_worker *w, struct hg_flow *flow)
+{
+	if (flow->is_dirty)
+		return;
+	flow->is_dirty = true;
+	flow->next_dirty = w->dirty_head;
+	w->dirty_head = (uint32_t)(flow - w->lane->flows);
+}
+
+bool hg_publish_is_due(const struct hg_worker *w);
+void hg_publish_some(struct hg_worker *w);
+
+#endif

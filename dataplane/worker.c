@@ -1,0 +1,402 @@
+#include "dataplane/worker.h"
+
+#include "dataplane/ops.h"
+#include "dataplane/news.h"
+#include "dataplane/path.h"
+#include "dataplane/publish.h"
+
+#include <rte_lcore.h>
+#include <rte_pause.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Descriptors told of by one call; the others wait for the next one. */
+#define EVENTS_MAX 64
+/* A busy worker looks for ports that woke up at most this often: the call costs about 0.2 us. */
+#define LOOK_NS (5 * HG_NS_PER_US)
+/* Waking up from a sleep takes up to this long on a virtual machine: what comes sooner is spun for. */
+#define OVERSLEEP_NS (60 * HG_NS_PER_US)
+/* The worker goes before ordinary programs when both want the processor: it is their network. */
+#define NICENESS (-15)
+/* Slots of learned addresses. */
+#define FDB_ENTRIES 65536u
+/* Buckets of the MAC table in which old entries are cleared at each housekeeping: all in some seconds. */
+#define FDB_BUCKETS_A_LOOK 1u
+#define WAKE_EVENT UINT32_MAX
+
+static hg_ns clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
+}
+
+/* ---- ports that have something ------------------------------------------------------------------ */
+
+static void list_port(struct hg_worker *w, struct hg_port *port)
+{
+	if (port->is_listed)
+		return;
+	port->is_listed = true;
+	w->active[w->n_active++] = port;
+}
+
+static void take_events(struct hg_worker *w, const struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n; i++) {
+		uint32_t slot = events[i].data.u32;
+		uint64_t count;
+
+		if (slot == WAKE_EVENT) {
+			if (read(w->wake_fd, &count, sizeof(count)) < 0)
+				continue;
+		} else if (slot < w->snapshot->n_port_slots && w->snapshot->ports[slot] != NULL) {
+			list_port(w, w->snapshot->ports[slot]);
+		}
+	}
+}
+
+static void look_for_events(struct hg_worker *w)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, 0);
+
+	take_events(w, events, n);
+}
+
+static void receive_all(struct hg_worker *w)
+{
+	for (uint32_t i = 0; i < w->n_active;) {
+		struct hg_port *port = w->active[i];
+
+		if (hg_path_receive(w, port) > 0) {
+			w->has_moved = true;
+			i++;
+			continue;
+		}
+		port->is_listed = false;
+		w->active[i] = w->active[--w->n_active];
+	}
+	for (uint32_t i = 0; i < w->snapshot->n_always; i++) {
+		struct hg_port *port = w->snapshot->always[i];
+
+		if (port->worker == w->idx && hg_path_receive(w, port) > 0)
+			w->has_moved = true;
+	}
+}
+
+/* Brings devices forward whose time has come: completions, a modelled wire. */
+static void tick_devices(struct hg_worker *w)
+{
+	for (uint32_t i = 0; i < w->n_ticking;) {
+		struct hg_port *port = w->ticking[i];
+
+		if (port->progress_at_ns <= w->now_ns) {
+			port->progress_at_ns = port->dev->driver->progress(port->dev, w->now_ns);
+			list_port(w, port);
+		}
+		if (port->progress_at_ns != HG_NEVER) {
+			i++;
+			continue;
+		}
+		port->is_ticking = false;
+		w->ticking[i] = w->ticking[--w->n_ticking];
+	}
+}
+
+/* ---- housekeeping ------------------------------------------------------------------------------- */
+
+/* Ports that the new snapshot does not have leave the worker's lists. */
+static uint32_t keep_known(struct hg_port **list, uint32_t n, const struct hg_snapshot *s)
+{
+	uint32_t n_kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (list[i]->slot < s->n_port_slots && s->ports[list[i]->slot] == list[i])
+			list[n_kept++] = list[i];
+	}
+	return n_kept;
+}
+
+static void adopt(struct hg_worker *w, const struct hg_snapshot *s)
+{
+	hg_path_settle(w);
+	w->snapshot = s;
+	hg_path_forget(w);
+	w->n_active = keep_known(w->active, w->n_active, s);
+	w->n_ticking = keep_known(w->ticking, w->n_ticking, s);
+	hg_ops_run(w, s);
+	atomic_store_explicit(&w->adopted, s->generation, memory_order_release);
+}
+
+static void keep_house(struct hg_worker *w)
+{
+	const struct hg_snapshot *s =
+		atomic_load_explicit(&w->lane->snapshot, memory_order_acquire);
+
+	w->housekeeping_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
+	if (s != w->snapshot)
+		adopt(w, s);
+	hg_publish_some(w);
+	hg_news_hear(w);
+	(void)hg_fdb_advance(&w->fdb, FDB_BUCKETS_A_LOOK, w->now_ns);
+}
+
+/* ---- sleeping ----------------------------------------------------------------------------------- */
+
+static bool has_mail(struct hg_worker *w)
+{
+	if (atomic_load(&w->lane->snapshot) != w->snapshot || atomic_load(&w->want_stop))
+		return true;
+	return hg_publish_is_due(w) || hg_path_has_crossing(w);
+}
+
+static hg_ns next_at(struct hg_worker *w)
+{
+	hg_ns at_ns = hg_path_next_at(w);
+
+	for (uint32_t i = 0; i < w->n_ticking; i++) {
+		if (w->ticking[i]->progress_at_ns < at_ns)
+			at_ns = w->ticking[i]->progress_at_ns;
+	}
+	return at_ns;
+}
+
+static void sleep_until(struct hg_worker *w, hg_ns at_ns)
+{
+	struct epoll_event events[EVENTS_MAX];
+	struct timespec timeout, *wait = NULL;
+	int n = 0;
+
+	if (at_ns != HG_NEVER) {
+		hg_ns for_ns = at_ns - w->now_ns - OVERSLEEP_NS;
+
+		timeout.tv_sec = for_ns / HG_NS_PER_S;
+		timeout.tv_nsec = for_ns % HG_NS_PER_S;
+		wait = &timeout;
+	}
+	atomic_store(&w->is_asleep, true);
+	if (!has_mail(w)) {
+		w->sleeps++;
+		n = epoll_pwait2(w->epoll_fd, events, EVENTS_MAX, wait, NULL);
+	}
+	atomic_store(&w->is_asleep, false);
+	w->housekeeping_at_ns = 0;
+	take_events(w, events, n);
+}
+
+/* Nothing moved in this turn: spin for a while, then sleep if nothing is due soon. */
+static void rest(struct hg_worker *w)
+{
+	hg_ns at_ns;
+
+	if (w->now_ns < w->busy_until_ns || w->n_active > 0 || w->snapshot->n_always > 0) {
+		rte_pause();
+		return;
+	}
+	at_ns = next_at(w);
+	if (at_ns != HG_NEVER && at_ns - w->now_ns <= OVERSLEEP_NS) {
+		rte_pause();
+		return;
+	}
+	sleep_until(w, at_ns);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------------- */
+
+static void turn(struct hg_worker *w, hg_ns *look_at_ns)
+{
+	hg_ns began_ns = w->now_ns;
+
+	w->now_ns = clock_ns();
+	if (w->has_moved)
+		HG_COUNT(w->busy_ns, (uint64_t)(w->now_ns - began_ns));
+	HG_COUNT(w->turns, 1u);
+	atomic_store_explicit(&w->rounds, w->turns, memory_order_release);
+	w->has_moved = false;
+	if (w->now_ns >= w->housekeeping_at_ns)
+		keep_house(w);
+	if (w->now_ns >= *look_at_ns) {
+		look_for_events(w);
+		*look_at_ns = w->now_ns + LOOK_NS;
+	}
+	tick_devices(w);
+	receive_all(w);
+	if (hg_path_take_over(w) > 0)
+		w->has_moved = true;
+	if (hg_path_serve(w) > 0)
+		w->has_moved = true;
+	hg_path_transmit(w);
+	if (w->has_moved)
+		w->busy_until_ns = w->now_ns + w->lane->spin_ns;
+	else
+		rest(w);
+}
+
+static void *run(void *arg)
+{
+	struct hg_worker *w = arg;
+	hg_ns look_at_ns = 0;
+
+	/* Without the right to it the worker runs all the same, as politely as others. */
+	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
+	if (rte_thread_register() != 0)
+		return NULL;
+	while (!atomic_load_explicit(&w->want_stop, memory_order_relaxed))
+		turn(w, &look_at_ns);
+	rte_thread_unregister();
+	return NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+/* The last processors are the workers': the first one takes most of a host's interrupts. */
+static void tie_to_processor(struct hg_worker *w)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	if (n < 2 || w->idx >= (uint32_t)n)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)(n - 1 - (long)w->idx), &set);
+	(void)pthread_setaffinity_np(w->thread, sizeof(set), &set);
+}
+
+static int open_descriptors(struct hg_worker *w)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = WAKE_EVENT};
+
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll_fd < 0 || w->wake_fd < 0)
+		return -errno;
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0 ? -errno : 0;
+}
+
+static bool make_fdb(struct hg_worker *w)
+{
+	struct hg_fdb_cfg cfg = {.max_entries = FDB_ENTRIES,
+				 .max_ports = w->lane->max_port_slots,
+				 .max_learned = HG_FDB_LEARNED_MAX,
+				 .age_ns = HG_FDB_AGE_NS};
+
+	if (getrandom(&cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))
+		cfg.seed = (uint64_t)clock_ns();
+	w->fdb_memory = malloc(hg_fdb_bytes(&cfg));
+	if (w->fdb_memory == NULL)
+		return false;
+	hg_fdb_init(&w->fdb, &cfg, w->fdb_memory);
+	return true;
+}
+
+int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapshot *first,
+		     struct hg_worker **ret_worker, struct hg_error *reterr)
+{
+	struct hg_worker *w = aligned_alloc(HG_CACHE_LINE_BYTES, (sizeof(*w) + 63u) & ~63u);
+	size_t list_bytes = lane->max_port_slots * sizeof(struct hg_port *);
+	int r = 0;
+
+	if (w == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a worker", NULL);
+	memset(w, 0, sizeof(*w));
+	w->lane = lane;
+	w->idx = idx;
+	w->snapshot = first;
+	w->dirty_head = w->publish_head = HG_SLOT_NONE;
+	w->epoll_fd = w->wake_fd = -1;
+	w->active = malloc(list_bytes);
+	w->staged = malloc(list_bytes);
+	w->ticking = malloc(list_bytes);
+	if (w->active == NULL || w->staged == NULL || w->ticking == NULL || !make_fdb(w)) {
+		r = hg_error_set(reterr, -HG_ENOMEM, "out of memory for a worker", NULL);
+		goto fail;
+	}
+	r = open_descriptors(w);
+	if (r != 0) {
+		r = hg_error_set(reterr, -HG_EIO, "no descriptors for a worker: ", strerror(-r),
+				 NULL);
+		goto fail;
+	}
+	*ret_worker = w;
+	return 0;
+fail:
+	hg_worker_destroy(w);
+	return r;
+}
+
+int hg_worker_start(struct hg_worker *w, struct hg_error *reterr)
+{
+	int r = pthread_create(&w->thread, NULL, run, w);
+
+	if (r != 0) {
+		w->thread = 0;
+		return hg_error_set(reterr, -HG_EIO, "a worker does not start: ", strerror(r),
+				    NULL);
+	}
+	tie_to_processor(w);
+	return 0;
+}
+
+void hg_worker_destroy(struct hg_worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->thread != 0) {
+		atomic_store(&w->want_stop, true);
+		hg_worker_wake(w);
+		pthread_join(w->thread, NULL);
+	}
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
+	free(w->active);
+	free(w->staged);
+	free(w->ticking);
+	free(w->fdb_memory);
+	free(w);
+}
+
+void hg_worker_wake(struct hg_worker *w)
+{
+	uint64_t one = 1;
+
+	/* Pairs with sleep_until(): either it sees what was written before, or we see it asleep. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&w->is_asleep) && write(w->wake_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it is being woken already */
+}
+
+int hg_worker_watch(struct hg_worker *w, struct hg_port *port, struct hg_error *reterr)
+{
+	int fd = port->dev->driver->fd(port->dev);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = port->slot};
+
+	if (fd < 0)
+		return 0;
+	if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return hg_error_set(reterr, -HG_EIO, "cannot wait on a device: ", strerror(errno),
+				    NULL);
+	return 0;
+}
+
+void hg_worker_unwatch(struct hg_worker *w, struct hg_port *port)
+{
+	int fd = port->dev->driver->fd(port->dev);
+
+	if (fd >= 0)
+		(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}

@@ -1,0 +1,99 @@
+/* worker: one thread of the packet lane, run to completion.
+ *
+ * Why        All that happens to a packet happens in turns of one loop, on data that one thread owns: no
+ *            lock, no allocation, no log, and the clock is read once a turn.
+ * Model      A turn: receive from the ports that have something, take in what other workers passed over,
+ *            serve the trees, transmit, and every HG_HOUSEKEEPING_NS look after the snapshot, the
+ *            mailbox and the counters. After spin_ns of turns without a packet the worker sleeps on the
+ *            descriptors of its ports, until the next instant at which a tree or a device has something
+ *            to do. A port that has nothing leaves the list and comes back by its descriptor.
+ * Ownership  trees: out of all uplinks and of local traffic: worker 0. in: the last worker. Ports are
+ *            dealt out in turn; uplinks to worker 0, beside their trees. Packets that another worker has
+ *            to go on with cross by single-producer single-consumer rings.
+ * Threads    struct hg_worker belongs to its thread, but for what is marked.
+ */
+#ifndef HG_DATAPLANE_WORKER_H
+#define HG_DATAPLANE_WORKER_H
+
+#include "dataplane/snapshot.h"
+#include "vswitch/fdb.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct rte_ring;
+
+/* Between two looks at the mailbox while packets flow. Far below the 10 ms in which a change has to be in
+ * force, far above the cost of a look. */
+#define HG_HOUSEKEEPING_NS (50 * HG_NS_PER_US)
+/* Packets that wait between two workers at most. */
+#define HG_CROSSING_PKTS 1024u
+
+/* What is shared by the workers; nothing in it is written in the packet lane but by its owner. */
+struct hg_lane {
+	struct hg_pool *pool;
+	struct hg_flow *flows; /* [slot * HG_N_DIRS + dir] */
+	struct hg_tree *local_tree, *in_tree;
+	struct hg_caps *caps[HG_N_DIRS];
+	uint32_t n_workers, out_owner, in_owner;
+	uint32_t max_port_slots;
+	hg_ns spin_ns;
+	_Atomic(const struct hg_snapshot *) snapshot; /* written by the control lane */
+	struct rte_ring *crossings[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* [from][to]; NULL to itself */
+	struct rte_ring *news[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* learned addresses, likewise */
+	struct hg_worker *workers[HG_WORKERS_MAX];
+};
+
+struct hg_worker {
+	struct hg_lane *lane;
+	const struct hg_snapshot *snapshot; /* adopted */
+	uint32_t idx;
+	hg_ns now_ns;
+	hg_ns housekeeping_at_ns;
+	hg_ns busy_until_ns; /* spin until then */
+	bool has_moved; /* a packet in this turn */
+
+	struct hg_port **active; /* to receive from */
+	struct hg_port **staged; /* to transmit to */
+	struct hg_port **ticking; /* with something under way in the device */
+	uint32_t n_active, n_staged, n_ticking;
+
+	struct hg_fdb fdb;
+	void *fdb_memory;
+	struct hg_pkt *outbox[HG_WORKERS_MAX][HG_BURST_PKTS];
+	uint32_t n_outbox[HG_WORKERS_MAX];
+
+	/* Flows whose counters changed since they were last published. */
+	uint32_t dirty_head, publish_head;
+	bool is_publishing;
+	uint32_t drops[HG_N_DROPS]; /* that no port can be charged with */
+	uint64_t turns, busy_ns, sleeps;
+
+	int epoll_fd, wake_fd;
+	pthread_t thread;
+	_Atomic bool is_asleep; /* others write wake_fd if set */
+	_Atomic bool want_stop; /* written by the control lane */
+	_Atomic uint64_t adopted; /* generation in use */
+	_Atomic uint64_t publish_asked; /* written by the control lane */
+	_Atomic uint64_t publish_done;
+	_Atomic uint64_t
+		rounds; /* turns begun: two more mean that nothing old is on the way here */
+};
+
+/* A worker that does not run yet, so that workers can be made before any of them needs another. */
+HG_MUST_CHECK int hg_worker_create(struct hg_lane *lane, uint32_t idx,
+				   const struct hg_snapshot *first, struct hg_worker **ret_worker,
+				   struct hg_error *reterr);
+HG_MUST_CHECK int hg_worker_start(struct hg_worker *w, struct hg_error *reterr);
+/* The thread has ended when it returns. Packets inside are not touched. Takes NULL. */
+void hg_worker_destroy(struct hg_worker *w);
+
+/* From any thread: makes a sleeping worker look around. */
+void hg_worker_wake(struct hg_worker *w);
+
+/* From the control lane: a port's descriptor joins or leaves the worker's waiting list. */
+HG_MUST_CHECK int hg_worker_watch(struct hg_worker *w, struct hg_port *port,
+				  struct hg_error *reterr);
+void hg_worker_unwatch(struct hg_worker *w, struct hg_port *port);
+
+#endif
