@@ -1,0 +1,416 @@
+/* How a desired state gets into force: map names to slots, open what is new, build one snapshot, hand it
+ * over, wait until every worker uses it, release what is gone. Until the hand-over every step can be
+ * taken back; after it nothing can fail. */
+#include "dataplane/dp.h"
+#include "dataplane/build.h"
+#include "dataplane/counters.h"
+#include "dataplane/tree.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Between two looks at whether the workers have moved on. */
+#define LOOK_AGAIN_NS (20 * HG_NS_PER_US)
+/* Rounds of all workers after which no packet on its way between them is older than the snapshot: it
+ * crosses at most from its port's worker to the tree's, to the receiving tree's, to the port's. */
+#define SETTLE_ROUNDS 4u
+
+static void pause_briefly(void)
+{
+	struct timespec t = {.tv_nsec = LOOK_AGAIN_NS};
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* ---- maps --------------------------------------------------------------------------------------- */
+
+static struct hg_named uplink_names(const struct hg_desired *d)
+{
+	return (struct hg_named){d->n_uplinks == 0 ? NULL : d->uplinks[0].name, sizeof(*d->uplinks),
+				 d->n_uplinks, NULL};
+}
+
+static struct hg_named tenant_names(const struct hg_desired *d)
+{
+	return (struct hg_named){d->n_tenants == 0 ? NULL : d->tenants[0].name, sizeof(*d->tenants),
+				 d->n_tenants, NULL};
+}
+
+static struct hg_named port_names(const struct hg_desired *d)
+{
+	return (struct hg_named){d->n_ports == 0 ? NULL : d->ports[0].name, sizeof(*d->ports),
+				 d->n_ports, NULL};
+}
+
+/* The tenant's slot and its uplink's tell apart instances of one name: one that moves to another tenant,
+ * or with its tenant to another uplink, is another instance. */
+static uint32_t *instance_kinds(const struct hg_desired *d, const struct hg_slot_map *tenants,
+				const struct hg_slot_map *uplinks)
+{
+	uint32_t *kinds = calloc(d->n_instances + 1u, sizeof(*kinds));
+
+	if (kinds == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		uint32_t tenant = d->instances[i].tenant_idx;
+
+		kinds[i] = tenants->slots[tenant] +
+			   (uplinks->slots[d->tenants[tenant].uplink_idx] << 20);
+	}
+	return kinds;
+}
+
+static int match_instances(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	const struct hg_desired *old = &dp->desired, *next = c->desired;
+	uint32_t *old_kinds = instance_kinds(old, &dp->tenants, &dp->uplinks);
+	uint32_t *kinds = instance_kinds(next, &c->tenants, &c->uplinks);
+	struct hg_named old_names = {old->n_instances == 0 ? NULL : old->instances[0].name,
+				     sizeof(*old->instances), old->n_instances, old_kinds};
+	struct hg_named names = {next->n_instances == 0 ? NULL : next->instances[0].name,
+				 sizeof(*next->instances), next->n_instances, kinds};
+	int r;
+
+	if (old_kinds == NULL || kinds == NULL)
+		r = hg_error_set(reterr, -HG_ENOMEM, "out of memory for slots", NULL);
+	else
+		r = hg_slots_match(&dp->instance_slots, &old_names, &dp->instances, &names,
+				   &c->instances, reterr);
+	free(old_kinds);
+	free(kinds);
+	return r;
+}
+
+/* A counting sort of the instances by their tenant. */
+static int order_by_tenant(struct hg_change *c, struct hg_error *reterr)
+{
+	const struct hg_desired *d = c->desired;
+
+	c->by_tenant = calloc(d->n_instances + 1u, sizeof(*c->by_tenant));
+	c->first_of_tenant = calloc(d->n_tenants + 2u, sizeof(*c->first_of_tenant));
+	if (c->by_tenant == NULL || c->first_of_tenant == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for an index", NULL);
+	for (uint32_t i = 0; i < d->n_instances; i++)
+		c->first_of_tenant[d->instances[i].tenant_idx + 2u]++;
+	for (uint32_t t = 2; t < d->n_tenants + 2u; t++)
+		c->first_of_tenant[t] += c->first_of_tenant[t - 1u];
+	/* Filling moves each tenant's start, kept one place on, to its end: the start of the next. */
+	for (uint32_t i = 0; i < d->n_instances; i++)
+		c->by_tenant[c->first_of_tenant[d->instances[i].tenant_idx + 1u]++] = i;
+	return 0;
+}
+
+static int match_all(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	struct hg_named old_uplinks = uplink_names(&dp->desired);
+	struct hg_named old_tenants = tenant_names(&dp->desired);
+	struct hg_named old_ports = port_names(&dp->desired);
+	struct hg_named uplinks = uplink_names(c->desired);
+	struct hg_named tenants = tenant_names(c->desired);
+	struct hg_named ports = port_names(c->desired);
+	int r;
+
+	r = hg_slots_match(&dp->port_slots, &old_uplinks, &dp->uplinks, &uplinks, &c->uplinks,
+			   reterr);
+	if (r == 0)
+		r = hg_slots_match(&dp->tenant_slots, &old_tenants, &dp->tenants, &tenants,
+				   &c->tenants, reterr);
+	if (r == 0)
+		r = match_instances(dp, c, reterr);
+	if (r == 0)
+		r = hg_slots_match(&dp->port_slots, &old_ports, &dp->ports, &ports, &c->ports,
+				   reterr);
+	return r;
+}
+
+static void undo_maps(struct hg_dp *dp, struct hg_change *c)
+{
+	hg_slots_undo(&dp->port_slots, &c->uplinks);
+	hg_slots_undo(&dp->tenant_slots, &c->tenants);
+	hg_slots_undo(&dp->instance_slots, &c->instances);
+	hg_slots_undo(&dp->port_slots, &c->ports);
+}
+
+/* ---- hand-over ---------------------------------------------------------------------------------- */
+
+/* Every worker has begun `n` more turns. */
+static void wait_rounds(struct hg_dp *dp, unsigned n)
+{
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
+		struct hg_worker *w = dp->lane.workers[i];
+		uint64_t goal = atomic_load(&w->rounds) + n;
+
+		while (atomic_load_explicit(&w->rounds, memory_order_acquire) < goal) {
+			hg_worker_wake(w);
+			pause_briefly();
+		}
+	}
+}
+
+static void hand_over(struct hg_dp *dp, struct hg_snapshot *s)
+{
+	atomic_store(&dp->lane.snapshot, s);
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++)
+		hg_worker_wake(dp->lane.workers[i]);
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
+		struct hg_worker *w = dp->lane.workers[i];
+
+		while (atomic_load_explicit(&w->adopted, memory_order_acquire) != s->generation)
+			pause_briefly();
+	}
+}
+
+/* ---- what is gone ------------------------------------------------------------------------------- */
+
+static void close_port(struct hg_dp *dp, struct hg_port *port, bool keep)
+{
+	if (port == NULL)
+		return;
+	hg_worker_unwatch(dp->lane.workers[port->worker], port);
+	port->dev->driver->stop(port->dev);
+	port->dev->driver->close(port->dev, keep);
+	free(port);
+}
+
+/* Ports of the old snapshot that the new one does not use. */
+static void close_unused(struct hg_dp *dp, const struct hg_snapshot *old,
+			 const struct hg_snapshot *s)
+{
+	for (uint32_t slot = 0; slot < old->n_port_slots; slot++) {
+		struct hg_port *port = old->ports[slot];
+
+		if (port != NULL && s->ports[slot] != port)
+			close_port(dp, port, /* keep= */ false);
+	}
+}
+
+static void destroy_unused_trees(struct hg_dp *dp, const struct hg_snapshot *old,
+				 const struct hg_snapshot *s)
+{
+	for (uint32_t i = 0; i < old->n_uplink_trees; i++) {
+		struct hg_tree *tree = old->uplink_trees[i];
+		bool is_used = false;
+
+		for (uint32_t j = 0; j < s->n_uplink_trees; j++)
+			is_used |= s->uplink_trees[j] == tree;
+		if (!is_used) {
+			dp->uplink_trees[tree->uplink_slot] = NULL;
+			hg_tree_destroy(tree);
+		}
+	}
+}
+
+static void retire_instance(struct hg_dp *dp, uint32_t tenant_slot, uint32_t slot)
+{
+	for (int dir = 0; dir < HG_N_DIRS; dir++) {
+		struct hg_flow *flow = &dp->lane.flows[slot * HG_N_DIRS + (uint32_t)dir];
+
+		hg_counters_add(&dp->retired[tenant_slot * HG_N_DIRS + (uint32_t)dir], flow);
+		hg_counters_clear(flow);
+	}
+}
+
+/* What a removed instance counted goes to its tenant, and its flows begin anew. */
+static void retire_instances(struct hg_dp *dp, const struct hg_change *c)
+{
+	bool *stays = calloc(dp->desired.n_instances + 1u, sizeof(*stays));
+
+	for (uint32_t i = 0; stays != NULL && i < c->instances.n; i++) {
+		if (c->instances.old_idx[i] != HG_SLOT_NONE)
+			stays[c->instances.old_idx[i]] = true;
+	}
+	for (uint32_t i = 0; stays != NULL && i < dp->desired.n_instances; i++) {
+		if (!stays[i])
+			retire_instance(dp, dp->tenants.slots[dp->desired.instances[i].tenant_idx],
+					dp->instances.slots[i]);
+	}
+	free(stays);
+}
+
+/* A slot that no port has any more remembers nothing. */
+static void forget_states(struct hg_dp *dp, const struct hg_snapshot *s)
+{
+	for (uint32_t slot = 0; slot < s->n_port_slots; slot++) {
+		if (!s->is_port[slot])
+			dp->states[slot] = (struct hg_port_state){0};
+	}
+}
+
+/* ---- apply -------------------------------------------------------------------------------------- */
+
+static void note_states(struct hg_dp *dp, struct hg_change *c)
+{
+	for (uint32_t i = 0; i < c->n_opened; i++) {
+		struct hg_opened *o = &c->opened[i];
+		struct hg_port_state *state = &dp->states[o->slot];
+
+		state->port = o->port;
+		state->has_gone = false;
+		memcpy(state->reason, o->reason, sizeof(state->reason));
+	}
+}
+
+static void watch_opened(struct hg_dp *dp, struct hg_change *c)
+{
+	for (uint32_t i = 0; i < c->n_opened; i++) {
+		struct hg_port *port = c->opened[i].port;
+		struct hg_error err = {0};
+
+		if (port == NULL)
+			continue;
+		if (hg_worker_watch(dp->lane.workers[port->worker], port, &err) != 0)
+			snprintf(dp->states[port->slot].reason,
+				 sizeof(dp->states[port->slot].reason), "%.120s", err.text);
+	}
+}
+
+static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *copy)
+{
+	struct hg_snapshot *old = dp->snapshot;
+
+	hand_over(dp, c->snapshot);
+	dp->snapshot = c->snapshot;
+	watch_opened(dp, c);
+	/* Only now can no packet name a slot that is to be given away. */
+	wait_rounds(dp, SETTLE_ROUNDS);
+	close_unused(dp, old, c->snapshot);
+	note_states(dp, c);
+	forget_states(dp, c->snapshot);
+	destroy_unused_trees(dp, old, c->snapshot);
+	retire_instances(dp, c);
+	hg_slots_release(&dp->tenant_slots, &dp->tenants, &c->tenants);
+	hg_slots_release(&dp->instance_slots, &dp->instances, &c->instances);
+	hg_slots_release(&dp->port_slots, &dp->uplinks, &c->uplinks);
+	hg_slots_release(&dp->port_slots, &dp->ports, &c->ports);
+	dp->tenants = c->tenants;
+	dp->instances = c->instances;
+	dp->uplinks = c->uplinks;
+	dp->ports = c->ports;
+	free(dp->by_tenant);
+	free(dp->first_of_tenant);
+	dp->by_tenant = c->by_tenant;
+	dp->first_of_tenant = c->first_of_tenant;
+	hg_dp_free_desired(&dp->desired);
+	dp->desired = *copy;
+	hg_build_free_snapshot(old);
+}
+
+/* A retry that opens nothing and closes nothing changes nothing. */
+static bool is_useful(const struct hg_dp *dp, const struct hg_change *c)
+{
+	if (!c->is_retry)
+		return true;
+	for (uint32_t slot = 0; slot < dp->port_slots.n_high; slot++) {
+		if (dp->states[slot].port != NULL && dp->states[slot].has_gone)
+			return true;
+	}
+	for (uint32_t i = 0; i < c->n_opened; i++) {
+		if (c->opened[i].port != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* The last step that can fail. */
+static int set_macs(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	struct hg_error ignored = {0};
+	int r = hg_build_set_macs(c->desired, &c->uplinks, c->snapshot, reterr);
+
+	if (r == 0)
+		return 0;
+	/* What it was set to before it takes again. */
+	(void)!hg_build_set_macs(&dp->desired, &dp->uplinks, dp->snapshot, &ignored);
+	hg_build_free_snapshot(c->snapshot);
+	c->snapshot = NULL;
+	return r;
+}
+
+static int change(struct hg_dp *dp, const struct hg_desired *desired, bool is_retry,
+		  struct hg_error *reterr)
+{
+	struct hg_change c = {.desired = desired, .is_retry = is_retry};
+	struct hg_desired copy = {0};
+	int r;
+
+	r = hg_dp_copy_desired(desired, &copy, reterr);
+	if (r != 0)
+		return r;
+	r = match_all(dp, &c, reterr);
+	if (r == 0)
+		r = order_by_tenant(&c, reterr);
+	if (r == 0)
+		r = hg_build_open(dp, &c, reterr);
+	if (r == 0 && is_useful(dp, &c))
+		r = hg_build_snapshot(dp, &c, reterr);
+	if (r == 0 && c.snapshot != NULL)
+		r = set_macs(dp, &c, reterr);
+	if (r != 0 || c.snapshot == NULL) {
+		hg_build_close(&c);
+		free(c.by_tenant);
+		free(c.first_of_tenant);
+		undo_maps(dp, &c);
+		hg_dp_free_desired(&copy);
+		return r;
+	}
+	commit(dp, &c, &copy);
+	free(c.opened);
+	return 0;
+}
+
+int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	int r = hg_dp_check(desired, reterr);
+
+	return r != 0 ? r : change(dp, desired, /* is_retry= */ false, reterr);
+}
+
+/* Devices that went away since the last look. They leave the next snapshot, so that they can be closed. */
+static unsigned find_gone(struct hg_dp *dp)
+{
+	unsigned n = 0;
+
+	for (uint32_t slot = 0; slot < dp->port_slots.n_high; slot++) {
+		struct hg_port_state *state = &dp->states[slot];
+		struct hg_dev_state dev;
+		struct hg_dev_stats stats;
+
+		if (state->port == NULL || state->has_gone)
+			continue;
+		state->port->dev->driver->sample(state->port->dev, &dev, &stats);
+		if (dev.link != HG_DEV_GONE)
+			continue;
+		state->has_gone = true;
+		n++;
+	}
+	return n;
+}
+
+static unsigned count_missing(const struct hg_dp *dp)
+{
+	unsigned n = 0;
+
+	for (uint32_t slot = 0; slot < dp->port_slots.n_high; slot++)
+		n += dp->states[slot].port == NULL && dp->states[slot].reason[0] != '\0';
+	return n;
+}
+
+unsigned hg_dp_retry(struct hg_dp *dp)
+{
+	unsigned n_missing = count_missing(dp), n_gone = find_gone(dp), n_still;
+	struct hg_desired same;
+	struct hg_error err = {0};
+
+	if (n_missing + n_gone == 0 || hg_dp_copy_desired(&dp->desired, &same, &err) != 0)
+		return 0;
+	/* The state in force once more; whatever does not open now is tried again next time. */
+	if (change(dp, &same, /* is_retry= */ true, &err) != 0)
+		hg_error_clear(&err);
+	hg_dp_free_desired(&same);
+	n_still = count_missing(dp);
+	return n_gone + (n_missing + n_gone > n_still ? n_missing + n_gone - n_still : 0u);
+}

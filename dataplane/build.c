@@ -1,0 +1,361 @@
+/* The snapshot of a change: what the packet lane reads, and the operations its schedulers need. */
+#include "dataplane/build.h"
+
+#include "core/admit.h"
+#include "dataplane/buffers.h"
+#include "dataplane/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How much of an uplink's rate may leave at once after a pause of the worker. Long enough to make up for
+ * being late by a timer, short enough to add little to anybody's wait. */
+#define ROOT_BURST_NS (200 * HG_NS_PER_US)
+#define ROOT_BURST_MIN_BYTES 16384u
+
+/* Bytes that an instance's hold queue may keep: what leaves in 10 ms at the rate that bounds it, for TCP
+ * to keep the rate across a loss; at least two segments of 64 KiB, at most 4 MiB. */
+#define HOLD_FOR_NS (10 * HG_NS_PER_MS)
+#define HOLD_MIN_BYTES (160u * 1024u)
+#define HOLD_MAX_BYTES (4u * 1024u * 1024u)
+
+static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
+{
+	size_t n_ports = dp->port_slots.n_high, n_instances = dp->instance_slots.n_high;
+	size_t n_devices = (size_t)c->desired->n_ports + c->desired->n_uplinks;
+	/* Each instance and tenant, in both directions, set or removed; and the roots. */
+	size_t n_ops = 2u * (2u * ((size_t)c->desired->n_instances + c->desired->n_tenants +
+				   dp->desired.n_instances + dp->desired.n_tenants)) +
+		       c->desired->n_uplinks;
+
+	s->n_port_slots = (uint32_t)n_ports;
+	s->n_instance_slots = (uint32_t)n_instances;
+	s->ports = calloc(n_ports + 1u, sizeof(struct hg_port *));
+	s->is_port = calloc(n_ports + 1u, sizeof(*s->is_port));
+	s->port_instance = malloc((n_ports + 1u) * sizeof(*s->port_instance));
+	s->instances = calloc(n_instances + 1u, sizeof(*s->instances));
+	s->uplink_trees = calloc(c->desired->n_uplinks + 1u, sizeof(struct hg_tree *));
+	s->always = calloc(n_devices + 1u, sizeof(struct hg_port *));
+	s->ops = calloc(n_ops + 1u, sizeof(*s->ops));
+	if (s->port_instance != NULL)
+		memset(s->port_instance, 0xff, (n_ports + 1u) * sizeof(*s->port_instance));
+	return s->ports != NULL && s->is_port != NULL && s->port_instance != NULL &&
+	       s->instances != NULL && s->uplink_trees != NULL && s->always != NULL &&
+	       s->ops != NULL;
+}
+
+void hg_build_free_snapshot(struct hg_snapshot *s)
+{
+	if (s == NULL)
+		return;
+	free(s->ports);
+	free(s->is_port);
+	free(s->port_instance);
+	free(s->instances);
+	free(s->uplink_trees);
+	free(s->always);
+	free(s->ops);
+	free(s->mac_ops);
+	free(s->switch_ports);
+	free(s->addresses);
+	free(s->view_memory);
+	free(s);
+}
+
+/* ---- trees and ports ---------------------------------------------------------------------------- */
+
+/* The tree of each uplink: its own for life, made when the uplink is new. */
+static int set_trees(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
+		     struct hg_error *reterr)
+{
+	const struct hg_tree_limits limits = {
+		.max_tenants = dp->cfg.max_tenants,
+		.max_instances = dp->cfg.max_instances,
+		.max_queued_pkts = dp->cfg.n_buffers,
+		.pkt_base = hg_buffers_base(dp->lane.pool),
+		.caps = dp->lane.caps[HG_OUT],
+	};
+
+	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
+		uint32_t slot = c->uplinks.slots[i];
+		int r = 0;
+
+		if (dp->uplink_trees[slot] == NULL)
+			r = hg_tree_create(&limits, HG_OUT, slot, hg_dp_clock_ns(),
+					   &dp->uplink_trees[slot], reterr);
+		if (r != 0)
+			return r;
+		s->uplink_trees[s->n_uplink_trees++] = dp->uplink_trees[slot];
+	}
+	return 0;
+}
+
+static void set_port(struct hg_dp *dp, struct hg_snapshot *s, uint32_t slot)
+{
+	const struct hg_port_state *state = &dp->states[slot];
+
+	s->is_port[slot] = true;
+	if (state->port != NULL && !state->has_gone)
+		s->ports[slot] = state->port;
+}
+
+static void set_ports(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
+{
+	for (uint32_t i = 0; i < c->desired->n_uplinks; i++)
+		set_port(dp, s, c->uplinks.slots[i]);
+	for (uint32_t i = 0; i < c->desired->n_ports; i++) {
+		uint32_t slot = c->ports.slots[i];
+
+		set_port(dp, s, slot);
+		s->port_instance[slot] = c->instances.slots[c->desired->ports[i].instance_idx];
+	}
+	/* What this change opened takes the place of what was there. */
+	for (uint32_t i = 0; i < c->n_opened; i++)
+		s->ports[c->opened[i].slot] = c->opened[i].port;
+	for (uint32_t slot = 0; slot < s->n_port_slots; slot++) {
+		struct hg_port *port = s->ports[slot];
+
+		if (port != NULL && port->dev->driver->fd(port->dev) < 0)
+			s->always[s->n_always++] = port;
+	}
+}
+
+/* ---- instances ---------------------------------------------------------------------------------- */
+
+static uint64_t lower_rate(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return a < b ? a : b;
+}
+
+static uint32_t hold_bytes(const struct hg_desired *d, const struct hg_desired_instance *instance,
+			   enum hg_dir dir)
+{
+	const struct hg_desired_tenant *tenant = &d->tenants[instance->tenant_idx];
+	uint64_t rate = lower_rate(instance->contract.dir[dir].max_bytes_per_s,
+				   tenant->contract.dir[dir].max_bytes_per_s);
+	uint64_t bytes;
+
+	rate = lower_rate(rate, d->uplinks[tenant->uplink_idx].capacity_bytes_per_s);
+	bytes = rate / (uint64_t)(HG_NS_PER_S / HOLD_FOR_NS);
+	if (bytes < HOLD_MIN_BYTES)
+		return HOLD_MIN_BYTES;
+	return bytes > HOLD_MAX_BYTES ? HOLD_MAX_BYTES : (uint32_t)bytes;
+}
+
+static void set_instances(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
+{
+	const struct hg_desired *d = c->desired;
+
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		const struct hg_desired_instance *instance = &d->instances[i];
+		uint32_t uplink = d->tenants[instance->tenant_idx].uplink_idx;
+		struct hg_lane_instance *to = &s->instances[c->instances.slots[i]];
+
+		to->tenant_slot = c->tenants.slots[instance->tenant_idx];
+		to->uplink_tree = dp->uplink_trees[c->uplinks.slots[uplink]];
+		to->hold_bytes[HG_OUT] = hold_bytes(d, instance, HG_OUT);
+		to->hold_bytes[HG_IN] = hold_bytes(d, instance, HG_IN);
+	}
+}
+
+/* ---- operations --------------------------------------------------------------------------------- */
+
+static struct hg_op *add_op(struct hg_snapshot *s, enum hg_op_kind kind, enum hg_dir dir,
+			    uint32_t slot)
+{
+	struct hg_op *op = &s->ops[s->n_ops++];
+
+	*op = (struct hg_op){.kind = kind, .dir = dir, .slot = slot};
+	return op;
+}
+
+/* Who is only observed shares by weight and is owed nothing. */
+static struct hg_policy in_force(const struct hg_contract *contract, enum hg_dir dir,
+				 bool is_observed)
+{
+	struct hg_policy policy = contract->dir[dir];
+
+	if (is_observed || contract->mode == HG_MODE_OBSERVE)
+		policy.min_bytes_per_s = policy.max_bytes_per_s = policy.max_pkts_per_s = 0;
+	return policy;
+}
+
+static bool is_same_policy(const struct hg_policy *a, const struct hg_policy *b)
+{
+	return a->min_bytes_per_s == b->min_bytes_per_s &&
+	       a->max_bytes_per_s == b->max_bytes_per_s && a->max_pkts_per_s == b->max_pkts_per_s &&
+	       a->burst_bytes == b->burst_bytes && a->reserve_bytes == b->reserve_bytes &&
+	       a->idle_after_ns == b->idle_after_ns && a->weight == b->weight &&
+	       a->accounting == b->accounting;
+}
+
+static bool is_host_observed(const struct hg_desired *d)
+{
+	return d->mode == HG_MODE_OBSERVE;
+}
+
+static void add_tenants(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
+{
+	const struct hg_desired *d = c->desired, *old = &dp->desired;
+
+	for (uint32_t i = 0; i < d->n_tenants; i++) {
+		uint32_t old_idx = c->tenants.old_idx[i];
+		uint32_t uplink_slot = c->uplinks.slots[d->tenants[i].uplink_idx];
+		bool is_new = old_idx == HG_SLOT_NONE ||
+			      dp->uplinks.slots[old->tenants[old_idx].uplink_idx] != uplink_slot;
+
+		for (int dir = 0; dir < HG_N_DIRS; dir++) {
+			struct hg_policy policy = in_force(&d->tenants[i].contract,
+							   (enum hg_dir)dir, is_host_observed(d));
+			struct hg_policy was = {0};
+			struct hg_op *op;
+
+			if (!is_new)
+				was = in_force(&old->tenants[old_idx].contract, (enum hg_dir)dir,
+					       is_host_observed(old));
+			if (!is_new && is_same_policy(&policy, &was))
+				continue;
+			op = add_op(s, HG_OP_SET_TENANT, (enum hg_dir)dir, c->tenants.slots[i]);
+			op->policy = policy;
+			op->tree = dp->uplink_trees[uplink_slot];
+		}
+	}
+}
+
+static void add_instances(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
+{
+	const struct hg_desired *d = c->desired, *old = &dp->desired;
+
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		uint32_t old_idx = c->instances.old_idx[i];
+		const struct hg_lane_instance *lane = &s->instances[c->instances.slots[i]];
+
+		for (int dir = 0; dir < HG_N_DIRS; dir++) {
+			struct hg_policy policy = in_force(&d->instances[i].contract,
+							   (enum hg_dir)dir, is_host_observed(d));
+			struct hg_policy was = {0};
+			struct hg_op *op;
+
+			if (old_idx != HG_SLOT_NONE)
+				was = in_force(&old->instances[old_idx].contract, (enum hg_dir)dir,
+					       is_host_observed(old));
+			if (old_idx != HG_SLOT_NONE && is_same_policy(&policy, &was))
+				continue;
+			op = add_op(s, HG_OP_SET_INSTANCE, (enum hg_dir)dir, c->instances.slots[i]);
+			op->policy = policy;
+			op->tenant_slot = lane->tenant_slot;
+			op->tree = lane->uplink_tree;
+		}
+	}
+}
+
+/* Removes what the next map lacks, in both directions. */
+static void add_removals(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
+			 const bool *instance_stays, const bool *tenant_stays)
+{
+	const struct hg_desired *old = &dp->desired;
+
+	for (uint32_t i = 0; i < old->n_instances; i++) {
+		uint32_t uplink = old->tenants[old->instances[i].tenant_idx].uplink_idx;
+
+		for (int dir = 0; !instance_stays[i] && dir < HG_N_DIRS; dir++)
+			add_op(s, HG_OP_REMOVE_INSTANCE, (enum hg_dir)dir, dp->instances.slots[i])
+				->tree = dp->uplink_trees[dp->uplinks.slots[uplink]];
+	}
+	for (uint32_t i = 0; i < old->n_tenants; i++) {
+		uint32_t uplink = old->tenants[i].uplink_idx;
+
+		for (int dir = 0; !tenant_stays[i] && dir < HG_N_DIRS; dir++)
+			add_op(s, HG_OP_REMOVE_TENANT, (enum hg_dir)dir, dp->tenants.slots[i])
+				->tree = dp->uplink_trees[dp->uplinks.slots[uplink]];
+	}
+	(void)c;
+}
+
+static int add_all_removals(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
+			    struct hg_error *reterr)
+{
+	bool *instance_stays = calloc(dp->desired.n_instances + 1u, sizeof(bool));
+	bool *tenant_stays = calloc(dp->desired.n_tenants + 1u, sizeof(bool));
+
+	if (instance_stays == NULL || tenant_stays == NULL) {
+		free(instance_stays);
+		free(tenant_stays);
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
+	}
+	for (uint32_t i = 0; i < c->instances.n; i++) {
+		if (c->instances.old_idx[i] != HG_SLOT_NONE)
+			instance_stays[c->instances.old_idx[i]] = true;
+	}
+	for (uint32_t i = 0; i < c->tenants.n; i++) {
+		uint32_t old_idx = c->tenants.old_idx[i];
+		uint32_t uplink_slot = c->uplinks.slots[c->desired->tenants[i].uplink_idx];
+
+		/* A tenant that moves to another uplink leaves the old one's tree. */
+		if (old_idx != HG_SLOT_NONE &&
+		    dp->uplinks.slots[dp->desired.tenants[old_idx].uplink_idx] == uplink_slot)
+			tenant_stays[old_idx] = true;
+	}
+	add_removals(dp, c, s, instance_stays, tenant_stays);
+	free(instance_stays);
+	free(tenant_stays);
+	return 0;
+}
+
+static void add_roots(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
+{
+	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
+		uint64_t rate =
+			c->desired->uplinks[i].capacity_bytes_per_s / 1000000u * HG_ROOT_PACE_PPM;
+		uint64_t burst = rate / (uint64_t)(HG_NS_PER_S / ROOT_BURST_NS);
+		uint32_t slot = c->uplinks.slots[i];
+		struct hg_op *op = add_op(s, HG_OP_SET_ROOT, HG_OUT, slot);
+
+		op->tree = dp->uplink_trees[slot];
+		op->root_bytes_per_s = is_host_observed(c->desired) ? 0 : rate;
+		op->root_burst_bytes = burst < ROOT_BURST_MIN_BYTES ? ROOT_BURST_MIN_BYTES : burst;
+	}
+}
+
+int hg_build_empty(struct hg_snapshot **ret_snapshot, struct hg_error *reterr)
+{
+	*ret_snapshot = calloc(1, sizeof(**ret_snapshot));
+	if (*ret_snapshot == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
+	return 0;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+int hg_build_snapshot(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	struct hg_snapshot *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (s == NULL || !alloc_arrays(dp, c, s)) {
+		hg_build_free_snapshot(s);
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
+	}
+	s->generation = dp->snapshot->generation + 1u;
+	s->is_observe = is_host_observed(c->desired);
+	r = set_trees(dp, c, s, reterr);
+	if (r != 0)
+		goto fail;
+	set_ports(dp, c, s);
+	set_instances(dp, c, s);
+	r = hg_build_view(dp, c, s, reterr);
+	if (r == 0)
+		r = add_all_removals(dp, c, s, reterr);
+	if (r != 0)
+		goto fail;
+	add_roots(dp, c, s);
+	add_tenants(dp, c, s);
+	add_instances(dp, c, s);
+	c->snapshot = s;
+	return 0;
+fail:
+	hg_build_free_snapshot(s);
+	return r;
+}

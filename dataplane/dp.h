@@ -1,0 +1,50 @@
+/* dp: what the control lane keeps of the packet lane. Internal to dataplane/.
+ *
+ * Threads    The one control thread.
+ */
+#ifndef HG_DATAPLANE_DP_H
+#define HG_DATAPLANE_DP_H
+
+#include "dataplane/slots.h"
+#include "dataplane/worker.h"
+
+/* A port or an uplink as the operator sees it, whether its device is there or not. By slot. */
+struct hg_port_state {
+	struct hg_port *port; /* NULL: missing */
+	char reason[128]; /* why it is missing */
+	bool has_gone; /* the device went away while it was in use */
+};
+
+/* What an instance of a removed index counted is kept for its tenant's totals. */
+struct hg_retired {
+	uint64_t offered_bytes, offered_pkts, link_offered_bytes;
+	uint64_t sent_bytes, sent_pkts, link_bytes, marked_pkts;
+	uint64_t drops[HG_N_DROPS], held_ns[HG_N_LIMITS];
+};
+
+struct hg_dp {
+	struct hg_dp_cfg cfg;
+	struct hg_lane lane;
+	size_t flows_bytes, caps_bytes;
+	void *caps_memory[HG_N_DIRS];
+
+	struct hg_desired desired; /* in force; own copy */
+	struct hg_slots tenant_slots, instance_slots, port_slots;
+	struct hg_slot_map tenants, instances, uplinks, ports; /* of `desired` */
+	/* Instances in order of their tenant: those of tenant t are by_tenant[first[t]] and on, up to
+	 * by_tenant[first[t + 1]]. */
+	uint32_t *by_tenant, *first_of_tenant;
+	struct hg_port_state *states; /* by port slot */
+	struct hg_tree **uplink_trees; /* by port slot */
+	struct hg_retired *retired; /* [tenant slot * HG_N_DIRS + dir] */
+	struct hg_snapshot *snapshot;
+};
+
+hg_ns hg_dp_clock_ns(void);
+
+/* A deep copy; hg_desired_fini frees it. */
+HG_MUST_CHECK int hg_dp_copy_desired(const struct hg_desired *from, struct hg_desired *ret_copy,
+				     struct hg_error *reterr);
+void hg_dp_free_desired(struct hg_desired *desired);
+
+#endif

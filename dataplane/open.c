@@ -1,0 +1,199 @@
+/* The devices of a change: which are to be opened, and what it means when one is not there. */
+#include "dataplane/build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wanted {
+	const char *device, *netns;
+	const uint8_t *mac;
+	uint32_t mtu, slot;
+	bool is_uplink;
+};
+
+static struct hg_port *make_port(struct hg_dp *dp, const struct wanted *want, struct hg_dev *dev)
+{
+	struct hg_port *port = calloc(1, sizeof(*port));
+
+	if (port == NULL)
+		return NULL;
+	port->dev = dev;
+	port->slot = want->slot;
+	port->is_uplink = want->is_uplink;
+	port->worker =
+		(uint16_t)(want->is_uplink ? dp->lane.out_owner : want->slot % dp->lane.n_workers);
+	port->progress_at_ns = HG_NEVER;
+	hg_flood_limit_init(&port->flood_limit, want->is_uplink, hg_dp_clock_ns());
+	return port;
+}
+
+static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_port **ret_port,
+		       struct hg_error *reterr)
+{
+	const struct hg_dev_cfg cfg = {
+		.device = want->device,
+		.netns = want->netns,
+		.mac = want->mac,
+		.mtu = want->mtu,
+		.pool = dp->lane.pool,
+		.is_uplink = want->is_uplink,
+	};
+	struct hg_dev *dev;
+	int r = hg_dev_open(&cfg, &dev, reterr);
+
+	if (r != 0)
+		return r;
+	r = dev->driver->start(dev, reterr);
+	if (r != 0)
+		goto fail;
+	*ret_port = make_port(dp, want, dev);
+	if (*ret_port != NULL)
+		return 0;
+	dev->driver->stop(dev);
+	r = hg_error_set(reterr, -HG_ENOMEM, "out of memory for a port", NULL);
+fail:
+	dev->driver->close(dev, /* keep= */ false);
+	return r;
+}
+
+/* Opens what `want` names, unless the slot has it open already. is_same: the state in force names the
+ * same device. */
+static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wanted *want,
+		       bool is_same, struct hg_error *reterr)
+{
+	const struct hg_port_state *state = &dp->states[want->slot];
+	struct hg_opened *o = &c->opened[c->n_opened];
+	struct hg_error err = {0};
+	int r;
+
+	if (is_same && state->port != NULL && !state->has_gone)
+		return 0;
+	*o = (struct hg_opened){.slot = want->slot};
+	c->n_opened++;
+	if (is_same && state->has_gone) {
+		/* It is closed by this change and tried again by the next. */
+		snprintf(o->reason, sizeof(o->reason), "%s went away", want->device);
+		return 0;
+	}
+	r = open_device(dp, want, &o->port, &err);
+	if (r == 0)
+		return 0;
+	snprintf(o->reason, sizeof(o->reason), "%.120s", err.text);
+	if (r == -HG_ENOENT || c->is_retry)
+		return 0;
+	hg_error_at(&err, want->device);
+	if (reterr != NULL)
+		*reterr = err;
+	return r;
+}
+
+static int open_uplinks(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
+		const struct hg_desired_uplink *u = &c->desired->uplinks[i];
+		uint32_t old_idx = c->uplinks.old_idx[i];
+		const struct hg_desired_uplink *old =
+			old_idx == HG_SLOT_NONE ? NULL : &dp->desired.uplinks[old_idx];
+		const struct wanted want = {.device = u->device,
+					    .netns = u->netns,
+					    .mtu = u->mtu,
+					    .slot = c->uplinks.slots[i],
+					    .is_uplink = true};
+		bool is_same = old != NULL && strcmp(old->device, u->device) == 0 &&
+			       strcmp(old->netns, u->netns) == 0;
+		int r = open_wanted(dp, c, &want, is_same, reterr);
+
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int open_ports(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	for (uint32_t i = 0; i < c->desired->n_ports; i++) {
+		const struct hg_desired_port *p = &c->desired->ports[i];
+		uint32_t old_idx = c->ports.old_idx[i];
+		const struct hg_desired_port *old =
+			old_idx == HG_SLOT_NONE ? NULL : &dp->desired.ports[old_idx];
+		const struct wanted want = {.device = p->device,
+					    .netns = p->netns,
+					    .mac = p->has_mac ? p->mac : NULL,
+					    .mtu = p->mtu,
+					    .slot = c->ports.slots[i]};
+		bool is_same = old != NULL && strcmp(old->device, p->device) == 0 &&
+			       strcmp(old->netns, p->netns) == 0;
+		int r = open_wanted(dp, c, &want, is_same, reterr);
+
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int hg_build_open(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+{
+	int r;
+
+	c->opened = calloc((size_t)c->desired->n_uplinks + c->desired->n_ports + 1u,
+			   sizeof(*c->opened));
+	if (c->opened == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for ports", NULL);
+	r = open_uplinks(dp, c, reterr);
+	return r != 0 ? r : open_ports(dp, c, reterr);
+}
+
+void hg_build_close(struct hg_change *c)
+{
+	for (uint32_t i = 0; i < c->n_opened; i++) {
+		struct hg_port *port = c->opened[i].port;
+
+		if (port == NULL)
+			continue;
+		port->dev->driver->stop(port->dev);
+		port->dev->driver->close(port->dev, /* keep= */ false);
+		free(port);
+	}
+	free(c->opened);
+	c->opened = NULL;
+}
+
+/* Tells a device that it shares with the host whom it is to take frames for: the configured addresses of
+ * the ports whose tenants use this uplink. */
+static int set_macs_of(const struct hg_desired *d, const struct hg_slot_map *uplinks,
+		       struct hg_port *uplink, struct hg_error *reterr)
+{
+	uint8_t(*macs)[HG_MAC_BYTES] = calloc(d->n_ports + 1u, sizeof(*macs));
+	unsigned n = 0;
+	int r;
+
+	if (macs == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for addresses", NULL);
+	for (uint32_t i = 0; i < d->n_ports; i++) {
+		const struct hg_desired_port *p = &d->ports[i];
+		uint32_t tenant = d->instances[p->instance_idx].tenant_idx;
+
+		if (p->has_mac && uplinks->slots[d->tenants[tenant].uplink_idx] == uplink->slot)
+			memcpy(macs[n++], p->mac, HG_MAC_BYTES);
+	}
+	r = uplink->dev->driver->set_macs(uplink->dev, macs, n, reterr);
+	free(macs);
+	return r;
+}
+
+int hg_build_set_macs(const struct hg_desired *d, const struct hg_slot_map *uplinks,
+		      const struct hg_snapshot *s, struct hg_error *reterr)
+{
+	for (uint32_t i = 0; i < d->n_uplinks; i++) {
+		uint32_t slot = uplinks->slots[i];
+		struct hg_port *port = slot < s->n_port_slots ? s->ports[slot] : NULL;
+		int r = 0;
+
+		if (port != NULL && port->dev->driver->set_macs != NULL)
+			r = set_macs_of(d, uplinks, port, reterr);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

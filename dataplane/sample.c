@@ -1,0 +1,212 @@
+/* Counters on their way up: what the workers wrote, as the control lane asks for it. */
+#include "dataplane/buffers.h"
+#include "dataplane/counters.h"
+#include "dataplane/dp.h"
+
+#include <rte_mempool.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Longest that publishing may take; a worker that is held up longer publishes by the next time. */
+#define PUBLISH_WITHIN_NS (20 * HG_NS_PER_MS)
+
+void hg_counters_add(struct hg_retired *sum, const struct hg_flow *flow)
+{
+	sum->offered_bytes += HG_READ(flow->offered_bytes);
+	sum->offered_pkts += HG_READ(flow->offered_pkts);
+	sum->link_offered_bytes += HG_READ(flow->link_offered_bytes);
+	sum->sent_bytes += HG_READ(flow->sent_bytes);
+	sum->sent_pkts += HG_READ(flow->sent_pkts);
+	sum->link_bytes += HG_READ(flow->link_bytes);
+	sum->marked_pkts += HG_READ(flow->marked_pkts);
+	for (unsigned i = 0; i < HG_N_DROPS; i++)
+		sum->drops[i] += HG_READ(flow->drops[i]);
+	for (unsigned i = 0; i < HG_N_LIMITS; i++)
+		sum->held_ns[i] += HG_READ(flow->published.held_ns[i]);
+}
+
+void hg_counters_clear(struct hg_flow *flow)
+{
+	bool is_dirty = flow->is_dirty;
+	uint32_t next_dirty = flow->next_dirty;
+
+	memset(flow, 0, sizeof(*flow));
+	flow->is_dirty = is_dirty;
+	flow->next_dirty = next_dirty;
+}
+
+void hg_dp_publish(struct hg_dp *dp)
+{
+	hg_ns until_ns = hg_dp_clock_ns() + PUBLISH_WITHIN_NS;
+	struct timespec pause = {.tv_nsec = 50 * HG_NS_PER_US};
+
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
+		atomic_fetch_add(&dp->lane.workers[i]->publish_asked, 1u);
+		hg_worker_wake(dp->lane.workers[i]);
+	}
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
+		struct hg_worker *w = dp->lane.workers[i];
+
+		while (atomic_load(&w->publish_done) != atomic_load(&w->publish_asked) &&
+		       hg_dp_clock_ns() < until_ns)
+			(void)nanosleep(&pause, NULL);
+	}
+}
+
+static void set_sums(struct hg_dp_flow *ret, const struct hg_retired *sum)
+{
+	ret->offered_bytes = sum->offered_bytes;
+	ret->offered_pkts = sum->offered_pkts;
+	ret->link_offered_bytes = sum->link_offered_bytes;
+	ret->sent_bytes = sum->sent_bytes;
+	ret->sent_pkts = sum->sent_pkts;
+	ret->link_bytes = sum->link_bytes;
+	ret->marked_pkts = sum->marked_pkts;
+	memcpy(ret->drops, sum->drops, sizeof(ret->drops));
+	memcpy(ret->held_ns, sum->held_ns, sizeof(ret->held_ns));
+	ret->wait_ns = 0;
+	for (unsigned i = 0; i < HG_N_LIMITS; i++)
+		ret->wait_ns += ret->held_ns[i];
+}
+
+static void add_published(struct hg_dp_flow *ret, const struct hg_flow *flow)
+{
+	uint8_t held_by = HG_READ(flow->published.held_by);
+
+	ret->queued_bytes += HG_READ(flow->published.queued_bytes);
+	ret->link_queued_bytes += HG_READ(flow->published.link_queued_bytes);
+	ret->is_active |= HG_READ(flow->published.is_active);
+	if (held_by != HG_LIMIT_NONE)
+		ret->held_by = (enum hg_limit)held_by;
+}
+
+void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir dir,
+			   struct hg_dp_flow *ret)
+{
+	const struct hg_flow *flow =
+		&dp->lane.flows[dp->instances.slots[instance_idx] * HG_N_DIRS + dir];
+	struct hg_retired sum = {0};
+
+	*ret = (struct hg_dp_flow){.at_ns = hg_dp_clock_ns()};
+	hg_counters_add(&sum, flow);
+	set_sums(ret, &sum);
+	add_published(ret, flow);
+	for (unsigned i = 0; i < HG_HISTOGRAM_BUCKETS; i++)
+		ret->wait.counts[i] = HG_READ(flow->wait.counts[i]);
+}
+
+void hg_dp_sample_tenant(struct hg_dp *dp, uint32_t tenant_idx, enum hg_dir dir,
+			 struct hg_dp_flow *ret)
+{
+	struct hg_retired sum = dp->retired[dp->tenants.slots[tenant_idx] * HG_N_DIRS + dir];
+
+	*ret = (struct hg_dp_flow){.at_ns = hg_dp_clock_ns()};
+	for (uint32_t at = dp->first_of_tenant[tenant_idx];
+	     at < dp->first_of_tenant[tenant_idx + 1u]; at++) {
+		uint32_t slot = dp->instances.slots[dp->by_tenant[at]];
+		const struct hg_flow *flow = &dp->lane.flows[slot * HG_N_DIRS + dir];
+
+		hg_counters_add(&sum, flow);
+		add_published(ret, flow);
+	}
+	set_sums(ret, &sum);
+}
+
+static enum hg_port_link link_of(const struct hg_port_state *state, char *ret_reason, size_t size,
+				 struct hg_dev_state *ret_dev, struct hg_dev_stats *ret_stats)
+{
+	*ret_dev = (struct hg_dev_state){0};
+	*ret_stats = (struct hg_dev_stats){0};
+	if (state->port == NULL) {
+		snprintf(ret_reason, size, "%s", state->reason);
+		return HG_PORT_MISSING;
+	}
+	state->port->dev->driver->sample(state->port->dev, ret_dev, ret_stats);
+	snprintf(ret_reason, size, "%s", ret_dev->reason);
+	if (ret_dev->link == HG_DEV_GONE)
+		return HG_PORT_MISSING;
+	return ret_dev->link == HG_DEV_UP ? HG_PORT_UP : HG_PORT_DOWN;
+}
+
+static void add_drops(uint64_t *drops, const struct hg_dev_stats *stats,
+		      const struct hg_port_state *state)
+{
+	for (unsigned i = 0; i < HG_N_DROPS; i++) {
+		drops[i] = stats->drops[i];
+		if (state->port != NULL)
+			drops[i] += HG_READ(state->port->drops[i]);
+	}
+}
+
+void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sample *ret)
+{
+	const struct hg_port_state *state = &dp->states[dp->ports.slots[port_idx]];
+	struct hg_dev_state dev;
+	struct hg_dev_stats stats;
+
+	*ret = (struct hg_dp_port_sample){0};
+	ret->link = link_of(state, ret->reason, sizeof(ret->reason), &dev, &stats);
+	ret->rx_pkts = stats.rx_pkts;
+	ret->rx_bytes = stats.rx_bytes;
+	ret->tx_pkts = stats.tx_pkts;
+	ret->tx_bytes = stats.tx_bytes;
+	add_drops(ret->drops, &stats, state);
+}
+
+/* What instances have waiting for the uplink. */
+static uint64_t queued_for(const struct hg_dp *dp, uint32_t uplink_idx)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < dp->desired.n_instances; i++) {
+		uint32_t tenant = dp->desired.instances[i].tenant_idx;
+		const struct hg_flow *flow =
+			&dp->lane.flows[dp->instances.slots[i] * HG_N_DIRS + HG_OUT];
+
+		if (dp->desired.tenants[tenant].uplink_idx == uplink_idx)
+			bytes += HG_READ(flow->published.link_queued_bytes);
+	}
+	return bytes;
+}
+
+void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_uplink_sample *ret)
+{
+	const struct hg_port_state *state = &dp->states[dp->uplinks.slots[uplink_idx]];
+	struct hg_dev_state dev;
+	struct hg_dev_stats stats;
+
+	*ret = (struct hg_dp_uplink_sample){0};
+	ret->link = link_of(state, ret->reason, sizeof(ret->reason), &dev, &stats);
+	ret->tx_pkts = stats.tx_pkts;
+	ret->rx_pkts = stats.rx_pkts;
+	ret->card_pkts = dev.ring_used_pkts;
+	ret->card_ring_pkts = dev.ring_size_pkts;
+	ret->card_bytes = dev.ring_used_bytes;
+	ret->queued_bytes = queued_for(dp, uplink_idx);
+	if (state->port != NULL) {
+		ret->tx_wire_bytes = HG_READ(state->port->tx_wire_bytes);
+		ret->rx_wire_bytes = HG_READ(state->port->rx_wire_bytes);
+	}
+	add_drops(ret->drops, &stats, state);
+}
+
+void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret)
+{
+	*ret = (struct hg_dp_host_sample){
+		.at_ns = hg_dp_clock_ns(),
+		.generation = dp->snapshot->generation,
+		.free_buffers = hg_buffers_free(dp->lane.pool),
+		.n_buffers = hg_buffers_size(dp->lane.pool),
+	};
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
+		const struct hg_worker *w = dp->lane.workers[i];
+
+		ret->turns += HG_READ(w->turns);
+		ret->busy_ns += HG_READ(w->busy_ns);
+		ret->sleeps += HG_READ(w->sleeps);
+		for (unsigned j = 0; j < HG_N_DROPS; j++)
+			ret->drops[j] += HG_READ(w->drops[j]);
+	}
+}
