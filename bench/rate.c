@@ -8,6 +8,7 @@
  */
 #include "bench/figures.h"
 #include "core/bucket.h"
+#include "core/sched.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -29,30 +30,38 @@
 
 struct path {
 	const char *name;
-	/* A sender with nothing left of its burst at START_NS. */
-	void (*begin)(uint64_t bytes_per_s);
-	/* Sends a packet of n bytes as soon as it may, and returns when that was. */
-	hg_ns (*send)(uint32_t n, hg_ns now_ns);
+	/* A sender that has `first_bytes` ready to send, from START_NS on. */
+	void (*begin)(uint64_t bytes_per_s, uint32_t first_bytes);
+	/* Sends what is ready as soon as it may, with next_bytes ready behind it. Returns when that was, not
+	 * before now_ns. */
+	hg_ns (*send)(uint32_t next_bytes, hg_ns now_ns);
 	void (*end)(void);
 };
 
-static struct hg_bucket bucket;
-
-static void bucket_begin(uint64_t bytes_per_s)
+static void give_up(const char *why)
 {
-	hg_bucket_init(&bucket, bytes_per_s, BURST_BYTES, 0, HG_NEVER, START_NS);
+	fprintf(stderr, "rate: %s\n", why);
+	exit(1);
 }
 
-static hg_ns bucket_send(uint32_t n, hg_ns now_ns)
+static struct hg_bucket bucket;
+static uint32_t bucket_ready_bytes;
+
+static void bucket_begin(uint64_t bytes_per_s, uint32_t first_bytes)
 {
-	hg_ns at_ns = hg_bucket_next_at(&bucket, n, now_ns);
+	hg_bucket_init(&bucket, bytes_per_s, BURST_BYTES, 0, HG_NEVER, START_NS);
+	bucket_ready_bytes = first_bytes;
+}
+
+static hg_ns bucket_send(uint32_t next_bytes, hg_ns now_ns)
+{
+	hg_ns at_ns = hg_bucket_next_at(&bucket, bucket_ready_bytes, now_ns);
 
 	if (at_ns < now_ns)
 		at_ns = now_ns;
-	if (!hg_bucket_take(&bucket, n, at_ns)) {
-		fprintf(stderr, "rate: the bucket did not pass a packet at next_at\n");
-		exit(1);
-	}
+	if (!hg_bucket_take(&bucket, bucket_ready_bytes, at_ns))
+		give_up("the bucket did not pass a packet at next_at");
+	bucket_ready_bytes = next_bytes;
 	return at_ns;
 }
 
@@ -60,8 +69,85 @@ static void bucket_end(void)
 {
 }
 
+/* One instance with a maximum, alone on a link without a pace of its own. Packets are never looked into, so
+ * places in `packets` stand for them. */
+static struct hg_sched *sched;
+static void *sched_memory, *caps_memory;
+static _Alignas(64) unsigned char packets[2][64];
+static unsigned next_packet;
+
+static void *zeroed(size_t size)
+{
+	size_t whole = (size + 63u) & ~(size_t)63u;
+	void *memory = aligned_alloc(64, whole);
+
+	if (memory == NULL)
+		give_up("no memory");
+	return memset(memory, 0, whole);
+}
+
+static void sched_push(uint32_t n)
+{
+	const struct hg_sched_item item = {
+		.pkt = packets[next_packet++ % 2u],
+		.wire_bytes = n & HG_WIRE_MAX_BYTES,
+		.parts = (n / FRAME_WIRE_BYTES + 1u) & 0xfffu,
+	};
+
+	if (hg_sched_push(sched, &item, 1, START_NS) != 1)
+		give_up("the scheduler did not take a packet");
+}
+
+static void sched_begin(uint64_t bytes_per_s, uint32_t first_bytes)
+{
+	struct hg_sched_cfg cfg = {
+		.max_tenants = 1, .max_instances = 1, .max_queued_pkts = 64, .pkt_base = packets};
+	struct hg_contract contract;
+	struct hg_policy *policy = &contract.dir[HG_OUT];
+	struct hg_error err = {0};
+
+	hg_contract_init(&contract);
+	caps_memory = zeroed(hg_caps_size(1, 1));
+	cfg.caps = hg_caps_init(caps_memory, 1, 1);
+	hg_caps_set_tenant(cfg.caps, 0, policy, START_NS);
+	policy->max_bytes_per_s = bytes_per_s;
+	policy->burst_bytes = BURST_BYTES;
+	policy->reserve_bytes = 0;
+	hg_caps_set_instance(cfg.caps, 0, policy, START_NS);
+	sched_memory = zeroed(hg_sched_size(&cfg));
+	if (hg_sched_init(sched_memory, &cfg, START_NS, &sched, &err) < 0 ||
+	    hg_sched_set_tenant(sched, 0, policy, START_NS, &err) < 0 ||
+	    hg_sched_set_instance(sched, 0, 0, policy, START_NS, &err) < 0)
+		give_up(err.text);
+	sched_push(first_bytes);
+}
+
+static hg_ns sched_send(uint32_t next_bytes, hg_ns now_ns)
+{
+	struct hg_sched_item item;
+
+	sched_push(next_bytes);
+	for (;;) {
+		hg_ns at_ns = hg_sched_next_at(sched, now_ns);
+
+		if (at_ns > now_ns)
+			now_ns = at_ns;
+		if (at_ns == HG_NEVER)
+			give_up("the scheduler knows of no time for what it holds");
+		if (hg_sched_pop(sched, &item, 1, UINT32_MAX, now_ns) == 1)
+			return now_ns;
+	}
+}
+
+static void sched_end(void)
+{
+	free(sched_memory);
+	free(caps_memory);
+}
+
 static const struct path paths[] = {
 	{"bucket", bucket_begin, bucket_send, bucket_end},
+	{"sched", sched_begin, sched_send, sched_end},
 };
 
 /* ---- measuring ---------------------------------------------------------------------------------- */
@@ -73,8 +159,7 @@ struct result {
 
 struct span {
 	uint64_t bytes_per_s;
-	uint32_t largest_bytes;
-	hg_ns from_ns, window_from_ns, last_ns;
+	hg_ns from_ns, window_from_ns; /* 0: not begun */
 	uint64_t window_bytes;
 	double total_bytes; /* exact up to 2^53 */
 	double worst_bytes;
@@ -98,30 +183,32 @@ static void close_windows(struct span *span, hg_ns now_ns)
 static struct result run(const struct path *path, uint64_t bytes_per_s, uint32_t least_bytes,
 			 uint32_t largest_bytes, hg_ns for_ns)
 {
-	struct span span = {.bytes_per_s = bytes_per_s, .largest_bytes = largest_bytes};
-	uint32_t random = 1;
+	struct span span = {.bytes_per_s = bytes_per_s};
+	uint32_t random = 1, ready_bytes = largest_bytes, sent_bytes;
 	struct result result;
-	hg_ns now_ns;
+	hg_ns now_ns = START_NS;
 	double due;
 
-	path->begin(bytes_per_s);
-	/* Whatever stood in the bucket at the start is gone after this. */
-	for (now_ns = START_NS; now_ns <= START_NS + WINDOW_NS;)
-		now_ns = path->send(largest_bytes, now_ns);
-	span.from_ns = span.window_from_ns = span.last_ns = now_ns;
-	while (now_ns < span.from_ns + for_ns) {
-		uint32_t n;
-
+	path->begin(bytes_per_s, ready_bytes);
+	for (;;) {
+		sent_bytes = ready_bytes;
 		random = random * 1664525u + 1013904223u;
-		n = least_bytes + (random >> 8) % (largest_bytes - least_bytes + 1u);
-		now_ns = path->send(n, now_ns);
+		ready_bytes = least_bytes + (random >> 8) % (largest_bytes - least_bytes + 1u);
+		now_ns = path->send(ready_bytes, now_ns);
+		if (span.from_ns == 0) {
+			/* Whatever stood in the bucket at the start is gone after a window. */
+			if (now_ns > START_NS + WINDOW_NS)
+				span.from_ns = span.window_from_ns = now_ns;
+			continue;
+		}
 		close_windows(&span, now_ns);
-		span.window_bytes += n;
-		span.total_bytes += n;
-		span.last_ns = now_ns;
+		span.window_bytes += sent_bytes;
+		span.total_bytes += sent_bytes;
+		if (now_ns >= span.from_ns + for_ns)
+			break;
 	}
 	path->end();
-	due = (double)bytes_per_s * (double)(span.last_ns - span.from_ns) / 1e9;
+	due = (double)bytes_per_s * (double)(now_ns - span.from_ns) / 1e9;
 	result.worst_window_packets = span.worst_bytes / largest_bytes;
 	result.long_run_ppm = fabs(span.total_bytes - due) / due * 1e6;
 	return result;
