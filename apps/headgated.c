@@ -380,8 +380,7 @@ static int set_up_loop(struct daemon *d)
 	    (rc = sd_event_add_signal(d->loop, NULL, SIGTERM, on_end, d)) < 0 ||
 	    (rc = sd_event_add_signal(d->loop, NULL, SIGINT, on_end, d)) < 0 ||
 	    (rc = sd_event_add_signal(d->loop, NULL, SIGHUP, on_reload, d)) < 0 ||
-	    (rc = sd_event_add_io(d->loop, NULL, hg_http_fd(d->http), EPOLLIN, on_http,
-				  d)) < 0 ||
+	    (rc = sd_event_add_io(d->loop, NULL, hg_http_fd(d->http), EPOLLIN, on_http, d)) < 0 ||
 	    (rc = sd_event_add_time(d->loop, &d->tick_timer, CLOCK_MONOTONIC, far, 1, on_tick, d)) <
 		    0 ||
 	    (rc = sd_event_add_time(d->loop, &d->http_timer, CLOCK_MONOTONIC, far, 1, on_http_timer,
