@@ -15,7 +15,10 @@
 #ifndef HG_DRIVERS_NETNS_H
 #define HG_DRIVERS_NETNS_H
 
+#include "core/desired.h"
 #include "core/error.h"
+
+#include <stdbool.h>
 
 struct hg_netns {
 	int back_fd; /* -1: entered nothing */
@@ -24,6 +27,21 @@ struct hg_netns {
 HG_MUST_CHECK int hg_netns_enter(const char *netns, struct hg_netns *ret_netns,
 				 struct hg_error *reterr);
 void hg_netns_leave(struct hg_netns *netns);
+
+/* A descriptor of the namespace, to be closed with close(); it keeps the namespace alive. */
+HG_MUST_CHECK int hg_netns_open(const char *netns, struct hg_error *reterr);
+
+/* Which namespace a name meant, without keeping it alive. A socket opened in a namespace does keep it, so
+ * its interfaces do not vanish when its container dies; that its name is gone is then the only sign. */
+struct hg_netns_id {
+	char name[HG_NAME_BYTES * 2]; /* "": here, which is always there */
+	uint64_t dev, ino;
+};
+
+HG_MUST_CHECK int hg_netns_watch(const char *netns, struct hg_netns_id *ret_id,
+				 struct hg_error *reterr);
+/* Whether the name still means the same namespace. One system call. Any thread. */
+bool hg_netns_is_there(const struct hg_netns_id *id);
 
 /* The closed list's code for an errno, with a sentence: "WHAT: Permission denied". */
 HG_MUST_CHECK int hg_errno_refuse(struct hg_error *reterr, int errnum, const char *what,

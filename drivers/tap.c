@@ -37,9 +37,10 @@ struct tap {
 	bool is_ours; /* made by headgate, now or by one before us */
 	char name[IFNAMSIZ];
 
-	/* Of sample(), under the lock. */
+	/* Of sample(). */
+	int nsid;
+	struct hg_netns_id netns; /* watched if the descriptor keeps it alive, else empty */
 	pthread_mutex_t lock;
-	int link_fd;
 	uint64_t seen_rx_pkts; /* when rx_dropped was read last */
 };
 
@@ -50,7 +51,9 @@ static int tap_check(const char *device, struct hg_error *reterr)
 	return hg_dev_text_check_interface(device, reterr);
 }
 
-static int attach(struct tap *tap, struct hg_error *reterr)
+/* Attaches a descriptor of the namespace that the thread is in to the interface of that name, which may
+ * be a pattern for a new one; writes the name it got. */
+static int attach(struct tap *tap, char *name, struct hg_error *reterr)
 {
 	struct ifreq request = {0};
 	int size = HG_VNET_BYTES;
@@ -59,21 +62,53 @@ static int attach(struct tap *tap, struct hg_error *reterr)
 	if (tap->fd < 0)
 		return hg_errno_refuse(reterr, errno == ENOENT ? EOPNOTSUPP : errno, "cannot open",
 				       "/dev/net/tun");
-	memcpy(request.ifr_name, tap->name, IFNAMSIZ);
+	memcpy(request.ifr_name, name, IFNAMSIZ);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
 	if (ioctl(tap->fd, TUNSETIFF, &request) < 0) {
 		if (errno == EBUSY)
-			return hg_error_set(reterr, -HG_EBUSY, "the TAP ", tap->name,
+			return hg_error_set(reterr, -HG_EBUSY, "the TAP ", name,
 					    " is in use by another process", NULL);
 		if (errno == EINVAL)
-			return hg_error_set(reterr, -HG_EINVAL, "the interface ", tap->name,
+			return hg_error_set(reterr, -HG_EINVAL, "the interface ", name,
 					    " exists and is not a TAP with one queue", NULL);
-		return hg_errno_refuse(reterr, errno, "cannot attach to the TAP", tap->name);
+		return hg_errno_refuse(reterr, errno, "cannot attach to the TAP", name);
 	}
+	memcpy(name, request.ifr_name, IFNAMSIZ);
 	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0)
-		return hg_errno_refuse(reterr, errno, "cannot set the header of the TAP",
-				       tap->name);
+		return hg_errno_refuse(reterr, errno, "cannot set the header of the TAP", name);
 	return 0;
+}
+
+/* Only from inside its namespace can an interface be attached to. The descriptor then keeps the namespace
+ * alive, and sample() watches for its end. */
+static int adopt(struct tap *tap, const char *netns, struct hg_error *reterr)
+{
+	struct hg_netns inside;
+	int r = hg_netns_watch(netns, &tap->netns, reterr);
+
+	if (r == 0)
+		r = hg_netns_enter(netns, &inside, reterr);
+	if (r < 0)
+		return r;
+	r = attach(tap, tap->name, reterr);
+	hg_netns_leave(&inside);
+	return r;
+}
+
+/* Made here and then moved, so that the descriptor does not belong to the other namespace: when that
+ * ends, the interface ends with it, and the descriptor says so. */
+static int make(struct tap *tap, const char *netns, struct hg_error *reterr)
+{
+	char name[IFNAMSIZ] = "hgtap%d";
+	struct hg_link_change move = {.netns = netns, .name = tap->name};
+	int r;
+
+	if (tap->nsid == HG_LINK_HERE)
+		return attach(tap, tap->name, reterr);
+	r = attach(tap, name, reterr);
+	if (r < 0)
+		return r;
+	return hg_link_set(name, &move, reterr);
 }
 
 static int set_offloads(struct tap *tap, struct hg_error *reterr)
@@ -100,27 +135,33 @@ static int set_up_link(struct tap *tap, const struct hg_dev_cfg *cfg, const stru
 		.alias = tap->is_ours && link->alias[0] == '\0' ? HG_TAP_ALIAS : NULL,
 		.want_up = !link->is_up,
 	};
+	struct hg_netns inside;
+	int r;
 
 	if (change.mac == NULL && change.mtu == 0 && change.alias == NULL && !change.want_up)
 		return 0;
-	return hg_link_set(tap->link_fd, tap->name, &change, reterr);
+	r = hg_netns_enter(cfg->netns, &inside, reterr);
+	if (r < 0)
+		return r;
+	r = hg_link_set(tap->name, &change, reterr);
+	hg_netns_leave(&inside);
+	return r;
 }
 
-/* Runs in the interface's namespace. */
-static int open_here(struct tap *tap, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
+static int acquire(struct tap *tap, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
-	bool is_new = if_nametoindex(tap->name) == 0;
 	struct hg_link link;
-	int r;
+	bool is_new;
+	int r = hg_link_nsid(cfg->netns, &tap->nsid, reterr);
 
-	tap->link_fd = hg_link_open(reterr);
-	if (tap->link_fd < 0)
-		return tap->link_fd;
-	r = attach(tap, reterr);
+	if (r < 0)
+		return r;
+	is_new = hg_link_get(tap->nsid, tap->name, &link, NULL) == -HG_ENOENT;
+	r = is_new ? make(tap, cfg->netns, reterr) : adopt(tap, cfg->netns, reterr);
 	if (r == 0)
 		r = set_offloads(tap, reterr);
 	if (r == 0)
-		r = hg_link_get(tap->link_fd, tap->name, &link, reterr);
+		r = hg_link_get(tap->nsid, tap->name, &link, reterr);
 	if (r < 0)
 		return r;
 	tap->is_ours = is_new || strcmp(link.alias, HG_TAP_ALIAS) == 0;
@@ -138,8 +179,6 @@ static void destroy(struct tap *tap)
 {
 	if (tap->fd >= 0)
 		close(tap->fd);
-	if (tap->link_fd >= 0)
-		close(tap->link_fd);
 	hg_scratch_release(tap->scratches);
 	pthread_mutex_destroy(&tap->lock);
 	free(tap);
@@ -147,7 +186,6 @@ static void destroy(struct tap *tap)
 
 static int tap_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struct hg_error *reterr)
 {
-	struct hg_netns netns;
 	struct hg_dev_text text;
 	struct tap *tap;
 	int r = tap_check(cfg->device, reterr);
@@ -162,16 +200,11 @@ static int tap_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struc
 	pthread_mutex_init(&tap->lock, NULL);
 	tap->dev.driver = &hg_driver_tap;
 	tap->fd = -1;
-	tap->link_fd = -1;
 	tap->pool = cfg->pool;
 	tap->scratches = hg_scratch_acquire(cfg->pool);
 	strncpy(tap->name, text.name, IFNAMSIZ - 1u);
 	r = tap->scratches == NULL ? hg_error_set(reterr, -HG_ENOMEM, "no memory for a TAP", NULL)
-				   : hg_netns_enter(cfg->netns, &netns, reterr);
-	if (r == 0) {
-		r = open_here(tap, cfg, reterr);
-		hg_netns_leave(&netns);
-	}
+				   : acquire(tap, cfg, reterr);
 	if (r < 0) {
 		destroy(tap);
 		return r;
@@ -275,22 +308,6 @@ static unsigned tap_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_
 	return n_got;
 }
 
-/* Returns 0, or the errno. */
-static int transmit(struct tap *tap, const struct hg_pkt *pkt)
-{
-	struct iovec iov[1 + HG_PKT_CHAIN_MAX];
-	struct virtio_net_hdr_mrg_rxbuf header;
-	unsigned n = 1;
-
-	hg_vnet_encode(pkt, &header);
-	iov[0] = (struct iovec){&header, HG_VNET_BYTES};
-	for (; pkt != NULL && n < 1 + HG_PKT_CHAIN_MAX; pkt = pkt->next)
-		iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
-	if (HG_UNLIKELY(pkt != NULL))
-		return EMSGSIZE;
-	return writev(tap->fd, iov, (int)n) < 0 ? errno : 0;
-}
-
 /* What became of a frame that the kernel refused; false: it stays the caller's. */
 static bool refused(struct tap *tap, int errnum)
 {
@@ -329,7 +346,7 @@ static unsigned tap_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_
 	if (HG_UNLIKELY(hg_counts_why_gone(&tap->counts) != NULL))
 		return 0;
 	for (; n_taken < n; n_taken++) {
-		int errnum = transmit(tap, pkts[n_taken]);
+		int errnum = hg_vnet_write(tap->fd, pkts[n_taken]);
 
 		if (HG_LIKELY(errnum == 0)) {
 			n_sent++;
@@ -362,8 +379,7 @@ static void read_dropped(struct tap *tap)
 
 	if (pthread_mutex_trylock(&tap->lock) != 0)
 		return;
-	if (rx_pkts != tap->seen_rx_pkts &&
-	    hg_link_get(tap->link_fd, tap->name, &link, NULL) == 0) {
+	if (rx_pkts != tap->seen_rx_pkts && hg_link_get(tap->nsid, tap->name, &link, NULL) == 0) {
 		tap->seen_rx_pkts = rx_pkts;
 		atomic_store_explicit(&tap->counts.rx_dropped, link.tx_dropped,
 				      memory_order_relaxed);
@@ -378,6 +394,10 @@ static void tap_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 	struct tap *tap = (struct tap *)(uintptr_t)dev;
 	const char *why = hg_counts_why_gone(&tap->counts);
 
+	if (why == NULL && !hg_netns_is_there(&tap->netns)) {
+		why = "the network namespace was deleted";
+		vanish(tap, why);
+	}
 	*ret_state = (struct hg_dev_state){
 		.link = HG_DEV_UP,
 		.caps = dev->caps,

@@ -1,6 +1,8 @@
 #include "drivers/vnet.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /* Newer than Debian 12's headers: UDP segmentation, virtio 1.2. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -83,4 +85,20 @@ void hg_vnet_encode(const struct hg_pkt *pkt, struct virtio_net_hdr_mrg_rxbuf *r
 		header->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 	header->gso_size = pkt->gso_bytes;
 	header->hdr_len = header_bytes(pkt);
+}
+
+int hg_vnet_write(int fd, const struct hg_pkt *pkt)
+{
+	/* One buffer more than a frame needs, for tags that were put in front. */
+	struct iovec iov[2 + HG_PKT_CHAIN_MAX];
+	struct virtio_net_hdr_mrg_rxbuf header;
+	unsigned n = 1;
+
+	hg_vnet_encode(pkt, &header);
+	iov[0] = (struct iovec){&header, HG_VNET_BYTES};
+	for (; pkt != NULL && n < 2 + HG_PKT_CHAIN_MAX; pkt = pkt->next)
+		iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
+	if (pkt != NULL)
+		return EMSGSIZE;
+	return writev(fd, iov, (int)n) < 0 ? errno : 0;
 }

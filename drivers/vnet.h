@@ -6,7 +6,8 @@
  *            are pure; decode(encode(p)) = p for every packet that decode accepts.
  * Promise    decode accepts nothing that reaches past the frame: the checksum's place lies in it, in its
  *            first HG_PKT_HEADERS_BYTES, and a segment has a payload size and a checksum to do.
- * Memory     none. Threads: any. Cost: a dozen instructions. Errors: decode returns false.
+ * Memory     none. Threads: any. Cost: a dozen instructions; write one system call.
+ * Errors     decode returns false, write an errno.
  * Used by    drivers/tap.c, drivers/packet.c.
  */
 #ifndef HG_DRIVERS_VNET_H
@@ -24,5 +25,8 @@
 bool hg_vnet_decode(const struct virtio_net_hdr_mrg_rxbuf *header, struct hg_pkt *pkt);
 
 void hg_vnet_encode(const struct hg_pkt *pkt, struct virtio_net_hdr_mrg_rxbuf *ret_header);
+
+/* Writes a whole packet with its header in one system call. Returns 0, or the errno. */
+int hg_vnet_write(int fd, const struct hg_pkt *pkt);
 
 #endif
