@@ -1,6 +1,7 @@
 #include "drivers/registry.h"
 
 #include "drivers/dummy.h"
+#include "drivers/packet.h"
 #include "drivers/simnic.h"
 #include "drivers/tap.h"
 #include "drivers/text.h"
@@ -8,10 +9,7 @@
 #include <string.h>
 
 const struct hg_driver *const hg_drivers[] = {
-	&hg_driver_tap,
-	&hg_driver_simnic,
-	&hg_driver_dummy,
-	NULL,
+	&hg_driver_tap, &hg_driver_packet, &hg_driver_simnic, &hg_driver_dummy, NULL,
 };
 
 #define N_DRIVERS (sizeof(hg_drivers) / sizeof(hg_drivers[0]) - 1u)

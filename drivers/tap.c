@@ -346,7 +346,7 @@ static unsigned tap_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_
 	if (HG_UNLIKELY(hg_counts_why_gone(&tap->counts) != NULL))
 		return 0;
 	for (; n_taken < n; n_taken++) {
-		int errnum = hg_vnet_write(tap->fd, pkts[n_taken]);
+		int errnum = hg_vnet_write(tap->fd, HG_VNET_BYTES, pkts[n_taken]);
 
 		if (HG_LIKELY(errnum == 0)) {
 			n_sent++;

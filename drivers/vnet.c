@@ -87,7 +87,7 @@ void hg_vnet_encode(const struct hg_pkt *pkt, struct virtio_net_hdr_mrg_rxbuf *r
 	header->hdr_len = header_bytes(pkt);
 }
 
-int hg_vnet_write(int fd, const struct hg_pkt *pkt)
+int hg_vnet_write(int fd, size_t n_header, const struct hg_pkt *pkt)
 {
 	/* One buffer more than a frame needs, for tags that were put in front. */
 	struct iovec iov[2 + HG_PKT_CHAIN_MAX];
@@ -95,7 +95,7 @@ int hg_vnet_write(int fd, const struct hg_pkt *pkt)
 	unsigned n = 1;
 
 	hg_vnet_encode(pkt, &header);
-	iov[0] = (struct iovec){&header, HG_VNET_BYTES};
+	iov[0] = (struct iovec){&header, n_header};
 	for (; pkt != NULL && n < 2 + HG_PKT_CHAIN_MAX; pkt = pkt->next)
 		iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
 	if (pkt != NULL)
