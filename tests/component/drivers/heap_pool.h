@@ -5,8 +5,8 @@
  * Promise    n_out = got - put. More than max_out are not given.
  * Threads    Any: tests have a worker and a far side.
  */
-#ifndef HG_TESTS_COMPONENT_HEAP_POOL_H
-#define HG_TESTS_COMPONENT_HEAP_POOL_H
+#ifndef HG_TESTS_COMPONENT_DRIVERS_HEAP_POOL_H
+#define HG_TESTS_COMPONENT_DRIVERS_HEAP_POOL_H
 
 #include "vswitch/pkt.h"
 

@@ -1,4 +1,4 @@
-#include "tests/component/world.h"
+#include "tests/component/drivers/world.h"
 
 #include "drivers/dummy.h"
 
@@ -82,13 +82,14 @@ bool world_run_in(int netns_fd, const char *command)
 int world_open_socket(int netns_fd, const char *interface)
 {
 	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-	int fd, yes = 1;
+	int fd, yes = 1, room = 4 << 20;
 
 	enter(netns_fd);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	at.sll_ifindex = (int)if_nametoindex(interface);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
-	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) < 0)
+	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
 		die("packet socket of the far side");
 	enter(home_fd);
 	return fd;
@@ -165,8 +166,7 @@ struct hg_dev *world_begin(struct world *world)
 	struct hg_error err = {0};
 
 	if (world_open(world, &dev, &err) < 0 || dev->driver->start(dev, &err) < 0 ||
-	    (world->wants_macs &&
-	     dev->driver->set_macs(dev, &world_near_mac, 1, &err) < 0)) {
+	    (world->wants_macs && dev->driver->set_macs(dev, &world_near_mac, 1, &err) < 0)) {
 		fprintf(stderr, "%s: %s\n", world->device, err.text);
 		exit(1);
 	}
@@ -352,18 +352,17 @@ static void veth_tear_down(struct world *world)
 	guest_tear_down(world);
 }
 
-#define MEMORY                                                                            \
-	.build = dummy_build, .tear_down = dummy_tear_down, .meet = dummy_meet,           \
-	.far_send = dummy_far_send, .far_recv = dummy_far_recv, .vanish = dummy_vanish,   \
+#define MEMORY                                                                                     \
+	.is_memory = true, .build = dummy_build, .tear_down = dummy_tear_down, .meet = dummy_meet, \
+	.far_send = dummy_far_send, .far_recv = dummy_far_recv, .vanish = dummy_vanish,            \
 	.come_back = dummy_come_back
-#define KERNEL                                                                            \
-	.meet = guest_meet, .far_send = guest_far_send, .far_recv = guest_far_recv,       \
+#define KERNEL                                                                      \
+	.meet = guest_meet, .far_send = guest_far_send, .far_recv = guest_far_recv, \
 	.vanish = guest_vanish
-#define TAP                                                                               \
-	KERNEL, .build = guest_build, .tear_down = guest_tear_down,                       \
-		.come_back = tap_come_back, .is_in_guest = true, .makes_itself = true
-#define VETH                                                                              \
-	KERNEL, .build = veth_build, .tear_down = veth_tear_down, .come_back = veth_come_back
+#define TAP                                                                                     \
+	KERNEL, .build = guest_build, .tear_down = guest_tear_down, .come_back = tap_come_back, \
+		.is_in_guest = true, .makes_itself = true
+#define VETH KERNEL, .build = veth_build, .tear_down = veth_tear_down, .come_back = veth_come_back
 
 static struct world world_dummy = {.name = "dummy", .device = "dummy:far", MEMORY};
 static struct world world_simnic = {
@@ -373,5 +372,5 @@ static struct world world_simnic_tap = {
 	.name = "simnic_tap", .device = "simnic(rate=1Gbit)+tap:far0", TAP};
 static struct world world_packet = {.name = "packet", .device = "packet:near0", VETH};
 
-struct world *const worlds[] = {&world_dummy,  &world_simnic, &world_tap, &world_simnic_tap,
-				&world_packet, NULL};
+struct world *const worlds[] = {&world_dummy,      &world_simnic, &world_tap,
+				&world_simnic_tap, &world_packet, NULL};

@@ -7,11 +7,11 @@
  * Promise    far_recv and world_rx wait for an event, for 2 s at most.
  * Threads    one.
  */
-#ifndef HG_TESTS_COMPONENT_WORLD_H
-#define HG_TESTS_COMPONENT_WORLD_H
+#ifndef HG_TESTS_COMPONENT_DRIVERS_WORLD_H
+#define HG_TESTS_COMPONENT_DRIVERS_WORLD_H
 
 #include "drivers/driver.h"
-#include "tests/component/heap_pool.h"
+#include "tests/component/drivers/heap_pool.h"
 
 #define WORLD_FRAME_MAX 1514u
 /* IEEE's "local experimental": no kernel answers it, none sends it. */
@@ -22,6 +22,7 @@ struct world {
 	const char *device; /* the text */
 	bool is_in_guest; /* cfg->netns is the guest's */
 	bool makes_itself; /* open makes what is not there */
+	bool is_memory;
 	bool wants_macs;
 	/* Builds the far side; NULL, or why it is not possible here. */
 	const char *(*build)(struct world *world);
