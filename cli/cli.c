@@ -1,0 +1,301 @@
+#include "cli/cli.h"
+
+#include "api/nearest.h"
+#include "cli/commands.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/headgate/headgated.sock"
+
+/* Arguments that stand for nouns, verbs and names: two more than words. */
+#define PLAIN_MAX (HG_CLI_WORDS_MAX + 2u)
+
+struct arguments {
+	int argc, at;
+	char **argv;
+	const char *plain[PLAIN_MAX];
+	unsigned n_plain;
+	const struct hg_command *command; /* NULL: not known yet */
+	unsigned n_fields;
+	struct hg_cli_field fields[HG_FIELDS_MAX];
+};
+
+const char *hg_cli_option(const struct hg_cli *cli, const char *name)
+{
+	for (unsigned i = 0; i < cli->n_options; i++) {
+		if (strcmp(cli->options[i].name, name) == 0)
+			return cli->options[i].value == NULL ? "" : cli->options[i].value;
+	}
+	return NULL;
+}
+
+/* ---- help --------------------------------------------------------------------------------------- */
+
+static void command_line(FILE *out, const struct hg_command *c)
+{
+	char head[64];
+
+	snprintf(head, sizeof(head), "%s%s%s %s", c->noun, c->verb == NULL ? "" : " ",
+		 c->verb == NULL ? "" : c->verb, c->words);
+	fprintf(out, "  %-24s %s\n", head, c->doc);
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: headgate [-j] [--socket PATH] NOUN [VERB] [NAME] [options]\n\n", out);
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++)
+		command_line(out, c);
+	fputs("\n  -j, --json       print the interface's JSON\n"
+	      "  --socket PATH    where headgated listens (default " DEFAULT_SOCKET ")\n"
+	      "  --help           this, or behind a command its options;  --version\n"
+	      "\nExit: 0 done, 1 failed, 2 usage, 3 not found, 4 refused by admission, 5 daemon "
+	      "not\n"
+	      "reachable.\n",
+	      out);
+}
+
+static void command_usage(FILE *out, const struct hg_command *c)
+{
+	struct hg_cli_field fields[HG_FIELDS_MAX];
+	unsigned n_fields = c->fields == NULL ? 0 : hg_fields_list(c->fields, fields);
+
+	fputs("usage: headgate\n", out);
+	command_line(out, c);
+	for (const char *const *flag = c->flags; *flag != NULL; flag++)
+		fprintf(out, "    --%s\n", *flag);
+	for (const char *const *value = c->values; *value != NULL; value++)
+		fprintf(out, "    --%s %s\n", *value,
+			strcmp(*value, "confirm") == 0 ? "TIME" : "NAME");
+	for (unsigned i = 0; i < n_fields; i++)
+		fprintf(out, "    --%-20s %s\n", fields[i].option, fields[i].field->doc);
+}
+
+static int refuse(const struct hg_cli *cli, const char *what, const char *word, const char *best)
+{
+	fprintf(cli->err, "headgate: %s %s", what, word);
+	if (best != NULL)
+		fprintf(cli->err, "; did you mean %s?", best);
+	fputs(" (headgate --help lists what there is)\n", cli->err);
+	return HG_EXIT_USAGE;
+}
+
+/* ---- commands ----------------------------------------------------------------------------------- */
+
+static bool is_command(const struct hg_command *c, const struct arguments *a)
+{
+	return strcmp(c->noun, a->plain[0]) == 0 &&
+	       (c->verb == NULL || (a->n_plain > 1 && strcmp(c->verb, a->plain[1]) == 0));
+}
+
+static bool has_name(const char *const *names, const char *name)
+{
+	for (; *names != NULL; names++) {
+		if (strcmp(*names, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct hg_command *find_command(const struct arguments *a)
+{
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+		if (a->n_plain > 0 && is_command(c, a))
+			return c;
+	}
+	return NULL;
+}
+
+static int refuse_command(const struct hg_cli *cli, const struct arguments *a)
+{
+	struct hg_nearest nearest;
+	bool is_noun = false;
+
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++)
+		is_noun = is_noun || strcmp(c->noun, a->plain[0]) == 0;
+	if (is_noun && a->n_plain < 2) {
+		fprintf(cli->err, "headgate: %s takes a verb:\n", a->plain[0]);
+		for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+			if (strcmp(c->noun, a->plain[0]) == 0)
+				command_line(cli->err, c);
+		}
+		return HG_EXIT_USAGE;
+	}
+	hg_nearest_init(&nearest, a->plain[is_noun ? 1 : 0]);
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+		if (!is_noun)
+			hg_nearest_offer(&nearest, c->noun);
+		else if (strcmp(c->noun, a->plain[0]) == 0)
+			hg_nearest_offer(&nearest, c->verb);
+	}
+	return refuse(cli, "there is no command", nearest.word, nearest.best);
+}
+
+/* ---- arguments ---------------------------------------------------------------------------------- */
+
+static int refuse_option(const struct hg_cli *cli, const struct arguments *a, const char *name)
+{
+	struct hg_nearest nearest;
+
+	hg_nearest_init(&nearest, name);
+	for (const char *const *flag = a->command->flags; *flag != NULL; flag++)
+		hg_nearest_offer(&nearest, *flag);
+	for (const char *const *value = a->command->values; *value != NULL; value++)
+		hg_nearest_offer(&nearest, *value);
+	for (unsigned i = 0; i < a->n_fields; i++)
+		hg_nearest_offer(&nearest, a->fields[i].option);
+	return refuse(cli, "this command has no option", name, nearest.best);
+}
+
+/* "--name value", "--name=value" or "--name". The name is cut off its '='. */
+static int take_option(struct hg_cli *cli, struct arguments *a)
+{
+	char *name = a->argv[a->at] + 2, *equals = strchr(name, '=');
+	const char *value = NULL;
+
+	if (equals != NULL) {
+		*equals = '\0';
+		value = equals + 1;
+	}
+	if (cli->n_options == HG_CLI_OPTIONS_MAX)
+		return refuse(cli, "too many options at", name, NULL);
+	if (has_name(a->command->flags, name)) {
+		if (value != NULL)
+			return refuse(cli, "this option takes no value:", name, NULL);
+	} else if (has_name(a->command->values, name) ||
+		   hg_fields_find(a->fields, a->n_fields, name) != NULL) {
+		if (value == NULL && a->at + 1 < a->argc)
+			value = a->argv[++a->at];
+		if (value == NULL)
+			return refuse(cli, "this option needs a value:", name, NULL);
+	} else {
+		return refuse_option(cli, a, name);
+	}
+	if (hg_cli_option(cli, name) != NULL)
+		return refuse(cli, "this option is given twice:", name, NULL);
+	cli->options[cli->n_options++] = (struct hg_cli_option){name, value};
+	return HG_EXIT_DONE;
+}
+
+/* Takes one of the options that every command has. */
+static bool take_global(struct hg_cli *cli, struct arguments *a)
+{
+	const char *word = a->argv[a->at];
+
+	if (strcmp(word, "-j") == 0 ||
+	    (strcmp(word, "--json") == 0 &&
+	     (a->command == NULL || !has_name(a->command->flags, "json")))) {
+		cli->is_json = true;
+		return true;
+	}
+	if (strcmp(word, "--socket") == 0 && a->at + 1 < a->argc) {
+		cli->socket_path = a->argv[++a->at];
+		return true;
+	}
+	if (strncmp(word, "--socket=", 9) == 0) {
+		cli->socket_path = word + 9;
+		return true;
+	}
+	return false;
+}
+
+static void know_command(struct arguments *a)
+{
+	a->command = find_command(a);
+	if (a->command != NULL && a->command->fields != NULL)
+		a->n_fields = hg_fields_list(a->command->fields, a->fields);
+}
+
+static int parse(struct hg_cli *cli, struct arguments *a)
+{
+	int rc;
+
+	for (a->at = 1; a->at < a->argc; a->at++) {
+		const char *word = a->argv[a->at];
+
+		if (take_global(cli, a))
+			continue;
+		if (word[0] != '-' || word[1] == '\0') {
+			if (a->n_plain == PLAIN_MAX)
+				return refuse(cli, "too many words at", word, NULL);
+			a->plain[a->n_plain++] = word;
+			if (a->command == NULL)
+				know_command(a);
+			continue;
+		}
+		if (a->command == NULL && a->n_plain > 0)
+			return refuse_command(cli, a);
+		if (a->command == NULL || strncmp(word, "--", 2) != 0)
+			return refuse(cli, "there is no option", word, NULL);
+		rc = take_option(cli, a);
+		if (rc != HG_EXIT_DONE)
+			return rc;
+	}
+	return HG_EXIT_DONE;
+}
+
+static int check_words(struct hg_cli *cli, const struct arguments *a)
+{
+	const struct hg_command *c = a->command;
+	unsigned n_before = c->verb == NULL ? 1 : 2;
+
+	cli->n_words = a->n_plain - n_before;
+	for (unsigned i = 0; i < cli->n_words; i++)
+		cli->words[i] = a->plain[n_before + i];
+	if (cli->n_words >= c->min_words && cli->n_words <= c->max_words)
+		return HG_EXIT_DONE;
+	fputs(cli->n_words < c->min_words ? "headgate: a name is missing; "
+					  : "headgate: too many words; ",
+	      cli->err);
+	command_usage(cli->err, c);
+	return HG_EXIT_USAGE;
+}
+
+static bool wants(int argc, char **argv, const char *option)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], option) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int help(struct arguments *a, FILE *out)
+{
+	for (a->at = 1; a->at < a->argc && a->argv[a->at][0] != '-' && a->n_plain < 2; a->at++)
+		a->plain[a->n_plain++] = a->argv[a->at];
+	know_command(a);
+	if (a->command != NULL)
+		command_usage(out, a->command);
+	else
+		usage(out);
+	return HG_EXIT_DONE;
+}
+
+int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
+{
+	struct hg_cli cli = {
+		.socket_path = DEFAULT_SOCKET, .version = version, .out = out, .err = err};
+	struct arguments a = {.argc = argc, .argv = argv};
+	int fd = fileno(out), rc;
+
+	if (wants(argc, argv, "--help") || wants(argc, argv, "-h"))
+		return help(&a, out);
+	if (wants(argc, argv, "--version")) {
+		fprintf(out, "headgate %s\n", version);
+		return HG_EXIT_DONE;
+	}
+	cli.is_terminal = fd >= 0 && isatty(fd);
+	cli.has_colour = cli.is_terminal;
+	rc = parse(&cli, &a);
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (a.n_plain == 0) {
+		usage(err);
+		return HG_EXIT_USAGE;
+	}
+	if (a.command == NULL)
+		return refuse_command(&cli, &a);
+	rc = check_words(&cli, &a);
+	return rc != HG_EXIT_DONE ? rc : a.command->run(&cli);
+}

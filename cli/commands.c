@@ -1,0 +1,42 @@
+#include "cli/commands.h"
+
+static const char *const none[] = {NULL};
+static const char *const show_flags[] = {"watch", NULL};
+static const char *const export_flags[] = {"json", NULL};
+static const char *const change_flags[] = {"dry-run", NULL};
+static const char *const change_values[] = {"confirm", NULL};
+static const char *const instance_values[] = {"tenant", "confirm", NULL};
+static const char *const port_values[] = {"instance", "confirm", NULL};
+
+const struct hg_command hg_commands[] = {
+	{"show", NULL, 0, 1, "[UPLINK]", show_flags, none, NULL, hg_command_show,
+	 "the live table: who asked for what, got what, and was held by what"},
+	{"explain", NULL, 1, 1, "INSTANCE", none, none, NULL, hg_command_explain,
+	 "why an instance is slow now: held by which limit, who competes"},
+	{"apply", NULL, 1, 1, "FILE", change_flags, change_values, NULL, hg_command_apply,
+	 "put a configuration into force; - is standard input"},
+	{"confirm", NULL, 0, 0, "", none, none, NULL, hg_command_confirm,
+	 "keep a change that was applied with --confirm"},
+	{"diff", NULL, 1, 1, "FILE", none, none, NULL, hg_command_diff,
+	 "what an apply of the file would change"},
+	{"export", NULL, 0, 0, "", export_flags, none, NULL, hg_command_export,
+	 "the configuration in force, as YAML or with --json as JSON"},
+	{"tenant", "list", 0, 0, "", none, none, NULL, hg_command_tenant_list, "all tenants"},
+	{"tenant", "show", 1, 1, "NAME", none, none, NULL, hg_command_tenant_show,
+	 "all about one tenant"},
+	{"instance", "list", 0, 0, "", none, none, NULL, hg_command_instance_list, "all instances"},
+	{"instance", "show", 1, 1, "NAME", none, none, NULL, hg_command_instance_show,
+	 "all about one instance"},
+	{"instance", "add", 1, 1, "NAME", change_flags, instance_values, &hg_schema_contract,
+	 hg_command_instance_add, "create an instance, or change its contract"},
+	{"instance", "remove", 1, 1, "NAME", change_flags, change_values, NULL,
+	 hg_command_instance_remove, "remove an instance and its ports"},
+	{"port", "list", 0, 0, "", none, none, NULL, hg_command_port_list, "all ports"},
+	{"port", "show", 1, 1, "NAME", none, none, NULL, hg_command_port_show,
+	 "all about one port"},
+	{"port", "attach", 1, 1, "NAME", change_flags, port_values, &hg_schema_port,
+	 hg_command_port_attach, "attach a device to an instance, or change how"},
+	{"port", "detach", 1, 1, "NAME", change_flags, change_values, NULL, hg_command_port_detach,
+	 "detach a device and give it back"},
+	{0},
+};

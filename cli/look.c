@@ -1,0 +1,279 @@
+/* The commands that look: show, explain, export, list, show NAME. */
+#include "api/human.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/pretty.h"
+#include "cli/show.h"
+#include "cli/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PATH_BYTES 300
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value == NULL ? "" : value;
+}
+
+/* ---- show --------------------------------------------------------------------------------------- */
+
+static int show_once(const struct hg_cli *cli, bool want_clear)
+{
+	const char *uplink = cli->n_words > 0 ? cli->words[0] : NULL;
+	const struct hg_ask ask = {.path = "/v1/status"};
+	json_t *status;
+	int rc = hg_client_ask_json(cli, &ask, &status);
+
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (want_clear)
+		fputs("\033[H\033[2J", cli->out);
+	if (!cli->is_json)
+		rc = hg_show_status(cli, status, uplink);
+	fflush(cli->out);
+	json_decref(status);
+	return rc;
+}
+
+int hg_command_show(const struct hg_cli *cli)
+{
+	const struct timespec second = {.tv_sec = 1};
+	int rc;
+
+	if (hg_cli_option(cli, "watch") == NULL)
+		return show_once(cli, false);
+	if (!cli->is_terminal) {
+		fputs("headgate: show --watch needs a terminal; without one, ask again each "
+		      "second\n",
+		      cli->err);
+		return HG_EXIT_USAGE;
+	}
+	while ((rc = show_once(cli, !cli->is_json)) == HG_EXIT_DONE)
+		nanosleep(&second, NULL);
+	return rc;
+}
+
+/* ---- explain ------------------------------------------------------------------------------------ */
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void held_lines(const struct hg_cli *cli, const char *title, const json_t *part)
+{
+	char time[HG_HUMAN_BYTES], wait[HG_HUMAN_BYTES], share[HG_HUMAN_BYTES];
+	const json_t *one;
+	size_t i;
+
+	fprintf(cli->out, "  held, %s:\n", title);
+	json_array_foreach(json_object_get(part, "held"), i, one) fprintf(
+		cli->out, "    %8s  %7s  %-11s  %s\n", hg_human_time(time, number(one, "ns")),
+		hg_human_share(share, (uint64_t)number(one, "share_ppm"), 1000000),
+		text(one, "limit"), text(one, "text"));
+	fprintf(cli->out, "    %8s  is the sum, and the time with something waiting is %s of %s\n",
+		hg_human_time(time, number(part, "sum_ns")),
+		hg_human_time(wait, number(part, "wait_ns")),
+		hg_human_time(share, number(part, "for_ns")));
+}
+
+static void explain_direction(const struct hg_cli *cli, const json_t *direction, const char *dir)
+{
+	char rate[HG_HUMAN_BYTES], share[HG_HUMAN_BYTES];
+	const json_t *one;
+	size_t i;
+
+	fputc('\n', cli->out);
+	hg_table_text(cli, HG_BOLD, dir);
+	fprintf(cli->out, ": %s.\n", text(direction, "summary"));
+	json_array_foreach(json_object_get(direction, "sentences"), i, one)
+		fprintf(cli->out, "  - %s.\n", json_string_value(one));
+	held_lines(cli, "last second", json_object_get(direction, "second"));
+	held_lines(cli, "since start", json_object_get(direction, "total"));
+	json_array_foreach(json_object_get(direction, "competitors"), i, one)
+		fprintf(cli->out, "%s    %8s  %7s  %s (tenant %s)\n",
+			i == 0 ? "  who competes on the link, last second:\n" : "",
+			hg_human_rate(rate, (uint64_t)number(one, "bytes_per_s")),
+			hg_human_share(share, (uint64_t)number(one, "share_ppm"), 1000000),
+			text(one, "instance"), text(one, "tenant"));
+}
+
+int hg_command_explain(const struct hg_cli *cli)
+{
+	char path[PATH_BYTES];
+	const struct hg_ask ask = {.path = hg_client_path(path, sizeof(path), "/v1/instances/",
+							  cli->words[0], "/explain")};
+	json_t *answer;
+	int rc = hg_client_ask_json(cli, &ask, &answer);
+
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (!cli->is_json) {
+		fprintf(cli->out, "instance %s, tenant %s, uplink %s\n", text(answer, "instance"),
+			text(answer, "tenant"), text(answer, "uplink"));
+		explain_direction(cli, json_object_get(answer, "out"), "out");
+		explain_direction(cli, json_object_get(answer, "in"), "in");
+	}
+	json_decref(answer);
+	return HG_EXIT_DONE;
+}
+
+int hg_command_export(const struct hg_cli *cli)
+{
+	bool wants_json = cli->is_json || hg_cli_option(cli, "json") != NULL;
+	const struct hg_ask ask = {.path = wants_json ? "/v1/config?format=json"
+						      : "/v1/config?format=yaml"};
+	char *answer;
+	size_t n_bytes;
+	int rc = hg_client_ask(cli, &ask, &answer, &n_bytes);
+
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	fwrite(answer, 1, n_bytes, cli->out);
+	if (wants_json)
+		fputc('\n', cli->out);
+	free(answer);
+	return HG_EXIT_DONE;
+}
+
+/* ---- lists -------------------------------------------------------------------------------------- */
+
+typedef void (*line_fn)(const struct hg_cli *cli, const struct hg_column *columns,
+			const json_t *one);
+
+static int list(const struct hg_cli *cli, const char *path, const char *key,
+		const struct hg_column *columns, line_fn line)
+{
+	const struct hg_ask ask = {.path = path};
+	const json_t *one;
+	json_t *answer;
+	size_t i;
+	int rc = hg_client_ask_json(cli, &ask, &answer);
+
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (!cli->is_json) {
+		hg_table_head(cli, columns);
+		json_array_foreach(json_object_get(answer, key), i, one) line(cli, columns, one);
+	}
+	json_decref(answer);
+	return HG_EXIT_DONE;
+}
+
+static void limit_cell(const struct hg_cli *cli, const struct hg_column *columns, unsigned column,
+		       const json_t *one, const char *dir, const char *key)
+{
+	json_int_t value = hg_show_number(one, dir, "contract", key);
+	char cell[HG_HUMAN_BYTES];
+
+	hg_table_cell(cli, columns, column, value == 0 ? HG_DIM : HG_PLAIN,
+		      value == 0 ? "-" : hg_human_rate(cell, (uint64_t)value));
+}
+
+/* Both kinds of contract: a second name, a count, and what is owed each way. */
+static void contract_line(const struct hg_cli *cli, const struct hg_column *columns,
+			  const json_t *one, const char *second, size_t n)
+{
+	char cell[HG_SHOW_CELL_BYTES];
+
+	hg_table_cell(cli, columns, 0, HG_BOLD, text(one, "name"));
+	hg_table_cell(cli, columns, 1, HG_PLAIN, second);
+	snprintf(cell, sizeof(cell), "%zu", n);
+	hg_table_cell(cli, columns, 2, HG_PLAIN, cell);
+	limit_cell(cli, columns, 3, one, "out", "min_bytes_per_s");
+	limit_cell(cli, columns, 4, one, "out", "max_bytes_per_s");
+	limit_cell(cli, columns, 5, one, "in", "min_bytes_per_s");
+	limit_cell(cli, columns, 6, one, "in", "max_bytes_per_s");
+	hg_table_cell(cli, columns, 7, hg_show_is_missed(one) ? HG_RED : HG_PLAIN,
+		      hg_show_kept(cell, one));
+}
+
+static void tenant_line(const struct hg_cli *cli, const struct hg_column *columns,
+			const json_t *one)
+{
+	contract_line(cli, columns, one, text(one, "uplink"),
+		      json_array_size(json_object_get(one, "instances")));
+}
+
+static void instance_line(const struct hg_cli *cli, const struct hg_column *columns,
+			  const json_t *one)
+{
+	contract_line(cli, columns, one, text(one, "tenant"),
+		      json_array_size(json_object_get(one, "ports")));
+}
+
+int hg_command_tenant_list(const struct hg_cli *cli)
+{
+	static const struct hg_column columns[] = {
+		{"TENANT", -18}, {"UPLINK", -12}, {"INSTANCES", 9},
+		{"OUT MIN", 7},  {"MAX", 6},      {"IN MIN", 6},
+		{"MAX", 6},      {"KEPT", 6},     {0}};
+
+	return list(cli, "/v1/tenants", "tenants", columns, tenant_line);
+}
+
+int hg_command_instance_list(const struct hg_cli *cli)
+{
+	static const struct hg_column columns[] = {
+		{"INSTANCE", -18}, {"TENANT", -15}, {"PORTS", 6},
+		{"OUT MIN", 7},    {"MAX", 6},      {"IN MIN", 6},
+		{"MAX", 6},        {"KEPT", 6},     {0}};
+
+	return list(cli, "/v1/instances", "instances", columns, instance_line);
+}
+
+static void port_line(const struct hg_cli *cli, const struct hg_column *columns, const json_t *one)
+{
+	bool is_up = strcmp(text(one, "link"), "up") == 0;
+	char link[200];
+
+	hg_table_cell(cli, columns, 0, HG_BOLD, text(one, "name"));
+	hg_table_cell(cli, columns, 1, HG_PLAIN, text(one, "instance"));
+	hg_table_cell(cli, columns, 2, HG_PLAIN, text(one, "device"));
+	snprintf(link, sizeof(link), "%s%s%s", text(one, "link"), is_up ? "" : ": ",
+		 text(one, "reason"));
+	hg_table_cell(cli, columns, 3, is_up ? HG_GREEN : HG_RED, link);
+}
+
+int hg_command_port_list(const struct hg_cli *cli)
+{
+	static const struct hg_column columns[] = {
+		{"PORT", -18}, {"INSTANCE", -18}, {"DEVICE", -24}, {"LINK", -8}, {0}};
+
+	return list(cli, "/v1/ports", "ports", columns, port_line);
+}
+
+static int show_named(const struct hg_cli *cli, const char *prefix)
+{
+	char path[PATH_BYTES];
+	const struct hg_ask ask = {
+		.path = hg_client_path(path, sizeof(path), prefix, cli->words[0], "")};
+	json_t *answer;
+	int rc = hg_client_ask_json(cli, &ask, &answer);
+
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (!cli->is_json)
+		hg_pretty_print(cli, answer, 0);
+	json_decref(answer);
+	return HG_EXIT_DONE;
+}
+
+int hg_command_tenant_show(const struct hg_cli *cli)
+{
+	return show_named(cli, "/v1/tenants/");
+}
+
+int hg_command_instance_show(const struct hg_cli *cli)
+{
+	return show_named(cli, "/v1/instances/");
+}
+
+int hg_command_port_show(const struct hg_cli *cli)
+{
+	return show_named(cli, "/v1/ports/");
+}

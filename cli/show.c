@@ -1,0 +1,244 @@
+#include "cli/show.h"
+
+#include "api/human.h"
+#include "cli/table.h"
+
+#include <string.h>
+
+static const char *const dirs[] = {"out", "in"};
+
+enum { NAME, DEMAND, MIN, OUT, IN, WAIT, HELD, KEPT };
+
+static const struct hg_column columns[] = {
+	[NAME] = {"INSTANCE", -18}, [DEMAND] = {"DEMAND", 6}, [MIN] = {"GUAR.", 6},
+	[OUT] = {"OUT", 6},         [IN] = {"IN", 6},         [WAIT] = {"P99", 6},
+	[HELD] = {"HELD BY", -17},  [KEPT] = {"KEPT", 6},     {0},
+};
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value == NULL ? "" : value;
+}
+
+json_int_t hg_show_number(const json_t *row, const char *dir, const char *part, const char *key)
+{
+	return number(json_object_get(json_object_get(row, dir), part), key);
+}
+
+/* ---- cells -------------------------------------------------------------------------------------- */
+
+static const char *longest_limit(const json_t *second, json_int_t *ret_ns)
+{
+	const char *limit, *longest = "none";
+	json_t *value;
+
+	*ret_ns = 0;
+	json_object_foreach(json_object_get(second, "held_ns"), limit, value)
+	{
+		if (json_integer_value(value) > *ret_ns) {
+			*ret_ns = json_integer_value(value);
+			longest = limit;
+		}
+	}
+	return longest;
+}
+
+char *hg_show_held(char *buf, const json_t *row)
+{
+	json_int_t out_ns = hg_show_number(row, "out", "second", "wait_ns");
+	json_int_t in_ns = hg_show_number(row, "in", "second", "wait_ns");
+	bool is_in = in_ns > out_ns;
+	const json_t *second =
+		json_object_get(json_object_get(row, is_in ? "in" : "out"), "second");
+	char share[HG_HUMAN_BYTES];
+	json_int_t ns;
+	const char *limit = longest_limit(second, &ns);
+
+	if (ns == 0)
+		snprintf(buf, HG_SHOW_CELL_BYTES, "-");
+	else
+		snprintf(buf, HG_SHOW_CELL_BYTES, "%s%s %s", is_in ? "in " : "", limit,
+			 hg_human_share(share, (uint64_t)ns, (uint64_t)number(second, "for_ns")));
+	return buf;
+}
+
+static bool is_promised(const json_t *row, const char *dir)
+{
+	return hg_show_number(row, dir, "contract", "min_bytes_per_s") > 0 ||
+	       hg_show_number(row, dir, "contract", "max_bytes_per_s") > 0 ||
+	       hg_show_number(row, dir, "contract", "max_pkts_per_s") > 0;
+}
+
+bool hg_show_is_missed(const json_t *row)
+{
+	return hg_show_number(row, "out", "proof", "missed") > 0 ||
+	       hg_show_number(row, "in", "proof", "missed") > 0;
+}
+
+char *hg_show_kept(char *buf, const json_t *row)
+{
+	json_int_t kept = 0, missed = 0;
+	double percent;
+
+	for (unsigned d = 0; d < 2; d++) {
+		if (!is_promised(row, dirs[d]))
+			continue;
+		kept += hg_show_number(row, dirs[d], "proof", "kept");
+		missed += hg_show_number(row, dirs[d], "proof", "missed");
+	}
+	percent = kept + missed == 0 ? 0 : (double)kept * 100 / (double)(kept + missed);
+	if (kept + missed == 0)
+		snprintf(buf, HG_SHOW_CELL_BYTES, "-");
+	else if (missed == 0)
+		snprintf(buf, HG_SHOW_CELL_BYTES, "100 %%");
+	else
+		/* Never 100 when something was missed. */
+		snprintf(buf, HG_SHOW_CELL_BYTES, "%.1f %%", percent > 99.9 ? 99.9 : percent);
+	return buf;
+}
+
+static void rate_cell(const struct hg_cli *cli, unsigned column, enum hg_colour colour,
+		      json_int_t bytes_per_s)
+{
+	char cell[HG_HUMAN_BYTES];
+
+	hg_table_cell(cli, columns, column, bytes_per_s == 0 ? HG_DIM : colour,
+		      bytes_per_s == 0 ? "-" : hg_human_rate(cell, (uint64_t)bytes_per_s));
+}
+
+static void wait_cell(const struct hg_cli *cli, const json_t *row)
+{
+	json_int_t out = hg_show_number(row, "out", "second", "wait_p99_ns");
+	json_int_t in = hg_show_number(row, "in", "second", "wait_p99_ns");
+	json_int_t longer = out > in ? out : in;
+	char cell[HG_HUMAN_BYTES];
+
+	hg_table_cell(cli, columns, WAIT, longer == 0 ? HG_DIM : HG_PLAIN,
+		      longer == 0 ? "-" : hg_human_time(cell, longer));
+}
+
+/* ---- lines -------------------------------------------------------------------------------------- */
+
+static void row_line(const struct hg_cli *cli, const json_t *row, bool is_tenant)
+{
+	char name[80], cell[HG_SHOW_CELL_BYTES];
+	const char *mode = text(row, "mode");
+
+	snprintf(name, sizeof(name), "%s%s%s", is_tenant ? "" : "  ", text(row, "name"),
+		 strcmp(mode, "observe") == 0 ? " (obs)" : "");
+	hg_table_cell(cli, columns, NAME, is_tenant ? HG_BOLD : HG_PLAIN, name);
+	rate_cell(cli, DEMAND, HG_PLAIN,
+		  hg_show_number(row, "out", "second", "offered_bytes_per_s"));
+	rate_cell(cli, MIN, HG_PLAIN, hg_show_number(row, "out", "contract", "min_bytes_per_s"));
+	rate_cell(cli, OUT, HG_PLAIN, hg_show_number(row, "out", "second", "sent_bytes_per_s"));
+	rate_cell(cli, IN, HG_PLAIN, hg_show_number(row, "in", "second", "sent_bytes_per_s"));
+	wait_cell(cli, row);
+	hg_show_held(cell, row);
+	hg_table_cell(cli, columns, HELD, cell[0] == '-' ? HG_DIM : HG_PLAIN, cell);
+	hg_show_kept(cell, row);
+	hg_table_cell(cli, columns, KEPT,
+		      cell[0] == '-'           ? HG_DIM
+		      : hg_show_is_missed(row) ? HG_RED
+					       : HG_GREEN,
+		      cell);
+}
+
+static void host_line(const struct hg_cli *cli, const json_t *host)
+{
+	char up[HG_HUMAN_BYTES], busy[HG_HUMAN_BYTES], line[160];
+	json_int_t up_s = number(host, "up_for_ns") / HG_NS_PER_S;
+
+	if (up_s < 3600)
+		snprintf(up, sizeof(up), "%lldm%02llds", (long long)up_s / 60,
+			 (long long)up_s % 60);
+	else
+		snprintf(up, sizeof(up), "%lldh%02lldm", (long long)up_s / 3600,
+			 (long long)up_s / 60 % 60);
+	snprintf(line, sizeof(line),
+		 "headgate %s  up %s  mode %s  workers %s of a CPU  stolen seconds %lld",
+		 text(host, "version"), up, text(host, "mode"),
+		 hg_human_share(busy, (uint64_t)number(host, "busy_ppm"), 1000000),
+		 (long long)number(host, "stolen_seconds"));
+	fprintf(cli->out, "%.80s\n", line);
+	if (number(host, "confirm_within_ns") > 0) {
+		snprintf(line, sizeof(line),
+			 "a change is taken back in %s unless: headgate confirm\n",
+			 hg_human_time(up, number(host, "confirm_within_ns") / HG_NS_PER_S *
+						   HG_NS_PER_S));
+		hg_table_text(cli, HG_YELLOW, line);
+	}
+}
+
+static void uplink_line(const struct hg_cli *cli, const json_t *uplink)
+{
+	uint64_t capacity = (uint64_t)number(uplink, "capacity_bytes_per_s");
+	uint64_t out = (uint64_t)number(uplink, "out_bytes_per_s");
+	uint64_t in = (uint64_t)number(uplink, "in_bytes_per_s");
+	const json_t *sums = json_object_get(uplink, "guaranteed_bytes_per_s");
+	char a[HG_HUMAN_BYTES], b[HG_HUMAN_BYTES], c[HG_HUMAN_BYTES], d[HG_HUMAN_BYTES],
+		e[HG_HUMAN_BYTES], f[HG_HUMAN_BYTES], g[HG_HUMAN_BYTES];
+	bool is_up = strcmp(text(uplink, "link"), "up") == 0;
+	char line[200];
+
+	hg_table_text(cli, HG_BOLD, text(uplink, "name"));
+	fputc(' ', cli->out);
+	hg_table_text(cli, is_up ? HG_GREEN : HG_RED, text(uplink, "link"));
+	if (!is_up)
+		fprintf(cli->out, " (%s)", text(uplink, "reason"));
+	snprintf(line, sizeof(line), "  %s  out %s (%s)  in %s (%s)  guaranteed out %s in %s",
+		 hg_human_rate(a, capacity), hg_human_rate(b, out),
+		 hg_human_share(c, out, capacity), hg_human_rate(d, in),
+		 hg_human_share(e, in, capacity), hg_human_rate(f, (uint64_t)number(sums, "out")),
+		 hg_human_rate(g, (uint64_t)number(sums, "in")));
+	fprintf(cli->out, "%s\n", line);
+}
+
+static void tenant_lines(const struct hg_cli *cli, const json_t *tenant)
+{
+	const json_t *instance;
+	size_t i;
+
+	row_line(cli, tenant, /* is_tenant= */ true);
+	json_array_foreach(json_object_get(tenant, "instances"), i, instance)
+		row_line(cli, instance, /* is_tenant= */ false);
+}
+
+static bool is_on(const json_t *object, const char *key, const char *uplink)
+{
+	return uplink == NULL || strcmp(text(object, key), uplink) == 0;
+}
+
+int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *uplink)
+{
+	const json_t *one;
+	bool has_uplink = uplink == NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "uplinks"), i, one) has_uplink =
+		has_uplink || is_on(one, "name", uplink);
+	if (!has_uplink) {
+		fprintf(cli->err, "headgate: there is no uplink named %s\n", uplink);
+		return HG_EXIT_NOT_FOUND;
+	}
+	host_line(cli, json_object_get(status, "host"));
+	json_array_foreach(json_object_get(status, "uplinks"), i, one)
+	{
+		if (is_on(one, "name", uplink))
+			uplink_line(cli, one);
+	}
+	fputc('\n', cli->out);
+	hg_table_head(cli, columns);
+	json_array_foreach(json_object_get(status, "tenants"), i, one)
+	{
+		if (is_on(one, "uplink", uplink))
+			tenant_lines(cli, one);
+	}
+	return HG_EXIT_DONE;
+}

@@ -1,0 +1,43 @@
+#include "cli/table.h"
+
+#include <string.h>
+
+#define CELL_BYTES 128
+
+static const char *const codes[] = {
+	[HG_PLAIN] = "",         [HG_BOLD] = "\033[1m",    [HG_RED] = "\033[31m",
+	[HG_GREEN] = "\033[32m", [HG_YELLOW] = "\033[33m", [HG_DIM] = "\033[2m",
+};
+
+void hg_table_text(const struct hg_cli *cli, enum hg_colour colour, const char *text)
+{
+	bool is_coloured = cli->has_colour && colour != HG_PLAIN;
+
+	fprintf(cli->out, "%s%s%s", is_coloured ? codes[colour] : "", text,
+		is_coloured ? "\033[0m" : "");
+}
+
+void hg_table_cell(const struct hg_cli *cli, const struct hg_column *columns, unsigned column,
+		   enum hg_colour colour, const char *text)
+{
+	bool is_last = columns[column + 1].title == NULL;
+	int width = columns[column].width, room = width < 0 ? -width : width;
+	char cell[CELL_BYTES];
+
+	if (is_last && width < 0) {
+		hg_table_text(cli, colour, text);
+		fputc('\n', cli->out);
+		return;
+	}
+	snprintf(cell, sizeof(cell), "%*.*s", width, room, text);
+	if ((int)strlen(text) > room && room > 0)
+		cell[room - 1] = '~';
+	hg_table_text(cli, colour, cell);
+	fputc(is_last ? '\n' : ' ', cli->out);
+}
+
+void hg_table_head(const struct hg_cli *cli, const struct hg_column *columns)
+{
+	for (unsigned i = 0; columns[i].title != NULL; i++)
+		hg_table_cell(cli, columns, i, HG_BOLD, columns[i].title);
+}

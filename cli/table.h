@@ -1,0 +1,26 @@
+/* table: columns of text that fit a terminal.
+ *
+ * Model      A column has a title, a width, and a side. Text that is too long is cut and ends with '~'; the
+ *            last column of the left side may run on. Colour is put around a cell after it was measured.
+ * Memory     None of its own. Threads: one. Errors: none.
+ */
+#ifndef HG_CLI_TABLE_H
+#define HG_CLI_TABLE_H
+
+#include "cli/cli.h"
+
+enum hg_colour { HG_PLAIN = 0, HG_BOLD, HG_RED, HG_GREEN, HG_YELLOW, HG_DIM };
+
+struct hg_column {
+	const char *title; /* NULL: end */
+	int width; /* negative: to the left */
+};
+
+void hg_table_head(const struct hg_cli *cli, const struct hg_column *columns);
+/* Prints column number `column`; the last of a line ends it. */
+void hg_table_cell(const struct hg_cli *cli, const struct hg_column *columns, unsigned column,
+		   enum hg_colour colour, const char *text);
+/* Text in a colour, where there is any. */
+void hg_table_text(const struct hg_cli *cli, enum hg_colour colour, const char *text);
+
+#endif
