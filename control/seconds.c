@@ -157,6 +157,7 @@ void hg_seconds_close(struct hg_seconds *seconds, struct hg_dp *dp,
 	};
 	hg_ns for_ns = now_ns - seconds->opened_at_ns;
 
+	hg_dp_publish(dp);
 	hg_rows_close(&seconds->tenants, &close);
 	close.sample = hg_dp_sample_instance;
 	close.instances = desired->instances;
