@@ -1,9 +1,10 @@
 """Whether a contract was kept: the rule of measure, applied to each second again, beside the daemon.
 
-Over a window of T seconds
-  a guarantee is kept when  sent >= min(guarantee * T, waiting before + offered) - burst - one packet
+Over a window of T seconds, in W of which something was waiting to be sent,
+  a guarantee is kept when  sent >= min(guarantee * W, waiting before + offered) - burst - one packet
   a maximum is kept when    sent <= maximum * T + burst + one packet
-The daemon judges by the same rule. Here it is computed from the published figures, so that the verdict
+W is T for whoever always has something to send. What arrives at the end of the window is not owed before
+it arrived, and who never waits was given all that was asked for. The daemon judges by the same rule. Here it is computed from the published figures, so that the verdict
 does not rest on the word of the one who is judged.
 """
 
@@ -18,7 +19,7 @@ def is_kept(contract, second, waiting_before):
     slack = contract["burst_bytes"] + ONE_PACKET_BYTES
     on_link = second["link_sent_bytes_per_s"] * seconds
     offered = second["link_offered_bytes_per_s"] * seconds + waiting_before
-    owed = min(contract["min_bytes_per_s"] * seconds, offered)
+    owed = min(contract["min_bytes_per_s"] * second["wait_ns"] / 1e9, offered)
     maximum = contract["max_bytes_per_s"]
     sent = second["sent_bytes_per_s"] * seconds
     return on_link >= owed - slack, not maximum or sent <= maximum * seconds + slack
