@@ -11,7 +11,9 @@ N_INSTANCES = 20
 
 def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
+        name, fields = stat.read().rsplit(")", 1)
+    assert name.endswith("(headgated"), name
+    fields = fields.split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -142,11 +142,10 @@ def full_disk_refuses_the_change_and_keeps_the_state(world):
         host.daemon.state = os.path.join(small, "state")
         acme = host.tenant("acme", {"out": {"max": "300Mbit"}})
         host.start()
-        with open(os.path.join(small, "filler"), "wb") as filler:
+        with open(os.path.join(small, "filler"), "wb", buffering=0) as filler:
             try:
                 while True:
                     filler.write(b"x" * 4096)
-                    filler.flush()
             except OSError:
                 pass
         # More than the file system can hold in any case, and a changed contract.

@@ -94,7 +94,7 @@ def s1_11_a_change_shows_in_the_table_within_a_second(world):
     with open(config, encoding="utf-8") as file:
         text = file.read()
     with open(config, "w", encoding="utf-8") as file:
-        file.write(text.replace("{min: 100Mbit}}", "{min: 100Mbit, max: 150Mbit}}", 1))
+        file.write(text.replace("{min: 100Mbit}", "{min: 100Mbit, max: 150Mbit}", 1))
     done = subprocess.run([HEADGATE, "--socket", socket, "apply", config], check=False,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

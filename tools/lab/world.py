@@ -165,9 +165,11 @@ class World:
         ip("address", "replace", address, "dev", device, netns=netns)
         ip("link", "set", device, "up", netns=netns)
 
-    def start(self, command, netns=None, **options):
+    def start(self, command, netns=None, nice=0, **options):
         """Starts a process that ends with us at the latest. From the main thread only: the kernel ties
         a child's life to the thread that started it."""
+        if nice:
+            command = ["nice", "-n", str(nice)] + command
         if netns:
             command = ["ip", "netns", "exec", netns] + command
         child = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
