@@ -231,6 +231,23 @@ static void retire_instances(struct hg_dp *dp, const struct hg_change *c)
 	free(stays);
 }
 
+/* A slot that no tenant has any more counts nothing. */
+static void forget_tenants(struct hg_dp *dp, const struct hg_change *c)
+{
+	bool *stays = calloc(dp->desired.n_tenants + 1u, sizeof(*stays));
+
+	for (uint32_t i = 0; stays != NULL && i < c->tenants.n; i++) {
+		if (c->tenants.old_idx[i] != HG_SLOT_NONE)
+			stays[c->tenants.old_idx[i]] = true;
+	}
+	for (uint32_t i = 0; stays != NULL && i < dp->desired.n_tenants; i++) {
+		if (!stays[i])
+			memset(&dp->retired[dp->tenants.slots[i] * HG_N_DIRS], 0,
+			       HG_N_DIRS * sizeof(*dp->retired));
+	}
+	free(stays);
+}
+
 /* A slot that no port has any more remembers nothing. */
 static void forget_states(struct hg_dp *dp, const struct hg_snapshot *s)
 {
@@ -282,6 +299,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	forget_states(dp, c->snapshot);
 	destroy_unused_trees(dp, old, c->snapshot);
 	retire_instances(dp, c);
+	forget_tenants(dp, c);
 	hg_slots_release(&dp->tenant_slots, &dp->tenants, &c->tenants);
 	hg_slots_release(&dp->instance_slots, &dp->instances, &c->instances);
 	hg_slots_release(&dp->port_slots, &dp->uplinks, &c->uplinks);

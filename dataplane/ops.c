@@ -1,6 +1,7 @@
 #include "dataplane/ops.h"
 
 #include "dataplane/path.h"
+#include "dataplane/publish.h"
 
 #include <rte_debug.h>
 
@@ -41,6 +42,7 @@ static void remove_instance(struct hg_worker *w, const struct hg_op *op)
 	unsigned n = trees_of(w->lane, op, trees);
 	struct hg_error err = {0};
 
+	hg_publish_last(w, op->slot, op->dir, op->tree);
 	for (unsigned i = 0; i < n; i++) {
 		drain(w, trees[i], op);
 		must(hg_sched_remove_instance(trees[i]->sched, op->slot, w->now_ns, &err), &err);

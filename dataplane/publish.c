@@ -9,49 +9,64 @@ bool hg_publish_is_due(const struct hg_worker *w)
 }
 
 /* Adds what one tree knows of the instance. Returns whether there may be more to tell later. */
-static bool add_tree(struct hg_flow *flow, const struct hg_tree *tree, uint32_t slot, hg_ns now_ns,
-		     uint64_t *held_ns)
+static bool add_tree(struct hg_published *sum, const struct hg_tree *tree, uint32_t slot,
+		     hg_ns now_ns)
 {
 	struct hg_sched_stats stats;
 
 	hg_sched_sample_instance(tree->sched, slot, &stats, now_ns);
 	for (unsigned i = 0; i < HG_N_LIMITS; i++)
-		held_ns[i] += stats.held_ns[i];
-	flow->published.queued_bytes += stats.queued_bytes;
+		sum->held_ns[i] += stats.held_ns[i];
+	sum->queued_bytes += stats.queued_bytes;
 	if (tree->uplink_slot != HG_SLOT_NONE)
-		flow->published.link_queued_bytes += stats.queued_bytes;
+		sum->link_queued_bytes += stats.queued_bytes;
 	if (stats.held_by != HG_LIMIT_NONE)
-		flow->published.held_by = (uint8_t)stats.held_by;
-	flow->published.is_active |= stats.is_active;
+		sum->held_by = (uint8_t)stats.held_by;
+	sum->is_active |= stats.is_active;
 	return stats.queued_pkts > 0 || stats.is_active;
 }
 
-static void publish(struct hg_worker *w, uint32_t flow_idx)
+/* Returns as above. */
+static bool publish(struct hg_worker *w, uint32_t instance_slot, enum hg_dir dir,
+		    const struct hg_tree *uplink_tree)
+{
+	struct hg_published *to = &w->lane->flows[instance_slot * HG_N_DIRS + dir].published;
+	struct hg_published sum = {.held_by = HG_LIMIT_NONE};
+	bool has_more;
+
+	if (dir == HG_IN) {
+		has_more = add_tree(&sum, w->lane->in_tree, instance_slot, w->now_ns);
+	} else {
+		has_more = add_tree(&sum, w->lane->local_tree, instance_slot, w->now_ns);
+		has_more |= add_tree(&sum, uplink_tree, instance_slot, w->now_ns);
+	}
+	for (unsigned i = 0; i < HG_N_LIMITS; i++)
+		HG_WRITE(to->held_ns[i], sum.held_ns[i]);
+	HG_WRITE(to->queued_bytes, sum.queued_bytes);
+	HG_WRITE(to->link_queued_bytes, sum.link_queued_bytes);
+	HG_WRITE(to->held_by, sum.held_by);
+	HG_WRITE(to->is_active, sum.is_active);
+	return has_more;
+}
+
+void hg_publish_last(struct hg_worker *w, uint32_t instance_slot, enum hg_dir dir,
+		     const struct hg_tree *uplink_tree)
+{
+	(void)publish(w, instance_slot, dir, uplink_tree);
+}
+
+static void publish_flow(struct hg_worker *w, uint32_t flow_idx)
 {
 	struct hg_flow *flow = &w->lane->flows[flow_idx];
 	uint32_t slot = flow_idx / HG_N_DIRS;
-	const struct hg_lane_instance *instance;
-	uint64_t held_ns[HG_N_LIMITS] = {0};
-	bool has_more;
+	const struct hg_tree *uplink_tree = NULL;
 
 	flow->is_dirty = false;
-	flow->published.queued_bytes = flow->published.link_queued_bytes = 0;
-	flow->published.held_by = HG_LIMIT_NONE;
-	flow->published.is_active = false;
-	if (slot >= w->snapshot->n_instance_slots)
-		return;
-	instance = &w->snapshot->instances[slot];
-	if (instance->uplink_tree == NULL)
-		return;
-	if (flow_idx % HG_N_DIRS == HG_IN) {
-		has_more = add_tree(flow, w->lane->in_tree, slot, w->now_ns, held_ns);
-	} else {
-		has_more = add_tree(flow, w->lane->local_tree, slot, w->now_ns, held_ns);
-		has_more |= add_tree(flow, instance->uplink_tree, slot, w->now_ns, held_ns);
-	}
-	for (unsigned i = 0; i < HG_N_LIMITS; i++)
-		flow->published.held_ns[i] = held_ns[i];
-	if (has_more)
+	if (slot < w->snapshot->n_instance_slots)
+		uplink_tree = w->snapshot->instances[slot].uplink_tree;
+	/* One that is gone has published its last, and its counters are the control lane's. */
+	if (uplink_tree != NULL &&
+	    publish(w, slot, (enum hg_dir)(flow_idx % HG_N_DIRS), uplink_tree))
 		hg_publish_mark(w, flow);
 }
 
@@ -70,7 +85,7 @@ void hg_publish_some(struct hg_worker *w)
 		uint32_t flow_idx = w->publish_head;
 
 		w->publish_head = w->lane->flows[flow_idx].next_dirty;
-		publish(w, flow_idx);
+		publish_flow(w, flow_idx);
 	}
 	if (w->publish_head == HG_SLOT_NONE) {
 		w->is_publishing = false;

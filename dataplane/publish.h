@@ -19,6 +19,10 @@ static inline void hg_publish_mark(struct hg_worker *w, struct hg_flow *flow)
 	w->dirty_head = (uint32_t)(flow - w->lane->flows);
 }
 
+/* The last of an instance, before it leaves its schedulers. uplink_tree: of its tenant. */
+void hg_publish_last(struct hg_worker *w, uint32_t instance_slot, enum hg_dir dir,
+		     const struct hg_tree *uplink_tree);
+
 bool hg_publish_is_due(const struct hg_worker *w);
 void hg_publish_some(struct hg_worker *w);
 

@@ -5,6 +5,7 @@
 
 #include <rte_mempool.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -29,12 +30,7 @@ void hg_counters_add(struct hg_retired *sum, const struct hg_flow *flow)
 
 void hg_counters_clear(struct hg_flow *flow)
 {
-	bool is_dirty = flow->is_dirty;
-	uint32_t next_dirty = flow->next_dirty;
-
-	memset(flow, 0, sizeof(*flow));
-	flow->is_dirty = is_dirty;
-	flow->next_dirty = next_dirty;
+	memset(flow, 0, offsetof(struct hg_flow, next_dirty));
 }
 
 void hg_dp_publish(struct hg_dp *dp)

@@ -42,16 +42,19 @@ struct hg_flow {
 
 	/* How long the last packet handed over had waited: what the hold time is judged by. */
 	hg_ns last_wait_ns;
-	uint32_t next_dirty; /* flow index, or HG_SLOT_NONE */
-	bool is_dirty;
 
 	/* Copied from the schedulers when the control lane asks for it. */
-	struct {
+	struct hg_published {
 		uint64_t held_ns[HG_N_LIMITS];
 		uint64_t queued_bytes, link_queued_bytes;
 		uint8_t held_by;
 		bool is_active;
 	} published;
+
+	/* The list of flows to publish; the worker's alone. All in front of it begins anew with the next
+	 * instance of this slot. */
+	uint32_t next_dirty; /* flow index, or HG_SLOT_NONE */
+	bool is_dirty;
 };
 
 /* One scheduler with what stands behind it. Owned by one worker. */
@@ -144,5 +147,6 @@ struct hg_snapshot {
 /* Counters that another thread reads: whole, in no particular order. */
 #define HG_COUNT(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
 #define HG_READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define HG_WRITE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 
 #endif
