@@ -281,6 +281,8 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 	if (dp == NULL)
 		return;
 	for (uint32_t i = 0; i < HG_WORKERS_MAX; i++)
+		hg_worker_stop(dp->lane.workers[i]);
+	for (uint32_t i = 0; i < HG_WORKERS_MAX; i++)
 		hg_worker_destroy(dp->lane.workers[i]);
 	destroy_ports(dp, keep_devices);
 	destroy_lane(dp);

@@ -350,15 +350,20 @@ int hg_worker_start(struct hg_worker *w, struct hg_error *reterr)
 	return 0;
 }
 
+void hg_worker_stop(struct hg_worker *w)
+{
+	if (w == NULL || w->thread == 0)
+		return;
+	atomic_store(&w->want_stop, true);
+	hg_worker_wake(w);
+	pthread_join(w->thread, NULL);
+	w->thread = 0;
+}
+
 void hg_worker_destroy(struct hg_worker *w)
 {
 	if (w == NULL)
 		return;
-	if (w->thread != 0) {
-		atomic_store(&w->want_stop, true);
-		hg_worker_wake(w);
-		pthread_join(w->thread, NULL);
-	}
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	if (w->wake_fd >= 0)

@@ -86,7 +86,12 @@ HG_MUST_CHECK int hg_worker_create(struct hg_lane *lane, uint32_t idx,
 				   struct hg_error *reterr);
 HG_MUST_CHECK int hg_worker_start(struct hg_worker *w, struct hg_error *reterr);
 /* The thread has ended when it returns. Packets inside are not touched. Takes NULL. */
+void hg_worker_stop(struct hg_worker *w);
+/* Once all workers have stopped, since they wake one another. Takes NULL. */
 void hg_worker_destroy(struct hg_worker *w);
+
+/* Adopts the snapshot in force, if it is another one. The worker's own; between packets. */
+void hg_worker_catch_up(struct hg_worker *w);
 
 /* From any thread: makes a sleeping worker look around. */
 void hg_worker_wake(struct hg_worker *w);
