@@ -4,13 +4,17 @@
 
 #include <string.h>
 
+/* Other workers forget what they do not hear of for HG_FDB_AGE_NS. */
+#define TELL_AGAIN_NS (HG_FDB_AGE_NS / 4)
+
 void hg_news_tell(struct hg_worker *w, struct hg_port *port, const struct hg_pkt *pkt)
 {
 	const uint8_t *source = pkt->data + HG_MAC_BYTES;
 	struct hg_news news = {.port_slot = port->slot};
 
 	if (port->is_uplink || w->snapshot->switch_ports[port->slot].has_mac ||
-	    memcmp(source, port->told_mac, HG_MAC_BYTES) == 0)
+	    (memcmp(source, port->told_mac, HG_MAC_BYTES) == 0 &&
+	     w->now_ns < port->told_at_ns + TELL_AGAIN_NS))
 		return;
 	memcpy(news.mac, source, HG_MAC_BYTES);
 	for (uint32_t to = 0; to < w->lane->n_workers; to++) {
@@ -19,6 +23,7 @@ void hg_news_tell(struct hg_worker *w, struct hg_port *port, const struct hg_pkt
 			return;
 	}
 	memcpy(port->told_mac, source, HG_MAC_BYTES);
+	port->told_at_ns = w->now_ns;
 }
 
 static void learn(struct hg_worker *w, const struct hg_news *news)

@@ -85,6 +85,7 @@ struct hg_port {
 	hg_ns progress_at_ns;
 	struct hg_flood_limit flood_limit;
 	uint8_t told_mac[HG_MAC_BYTES]; /* the source address last told to the other workers */
+	hg_ns told_at_ns;
 	uint64_t tx_wire_bytes, rx_wire_bytes;
 	uint32_t drops[HG_N_DROPS];
 };
