@@ -291,11 +291,12 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 
 	hand_over(dp, c->snapshot);
 	dp->snapshot = c->snapshot;
-	watch_opened(dp, c);
-	/* Only now can no packet name a slot that is to be given away. */
-	wait_rounds(dp, SETTLE_ROUNDS);
-	close_unused(dp, old, c->snapshot);
 	note_states(dp, c);
+	watch_opened(dp, c);
+	/* Only now can no packet between two workers name a slot that is to be given away. */
+	for (unsigned i = 0; i < SETTLE_ROUNDS; i++)
+		wait_round(dp);
+	close_unused(dp, old, c->snapshot);
 	forget_states(dp, c->snapshot);
 	destroy_unused_trees(dp, old, c->snapshot);
 	retire_instances(dp, c);

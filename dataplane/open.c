@@ -80,7 +80,8 @@ static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wante
 	if (r == 0)
 		return 0;
 	snprintf(o->reason, sizeof(o->reason), "%.120s", err.text);
-	if (r == -HG_ENOENT || c->is_retry)
+	/* A device that was missing before is no reason to refuse what this change is about. */
+	if (r == -HG_ENOENT || c->is_retry || is_same)
 		return 0;
 	hg_error_at(&err, want->device);
 	if (reterr != NULL)
