@@ -21,6 +21,11 @@
 #define SERVE_PKTS 128u
 /* Wire bytes that one pop may hand out: four segments of 64 KiB. */
 #define SERVE_BYTES (256u * 1024u)
+/* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
+ * that it may be passed by so much, and one packet. */
+#define BATCH_BYTES (64u * 1024u)
+/* A card without a clock of its own (progress) that took nothing is asked again after this long. */
+#define ASK_AGAIN_NS (100 * HG_NS_PER_US)
 
 enum stage { STAGE_OUT, STAGE_IN, STAGE_TX };
 
@@ -411,10 +416,12 @@ hg_ns hg_path_next_at(struct hg_worker *w)
 			const struct hg_tree *tree = w->snapshot->uplink_trees[i];
 			const struct hg_port *uplink = port_of(w, tree->uplink_slot);
 
-			/* The card is full: it says itself when it goes on. */
-			if (uplink != NULL && uplink->n_staged > 0 && uplink->is_ticking)
-				continue;
-			tree_at_ns = hg_sched_next_at(tree->sched, w->now_ns);
+			/* The card is full: it says itself when it goes on, or is asked. */
+			if (uplink != NULL && uplink->n_staged > 0)
+				tree_at_ns =
+					uplink->is_ticking ? HG_NEVER : w->now_ns + ASK_AGAIN_NS;
+			else
+				tree_at_ns = hg_sched_next_at(tree->sched, w->now_ns);
 			at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
 		}
 		tree_at_ns = hg_sched_next_at(w->lane->local_tree->sched, w->now_ns);
