@@ -15,7 +15,7 @@
 
 /* Between two looks at whether the workers have moved on. */
 #define LOOK_AGAIN_NS (20 * HG_NS_PER_US)
-/* Rounds of all workers after which no packet on its way between them is older than the snapshot: it
+/* Rounds of all workers, one after another, after which no packet on its way between them is older than the snapshot: it
  * crosses at most from its port's worker to the tree's, to the receiving tree's, to the port's. */
 #define SETTLE_ROUNDS 4u
 
@@ -137,12 +137,12 @@ static void undo_maps(struct hg_dp *dp, struct hg_change *c)
 
 /* ---- hand-over ---------------------------------------------------------------------------------- */
 
-/* Every worker has begun `n` more turns. */
-static void wait_rounds(struct hg_dp *dp, unsigned n)
+/* Every worker has begun and ended a turn. */
+static void wait_round(struct hg_dp *dp)
 {
 	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
 		struct hg_worker *w = dp->lane.workers[i];
-		uint64_t goal = atomic_load(&w->rounds) + n;
+		uint64_t goal = atomic_load(&w->rounds) + 2u;
 
 		while (atomic_load_explicit(&w->rounds, memory_order_acquire) < goal) {
 			hg_worker_wake(w);

@@ -33,6 +33,7 @@ static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	s->ports = calloc(n_ports + 1u, sizeof(struct hg_port *));
 	s->is_port = calloc(n_ports + 1u, sizeof(*s->is_port));
 	s->port_instance = malloc((n_ports + 1u) * sizeof(*s->port_instance));
+	s->port_since = calloc(n_ports + 1u, sizeof(*s->port_since));
 	s->instances = calloc(n_instances + 1u, sizeof(*s->instances));
 	s->uplink_trees = calloc(c->desired->n_uplinks + 1u, sizeof(struct hg_tree *));
 	s->always = calloc(n_devices + 1u, sizeof(struct hg_port *));
@@ -40,8 +41,8 @@ static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	if (s->port_instance != NULL)
 		memset(s->port_instance, 0xff, (n_ports + 1u) * sizeof(*s->port_instance));
 	return s->ports != NULL && s->is_port != NULL && s->port_instance != NULL &&
-	       s->instances != NULL && s->uplink_trees != NULL && s->always != NULL &&
-	       s->ops != NULL;
+	       s->port_since != NULL && s->instances != NULL && s->uplink_trees != NULL &&
+	       s->always != NULL && s->ops != NULL;
 }
 
 void hg_build_free_snapshot(struct hg_snapshot *s)
@@ -51,6 +52,7 @@ void hg_build_free_snapshot(struct hg_snapshot *s)
 	free(s->ports);
 	free(s->is_port);
 	free(s->port_instance);
+	free(s->port_since);
 	free(s->instances);
 	free(s->uplink_trees);
 	free(s->always);
@@ -93,8 +95,12 @@ static int set_trees(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *
 static void set_port(struct hg_dp *dp, struct hg_snapshot *s, uint32_t slot)
 {
 	const struct hg_port_state *state = &dp->states[slot];
+	const struct hg_snapshot *old = dp->snapshot;
+	bool is_same = slot < old->n_port_slots && old->is_port[slot] &&
+		       old->port_instance[slot] == s->port_instance[slot];
 
 	s->is_port[slot] = true;
+	s->port_since[slot] = is_same ? old->port_since[slot] : (uint32_t)s->generation;
 	if (state->port != NULL && !state->has_gone)
 		s->ports[slot] = state->port;
 }
@@ -106,8 +112,8 @@ static void set_ports(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot 
 	for (uint32_t i = 0; i < c->desired->n_ports; i++) {
 		uint32_t slot = c->ports.slots[i];
 
-		set_port(dp, s, slot);
 		s->port_instance[slot] = c->instances.slots[c->desired->ports[i].instance_idx];
+		set_port(dp, s, slot);
 	}
 	/* What this change opened takes the place of what was there. */
 	for (uint32_t i = 0; i < c->n_opened; i++)

@@ -55,6 +55,17 @@ static struct hg_port *port_of(const struct hg_worker *w, uint32_t slot)
 	return slot < w->snapshot->n_port_slots ? w->snapshot->ports[slot] : NULL;
 }
 
+/* The port that the packet goes to; NULL: its device is missing, or its slot is someone else's by now. */
+static struct hg_port *out_port_of(const struct hg_worker *w, const struct hg_pkt *pkt)
+{
+	uint32_t since = w->snapshot->port_since[pkt->out_port_idx];
+
+	/* Generations are compared modulo 2^32. */
+	if (HG_UNLIKELY((int32_t)(pkt->generation - since) < 0))
+		return NULL;
+	return w->snapshot->ports[pkt->out_port_idx];
+}
+
 static struct hg_flow *flow_of(const struct hg_worker *w, uint32_t instance_slot, enum hg_dir dir)
 {
 	return &w->lane->flows[instance_slot * HG_N_DIRS + dir];
@@ -66,6 +77,7 @@ static struct hg_flow *flow_of(const struct hg_worker *w, uint32_t instance_slot
 static void send_to(struct hg_worker *w, struct hg_pkt *pkt, const struct hg_hop *hop)
 {
 	uint32_t from_instance = w->snapshot->port_instance[pkt->in_port_idx];
+	uint32_t to_instance = w->snapshot->port_instance[hop->port_idx];
 
 	if (!hg_vlan_apply(pkt, hop)) {
 		drop_port(w, port_of(w, pkt->in_port_idx), pkt, HG_DROP_NO_BUFFER);
@@ -73,11 +85,12 @@ static void send_to(struct hg_worker *w, struct hg_pkt *pkt, const struct hg_hop
 	}
 	hg_weigh(pkt);
 	pkt->out_port_idx = hop->port_idx;
+	pkt->is_link = from_instance == HG_SLOT_NONE || to_instance == HG_SLOT_NONE;
 	if (from_instance != HG_SLOT_NONE) {
 		pkt->instance_idx = from_instance;
 		stage(w, pkt, STAGE_OUT);
 	} else {
-		pkt->instance_idx = w->snapshot->port_instance[hop->port_idx];
+		pkt->instance_idx = to_instance;
 		stage(w, pkt, STAGE_IN);
 	}
 }
@@ -138,6 +151,8 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 
 		pkts[i]->in_port_idx = port->slot;
 		pkts[i]->at_ns = w->now_ns;
+		pkts[i]->generation = (uint32_t)w->snapshot->generation;
+		pkts[i]->is_counted = false;
 		if (!hg_parse(pkts[i], &reason)) {
 			drop_port(w, port, pkts[i], reason);
 			continue;
@@ -186,44 +201,40 @@ static void push_batch(struct hg_worker *w, struct hg_tree *tree)
 	for (; n < tree->n_batch; n++)
 		hg_path_drop_flow(w, flow_of(w, tree->batch[n].instance_idx, tree->dir),
 				  tree->batch[n].pkt, HG_DROP_HOLD_PKTS);
-	tree->n_batch = 0;
+	tree->n_batch = tree->batch_bytes = 0;
 }
 
-static void count_sent(struct hg_flow *flow, const struct hg_pkt *pkt, bool is_link)
+static void count_sent(struct hg_flow *flow, struct hg_pkt *pkt)
 {
+	pkt->is_counted = true;
 	HG_COUNT(flow->sent_bytes, pkt->wire_bytes);
 	HG_COUNT(flow->sent_pkts, pkt->parts);
-	if (is_link)
+	if (pkt->is_link)
 		HG_COUNT(flow->link_bytes, pkt->wire_bytes);
-}
-
-/* Whether the packet crosses an uplink: what guarantees cover. */
-static bool is_on_link(const struct hg_worker *w, const struct hg_pkt *pkt)
-{
-	return w->snapshot->port_instance[pkt->out_port_idx] == HG_SLOT_NONE ||
-	       w->snapshot->port_instance[pkt->in_port_idx] == HG_SLOT_NONE;
 }
 
 /* Behind its scheduler a packet goes to the card, or to whoever receives it. */
 static void go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 {
-	uint32_t to_instance = w->snapshot->port_instance[pkt->out_port_idx];
-
-	if (dir == HG_OUT && to_instance != HG_SLOT_NONE) {
-		pkt->instance_idx = to_instance;
-		stage(w, pkt, STAGE_IN);
-	} else {
+	if (dir == HG_IN || pkt->is_link) {
 		stage(w, pkt, STAGE_TX);
+		return;
 	}
+	/* Its port may have gone while it waited. */
+	if (out_port_of(w, pkt) == NULL) {
+		drop_port(w, NULL, pkt, HG_DROP_PORT_DOWN);
+		return;
+	}
+	pkt->instance_idx = w->snapshot->port_instance[pkt->out_port_idx];
+	stage(w, pkt, STAGE_IN);
 }
 
 static void schedule(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 {
 	const struct hg_lane_instance *instance = &w->snapshot->instances[pkt->instance_idx];
 	struct hg_flow *flow = flow_of(w, pkt->instance_idx, dir);
-	struct hg_port *out = port_of(w, pkt->out_port_idx);
+	struct hg_port *out = out_port_of(w, pkt);
 	struct hg_tree *tree = dir == HG_IN ? w->lane->in_tree : w->lane->local_tree;
-	bool is_link = is_on_link(w, pkt);
 	enum hg_drop reason;
 
 	if (instance->uplink_tree == NULL || out == NULL) {
@@ -234,29 +245,32 @@ static void schedule(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		tree = instance->uplink_tree;
 	HG_COUNT(flow->offered_bytes, pkt->wire_bytes);
 	HG_COUNT(flow->offered_pkts, pkt->parts);
-	if (is_link)
+	if (pkt->is_link)
 		HG_COUNT(flow->link_offered_bytes, pkt->wire_bytes);
-	if (w->snapshot->is_observe) {
+	/* What is queued from before the mode changed goes first. */
+	if (w->snapshot->is_observe &&
+	    hg_sched_instance_queued_bytes(tree->sched, pkt->instance_idx) == 0) {
 		/* What leaves by an uplink is counted when the card has taken it. */
 		if (!out->is_uplink)
-			count_sent(flow, pkt, is_link);
+			count_sent(flow, pkt);
 		go_on(w, pkt, dir);
 		return;
 	}
-	if (!may_hold(w, tree, flow, pkt, &reason)) {
+	if (!w->snapshot->is_observe && !may_hold(w, tree, flow, pkt, &reason)) {
 		hg_path_drop_flow(w, flow, pkt, reason);
 		return;
 	}
 	pkt->queued_at_ns = w->now_ns;
 	tree->batch[tree->n_batch++] = item_of(pkt);
+	tree->batch_bytes += pkt->wire_bytes;
 	hg_publish_mark(w, flow);
-	if (tree->n_batch == HG_BURST_PKTS)
+	if (tree->n_batch == HG_BURST_PKTS || tree->batch_bytes >= BATCH_BYTES)
 		push_batch(w, tree);
 }
 
 static void stage_for_port(struct hg_worker *w, struct hg_pkt *pkt)
 {
-	struct hg_port *port = port_of(w, pkt->out_port_idx);
+	struct hg_port *port = out_port_of(w, pkt);
 
 	if (port == NULL) {
 		drop_port(w, NULL, pkt, HG_DROP_PORT_DOWN);
@@ -294,7 +308,7 @@ static uint32_t owner_of(const struct hg_worker *w, const struct hg_pkt *pkt, en
 		return w->lane->out_owner;
 	if (stage == STAGE_IN)
 		return w->lane->in_owner;
-	port = port_of(w, pkt->out_port_idx);
+	port = out_port_of(w, pkt);
 	return port == NULL ? w->idx : port->worker;
 }
 
@@ -336,15 +350,18 @@ unsigned hg_path_take_over(struct hg_worker *w)
 	unsigned n_all = 0;
 
 	for (uint32_t from = 0; from < w->lane->n_workers; from++) {
-		unsigned n;
+		unsigned n = HG_BURST_PKTS;
 
-		if (from == w->idx)
-			continue;
-		n = rte_ring_sc_dequeue_burst(w->lane->crossings[from][w->idx], (void **)pkts,
-					      HG_BURST_PKTS, NULL);
-		for (unsigned i = 0; i < n; i++)
-			run_stage(w, pkts[i], (enum stage)pkts[i]->stage);
-		n_all += n;
+		/* All that lies there: the control lane counts on it when it gives slots away. */
+		while (from != w->idx && n == HG_BURST_PKTS) {
+			n = rte_ring_sc_dequeue_burst(w->lane->crossings[from][w->idx],
+						      (void **)pkts, HG_BURST_PKTS, NULL);
+			/* Nothing here may be older than what the packets were forwarded by. */
+			hg_worker_catch_up(w);
+			for (unsigned i = 0; i < n; i++)
+				run_stage(w, pkts[i], (enum stage)pkts[i]->stage);
+			n_all += n;
+		}
 	}
 	return n_all;
 }
@@ -359,7 +376,7 @@ static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *
 	hg_histogram_add(&flow->wait, flow->last_wait_ns, 1);
 	if (flow->last_wait_ns > MARK_AFTER_NS && hg_ecn_mark(pkt))
 		HG_COUNT(flow->marked_pkts, 1u);
-	count_sent(flow, pkt, is_on_link(w, pkt));
+	count_sent(flow, pkt);
 	hg_publish_mark(w, flow);
 	go_on(w, pkt, tree->dir);
 }
@@ -517,12 +534,16 @@ static bool fit(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 	return true;
 }
 
-/* Without a scheduler in between, a packet is sent when the card has taken it, or lost. */
-static void count_observed(struct hg_worker *w, const struct hg_sched_item *items, unsigned n)
+/* Without a scheduler in between, a packet is sent when the card has taken it, or lost. `counted` has a bit
+ * for each that came through a scheduler. */
+static void count_observed(struct hg_worker *w, const struct hg_sched_item *items, unsigned n,
+			   uint32_t counted)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_flow *flow = flow_of(w, items[i].instance_idx, HG_OUT);
 
+		if (counted >> i & 1u)
+			continue;
 		HG_COUNT(flow->sent_bytes, items[i].wire_bytes);
 		HG_COUNT(flow->link_bytes, items[i].wire_bytes);
 		HG_COUNT(flow->sent_pkts, items[i].parts);
@@ -535,6 +556,7 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 	struct hg_pkt *pkts[HG_BURST_PKTS];
 	struct hg_sched_item items[HG_BURST_PKTS];
 	uint64_t sent_bytes = 0;
+	uint32_t counted = 0;
 	unsigned n = 0, n_sent;
 
 	while (n < HG_BURST_PKTS && port->staged_head != NULL) {
@@ -544,6 +566,7 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 			continue;
 		/* Once the device has the packet it may not be looked at any more. */
 		items[n] = item_of(pkt);
+		counted |= (uint32_t)pkt->is_counted << n;
 		pkts[n++] = pkt;
 	}
 	if (n == 0)
@@ -553,7 +576,7 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 		sent_bytes += items[i].wire_bytes;
 	HG_COUNT(port->tx_wire_bytes, sent_bytes);
 	if (w->snapshot->is_observe && port->is_uplink)
-		count_observed(w, items, n_sent);
+		count_observed(w, items, n_sent, counted);
 	if (n_sent == n)
 		return true;
 	restage(port, pkts + n_sent, n - n_sent);

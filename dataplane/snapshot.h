@@ -66,6 +66,7 @@ struct hg_tree {
 		uplink_slot; /* port slot of the uplink; HG_SLOT_NONE: local traffic or receiving */
 	enum hg_dir dir;
 	uint32_t n_batch; /* collected for the next push */
+	uint32_t batch_bytes; /* wire bytes in it, of all instances */
 	struct hg_sched_item batch[HG_BURST_PKTS];
 };
 
@@ -131,6 +132,9 @@ struct hg_snapshot {
 	struct hg_port **ports; /* by slot; NULL: none, or its device is missing */
 	bool *is_port; /* by slot: the slot belongs to a port or an uplink, its device there or not */
 	uint32_t *port_instance; /* by port slot: instance slot; HG_SLOT_NONE for uplinks */
+	/* By port slot: the generation since which the slot is this port of this instance. A packet may wait
+	 * in a queue for longer than a slot stays empty; an older one is not for the port that is there. */
+	uint32_t *port_since;
 	struct hg_lane_instance *instances; /* by slot */
 	struct hg_tree **uplink_trees; /* those in use */
 	uint32_t n_port_slots, n_instance_slots, n_uplink_trees;

@@ -141,14 +141,19 @@ static void adopt(struct hg_worker *w, const struct hg_snapshot *s)
 	atomic_store_explicit(&w->adopted, s->generation, memory_order_release);
 }
 
-static void keep_house(struct hg_worker *w)
+void hg_worker_catch_up(struct hg_worker *w)
 {
 	const struct hg_snapshot *s =
 		atomic_load_explicit(&w->lane->snapshot, memory_order_acquire);
 
-	w->housekeeping_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
-	if (s != w->snapshot)
+	if (HG_UNLIKELY(s != w->snapshot))
 		adopt(w, s);
+}
+
+static void keep_house(struct hg_worker *w)
+{
+	w->housekeeping_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
+	hg_worker_catch_up(w);
 	hg_publish_some(w);
 	hg_news_hear(w);
 	(void)hg_fdb_advance(&w->fdb, FDB_BUCKETS_A_LOOK, w->now_ns);
@@ -188,6 +193,8 @@ static void sleep_until(struct hg_worker *w, hg_ns at_ns)
 		wait = &timeout;
 	}
 	atomic_store(&w->is_asleep, true);
+	/* Pairs with hg_worker_wake(). */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (!has_mail(w)) {
 		w->sleeps++;
 		n = epoll_pwait2(w->epoll_fd, events, EVENTS_MAX, wait, NULL);

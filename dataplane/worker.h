@@ -27,7 +27,7 @@ struct rte_ring;
  * force, far above the cost of a look. */
 #define HG_HOUSEKEEPING_NS (50 * HG_NS_PER_US)
 /* Packets that wait between two workers at most. */
-#define HG_CROSSING_PKTS 1024u
+#define HG_CROSSING_PKTS 4096u
 
 /* What is shared by the workers; nothing in it is written in the packet lane but by its owner. */
 struct hg_lane {

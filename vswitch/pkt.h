@@ -73,7 +73,10 @@ struct hg_pkt {
 	uint32_t instance_idx; /* who is charged */
 	uint32_t in_port_idx; /* where it came from */
 	uint32_t out_port_idx; /* where it goes */
+	uint32_t generation; /* of the snapshot under which its ports were found */
 	uint8_t stage; /* what another worker is to do with it next */
+	bool is_link; /* comes from or goes to an uplink: what guarantees cover */
+	bool is_counted; /* among what its instance sent */
 	hg_ns at_ns; /* received at the port */
 	hg_ns queued_at_ns; /* pushed to the scheduler that now holds it */
 	struct hg_pkt *link; /* for whoever keeps a list of packets */
