@@ -29,9 +29,17 @@ struct hg_test {
 #f, f \
 	}
 
-static jmp_buf hg_test_out;
-static uint64_t hg_test_seed = 1;
-static unsigned hg_test_rounds = 0; /* 0: the test's own default */
+/* A file of helpers beside the test's own defines HG_TESTS_HELPER, so that a check that fails in it ends
+ * the test like any other. */
+#ifdef HG_TESTS_HELPER
+extern jmp_buf hg_test_out;
+extern uint64_t hg_test_seed;
+extern unsigned hg_test_rounds;
+#else
+jmp_buf hg_test_out;
+uint64_t hg_test_seed = 1;
+unsigned hg_test_rounds = 0; /* 0: the test's own default */
+#endif
 
 #define HG_TEST_FAIL(...)                                       \
 	do {                                                    \

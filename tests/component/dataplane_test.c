@@ -1,0 +1,390 @@
+/* The packet lane as a whole, between devices of memory: who reaches whom, what becomes of bad frames and
+ * of devices that fail. */
+#include "tests/component/hosts.h"
+
+#include "tests/frames.h"
+
+static struct host host;
+
+static void start(void)
+{
+	host_init(&host);
+	host_start(&host, 1);
+}
+
+/* ---- who reaches whom --------------------------------------------------------------------------- */
+
+static void s5_1_instance_to_uplink_and_back(void)
+{
+	start();
+	host_send(&host, "a1", "up0", 1000, 0, 100);
+	host_expect(&host, "up0", 0, 100);
+	host_send(&host, "up0", "a1", 60, 0, 100);
+	host_expect(&host, "a1", 0, 100);
+	HG_CHECK_EQ(host_flow(&host, "a1", HG_OUT).link_bytes, 100 * 1024);
+	HG_CHECK_EQ(host_flow(&host, "a1", HG_IN).link_bytes, 100 * 84);
+	HG_CHECK_EQ(host_uplink(&host).tx_wire_bytes, 100 * 1024);
+	HG_CHECK_EQ(host_uplink(&host).rx_wire_bytes, 100 * 84);
+	host_close(&host);
+}
+
+static void s5_1_local_traffic_uses_no_uplink(void)
+{
+	struct hg_dp_flow out, in;
+
+	start();
+	host_send(&host, "a1", "a2", 500, 0, 100);
+	host_expect(&host, "a2", 0, 100);
+	out = host_flow(&host, "a1", HG_OUT);
+	in = host_flow(&host, "a2", HG_IN);
+	HG_CHECK_EQ(out.sent_bytes, 100 * 524);
+	HG_CHECK_EQ(out.link_bytes, 0);
+	HG_CHECK_EQ(in.sent_bytes, 100 * 524);
+	HG_CHECK_EQ(in.link_bytes, 0);
+	HG_CHECK_EQ(host_discard(&host, "up0"), 0);
+	host_close(&host);
+}
+
+static void s5_1_tenants_are_kept_apart(void)
+{
+	start();
+	/* One worker takes packets on in their order: what came before the last one has arrived, too. */
+	host_send(&host, "a1", "b1", 100, 0, 50);
+	host_expect(&host, "up0", 0, 50);
+	host_send(&host, "up0", "b1", 100, 1000, 1);
+	host_expect(&host, "b1", 1000, 1);
+	HG_CHECK_EQ(host_discard(&host, "a2"), 0);
+	host_close(&host);
+}
+
+static void s5_1_broadcast_stays_in_the_tenant(void)
+{
+	struct hg_pkt *pkt;
+
+	start();
+	pkt = host_packet(&host, "a1", "up0", 100, 7);
+	memset(pkt->data, 0xff, HG_MAC_BYTES);
+	host_inject(&host, "a1", pkt);
+	host_expect(&host, "up0", 7, 1);
+	host_expect(&host, "a2", 7, 1);
+	host_send(&host, "up0", "b1", 100, 8, 1);
+	host_expect(&host, "b1", 8, 1);
+	HG_CHECK_EQ(host_discard(&host, "a1"), 0);
+	/* From the uplink it reaches everybody. */
+	pkt = host_packet(&host, "up0", "a1", 100, 9);
+	memset(pkt->data, 0xff, HG_MAC_BYTES);
+	host_inject(&host, "up0", pkt);
+	host_expect(&host, "a1", 9, 1);
+	host_expect(&host, "a2", 9, 1);
+	host_expect(&host, "b1", 9, 1);
+	host_close(&host);
+}
+
+static void s5_1_spoofed_source_is_dropped(void)
+{
+	start();
+	host_inject(&host, "a1", host_packet(&host, "b1", "up0", 100, 0));
+	host_send(&host, "a1", "up0", 100, 1, 1);
+	host_expect(&host, "up0", 1, 1);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED], 1);
+	host_close(&host);
+}
+
+static void two_workers_carry_all_ways(void)
+{
+	host_init(&host);
+	host_start(&host, 2);
+	host_send(&host, "a1", "up0", 200, 0, 500);
+	host_send(&host, "b1", "up0", 200, 500, 0);
+	host_expect(&host, "up0", 0, 500);
+	host_send(&host, "up0", "a1", 200, 0, 500);
+	host_expect(&host, "a1", 0, 500);
+	host_send(&host, "a1", "a2", 200, 0, 500);
+	host_expect(&host, "a2", 0, 500);
+	host_send(&host, "a2", "a1", 200, 0, 500);
+	host_expect(&host, "a1", 0, 500);
+	host_close(&host);
+}
+
+static void three_hundred_instances(void)
+{
+	char name[16];
+
+	host_init(&host);
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		host_add_instance(&host, name, i % 2);
+	}
+	host_start(&host, 1);
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		host_send(&host, name, "up0", 100, i, 1);
+		host_expect(&host, "up0", i, 1);
+		host_send(&host, "up0", name, 100, i, 1);
+		host_expect(&host, name, i, 1);
+	}
+	/* A tenant's broadcast reaches all of its own. */
+	{
+		struct hg_pkt *pkt = host_packet(&host, "c0", "up0", 100, 77);
+
+		memset(pkt->data, 0xff, HG_MAC_BYTES);
+		host_inject(&host, "c0", pkt);
+	}
+	for (unsigned i = 2; i < 300; i += 2) {
+		snprintf(name, sizeof(name), "c%u", i);
+		host_expect(&host, name, 77, 1);
+	}
+	host_expect(&host, "up0", 77, 1);
+	host_close(&host);
+}
+
+/* ---- frames that are not as they should be ------------------------------------------------------ */
+
+static void malformed_frames_are_counted_at_their_port(void)
+{
+	struct hg_dp_port_sample port;
+	struct hg_pkt *pkt;
+
+	start();
+	/* An IPv4 length beyond the frame, a header too short, a frame that ends in its header. */
+	pkt = host_packet(&host, "a1", "up0", 100, 0);
+	hg_bytes_put16(pkt->data + 16, 1000);
+	host_inject(&host, "a1", pkt);
+	pkt = host_packet(&host, "a1", "up0", 100, 0);
+	pkt->data[14] = 0x41;
+	host_inject(&host, "a1", pkt);
+	pkt = host_packet(&host, "a1", "up0", 100, 0);
+	pkt->total_bytes = pkt->n_bytes = 20;
+	host_inject(&host, "a1", pkt);
+	host_send(&host, "a1", "up0", 100, 1, 1);
+	host_expect(&host, "up0", 1, 1);
+	port = host_port(&host, "a1");
+	HG_CHECK_EQ(port.drops[HG_DROP_BAD_LENGTH] + port.drops[HG_DROP_BAD_HEADER] +
+			    port.drops[HG_DROP_TRUNCATED],
+		    3);
+	HG_CHECK_EQ(port.rx_pkts, 4);
+	HG_CHECK_EQ(host_flow(&host, "a1", HG_OUT).offered_pkts, 1);
+	host_close(&host);
+}
+
+/* ---- segments ----------------------------------------------------------------------------------- */
+
+static struct frame frame;
+
+static struct hg_pkt *segment(uint32_t n_payload)
+{
+	struct hg_pkt *pkt;
+
+	frame_eth(&frame, host_mac(&host, "up0"), host_mac(&host, "a1"));
+	frame_ip4(&frame, HG_IP_TCP, 0);
+	frame_tcp(&frame, 0x10, 12);
+	frame_payload(&frame, n_payload, 1);
+	frame_finish(&frame);
+	pkt = frame_pkt(&frame, hg_dp_pool(host.dp));
+	HG_CHECK(pkt != NULL);
+	frame_want_gso(pkt, &frame, 1448);
+	return pkt;
+}
+
+/* Receives at the uplink until n bytes of TCP payload came, and compares them. Returns the packets. */
+static unsigned expect_payload(uint32_t n)
+{
+	static uint8_t bytes[HG_FRAME_MAX_BYTES];
+	uint32_t head = 14 + 20 + 32, got = 0;
+	unsigned n_pkts = 0;
+
+	while (got < n) {
+		struct hg_pkt *pkt = host_receive(&host, "up0");
+		uint32_t n_part = pkt->total_bytes - head;
+
+		HG_CHECK(got + n_part <= n);
+		hg_pkt_read(pkt, head, bytes + got, n_part);
+		got += n_part;
+		n_pkts++;
+		host_release(&host, pkt);
+	}
+	HG_CHECK(memcmp(bytes, frame.bytes + head, n) == 0);
+	return n_pkts;
+}
+
+static void segment_travels_whole_where_it_can(void)
+{
+	start();
+	host_inject(&host, "a1", segment(20000));
+	HG_CHECK_EQ(expect_payload(20000), 1);
+	HG_CHECK_EQ(host_flow(&host, "a1", HG_OUT).sent_pkts, 14);
+	host_close(&host);
+}
+
+static void segment_is_split_where_it_cannot(void)
+{
+	host_init(&host);
+	hg_dummy_caps(host_far(&host, "up0"), 0);
+	host_start(&host, 1);
+	for (unsigned i = 0; i < 20; i++) {
+		host_inject(&host, "a1", segment(20000 + i * 2000));
+		HG_CHECK_EQ(expect_payload(20000 + i * 2000), (20000 + i * 2000 + 1447) / 1448);
+	}
+	host_close(&host);
+}
+
+/* ---- devices that fail -------------------------------------------------------------------------- */
+
+static void vanished_device_takes_only_its_port_down(void)
+{
+	start();
+	host_send(&host, "a2", "up0", 100, 0, 1);
+	host_expect(&host, "up0", 0, 1);
+	hg_dummy_vanish(host_far(&host, "a2"), "unplugged");
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 1);
+	HG_CHECK_EQ(host_port(&host, "a2").link, HG_PORT_MISSING);
+	HG_CHECK(host_port(&host, "a2").reason[0] != '\0');
+	HG_CHECK_EQ(host_port(&host, "a1").link, HG_PORT_UP);
+	host_send(&host, "a1", "up0", 100, 1, 1);
+	host_expect(&host, "up0", 1, 1);
+	/* To the one that is gone: counted, not kept. */
+	host_send(&host, "a1", "a2", 100, 2, 1);
+	WAIT_FOR(host_port(&host, "a1").drops[HG_DROP_PORT_DOWN] == 1);
+	/* Nothing to be had yet. */
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 0);
+	hg_dummy_return(host_far(&host, "a2"));
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 1);
+	HG_CHECK_EQ(host_port(&host, "a2").link, HG_PORT_UP);
+	host_send(&host, "a1", "a2", 100, 3, 1);
+	host_expect(&host, "a2", 3, 1);
+	host_send(&host, "a2", "up0", 100, 4, 1);
+	host_expect(&host, "up0", 4, 1);
+	host_close(&host);
+}
+
+static void uplink_that_vanishes_comes_back(void)
+{
+	start();
+	hg_dummy_vanish(host_far(&host, "up0"), "unplugged");
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 1);
+	HG_CHECK_EQ(host_uplink(&host).link, HG_PORT_MISSING);
+	host_send(&host, "a1", "a2", 100, 0, 1);
+	host_expect(&host, "a2", 0, 1);
+	hg_dummy_return(host_far(&host, "up0"));
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 1);
+	host_send(&host, "a1", "up0", 100, 1, 1);
+	host_expect(&host, "up0", 1, 1);
+	host_send(&host, "up0", "b1", 100, 2, 1);
+	host_expect(&host, "b1", 2, 1);
+	host_close(&host);
+}
+
+static void missing_device_does_not_fail_a_change(void)
+{
+	host_init(&host);
+	hg_dummy_vanish(host_far(&host, "b1"), "not there yet");
+	host_start(&host, 1);
+	HG_CHECK_EQ(host_port(&host, "b1").link, HG_PORT_MISSING);
+	HG_CHECK_HAS(host_port(&host, "b1").reason, "not there yet");
+	host_send(&host, "a1", "up0", 100, 0, 1);
+	host_expect(&host, "up0", 0, 1);
+	hg_dummy_return(host_far(&host, "b1"));
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 1);
+	host_send(&host, "up0", "b1", 100, 1, 1);
+	host_expect(&host, "b1", 1, 1);
+	host_close(&host);
+}
+
+static void s1_11_failed_change_changes_nothing(void)
+{
+	struct hg_dp_host_sample before, after;
+	struct hg_error err = {0};
+
+	start();
+	hg_dp_sample_host(host.dp, &before);
+	host_limit(&host, "a1", HG_OUT, 1000, SMALL_BURST);
+	host_add_instance(&host, "b2", host_tenant(&host, "b"));
+	snprintf(host.ports[2].device, sizeof(host.ports[2].device), "nonsense:x");
+	HG_CHECK_EQ(hg_dp_apply(host.dp, &host.desired, &err), -HG_EINVAL);
+	HG_CHECK(err.text[0] != '\0');
+	/* A device that is someone else's is found only when it is opened. */
+	hg_error_clear(&err);
+	snprintf(host.ports[2].device, sizeof(host.ports[2].device), "dummy:a1");
+	HG_CHECK(hg_dp_apply(host.dp, &host.desired, &err) != 0);
+	hg_dp_sample_host(host.dp, &after);
+	HG_CHECK_EQ(after.generation, before.generation);
+	/* The maximum is not in force: this would take three minutes. */
+	host_send(&host, "a1", "up0", 1500, 0, 100);
+	host_expect(&host, "up0", 0, 100);
+	snprintf(host.ports[2].device, sizeof(host.ports[2].device), "dummy:b1");
+	host_remove_last_instance(&host);
+	host_close(&host);
+}
+
+/* A card that takes nothing for a while holds packets up and loses none, though nothing else happens. */
+static void full_card_goes_on_by_itself(void)
+{
+	for (uint32_t n_left = 1; n_left <= 100; n_left += 33) {
+		struct hg_dp_host_sample before, now;
+
+		start();
+		hg_dummy_accept(host_far(&host, "up0"), 10);
+		host_send(&host, "a1", "up0", 100, 0, 10 + n_left);
+		WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == 10 + n_left);
+		/* It went to sleep over it. */
+		hg_dp_sample_host(host.dp, &before);
+		WAIT_FOR((hg_dp_sample_host(host.dp, &now), now.sleeps > before.sleeps + 1));
+		host_expect(&host, "up0", 0, 10);
+		hg_dummy_accept(host_far(&host, "up0"), UINT64_MAX);
+		host_expect(&host, "up0", 10, n_left);
+		host_close(&host);
+	}
+}
+
+static void guest_that_takes_nothing_is_counted(void)
+{
+	start();
+	hg_dummy_accept(host_far(&host, "a2"), 10);
+	host_send(&host, "a1", "a2", 100, 0, 30);
+	WAIT_FOR(host_port(&host, "a2").drops[HG_DROP_RING_FULL] == 20);
+	host_expect(&host, "a2", 0, 10);
+	hg_dummy_accept(host_far(&host, "a2"), UINT64_MAX);
+	host_close(&host);
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static void created_and_destroyed_many_times(void)
+{
+	for (uint32_t i = 0; i < 40; i++) {
+		host_init(&host);
+		host_limit(&host, "a1", HG_OUT, 100000, SMALL_BURST);
+		host_start(&host, 1 + i % 3);
+		host_send(&host, "a1", "up0", 1000, 0, 50);
+		host_expect(&host, "up0", 0, 1);
+		/* Ended with packets in the queue, on the device, and with a worker on its way. */
+		host_send(&host, "up0", "b1", 1000, 0, 50);
+		host_init(&host);
+	}
+}
+
+static const struct hg_test tests[] = {
+	HG_TEST(s5_1_instance_to_uplink_and_back),
+	HG_TEST(s5_1_local_traffic_uses_no_uplink),
+	HG_TEST(s5_1_tenants_are_kept_apart),
+	HG_TEST(s5_1_broadcast_stays_in_the_tenant),
+	HG_TEST(s5_1_spoofed_source_is_dropped),
+	HG_TEST(two_workers_carry_all_ways),
+	HG_TEST(three_hundred_instances),
+	HG_TEST(malformed_frames_are_counted_at_their_port),
+	HG_TEST(segment_travels_whole_where_it_can),
+	HG_TEST(segment_is_split_where_it_cannot),
+	HG_TEST(vanished_device_takes_only_its_port_down),
+	HG_TEST(uplink_that_vanishes_comes_back),
+	HG_TEST(missing_device_does_not_fail_a_change),
+	HG_TEST(s1_11_failed_change_changes_nothing),
+	HG_TEST(full_card_goes_on_by_itself),
+	HG_TEST(guest_that_takes_nothing_is_counted),
+	HG_TEST(created_and_destroyed_many_times),
+	{0},
+};
+
+int main(int argc, char **argv)
+{
+	return hg_tests_main(argc, argv, tests);
+}
