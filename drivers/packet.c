@@ -5,14 +5,13 @@
 #include "drivers/cut.h"
 #include "drivers/link.h"
 #include "drivers/netns.h"
+#include "drivers/psock.h"
 #include "drivers/scratch.h"
 #include "drivers/text.h"
 #include "drivers/vnet.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <pthread.h>
@@ -22,11 +21,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* What 200 segments of 64 KiB take in the kernel: about 10 ms at 10 Gbit/s, longer than a worker is
- * ever away. */
-#define RCVBUF_BYTES (16 << 20)
-#define VLAN_BYTES 4u
 
 struct packet {
 	struct hg_dev dev;
@@ -49,30 +43,6 @@ static int packet_check(const char *device, struct hg_error *reterr)
 	return hg_dev_text_check_interface(device, reterr);
 }
 
-static int set_option(int fd, int level, int option, int value)
-{
-	return setsockopt(fd, level, option, &value, sizeof(value));
-}
-
-/* Everything but receiving, which begins with bind in start. */
-static int open_socket(struct packet *packet, struct hg_error *reterr)
-{
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return hg_errno_refuse(reterr, errno, "cannot open a packet socket for",
-				       packet->name);
-	packet->fd = fd;
-	if (set_option(fd, SOL_PACKET, PACKET_VNET_HDR, 1) < 0 ||
-	    set_option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1) < 0 ||
-	    set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1) < 0 ||
-	    set_option(fd, SOL_PACKET, PACKET_AUXDATA, 1) < 0 ||
-	    set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF_BYTES) < 0)
-		return hg_errno_refuse(reterr, errno, "cannot set up the packet socket for",
-				       packet->name);
-	return 0;
-}
-
 /* Runs in the interface's namespace. */
 static int open_here(struct packet *packet, struct hg_error *reterr)
 {
@@ -87,7 +57,8 @@ static int open_here(struct packet *packet, struct hg_error *reterr)
 	packet->claim_fd = hg_claim(link.idx, packet->name, reterr);
 	if (packet->claim_fd < 0)
 		return packet->claim_fd;
-	return open_socket(packet, reterr);
+	packet->fd = hg_psock_open(packet->name, reterr);
+	return packet->fd < 0 ? packet->fd : 0;
 }
 
 static void destroy(struct packet *packet)
@@ -150,19 +121,10 @@ static int packet_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 /* First the socket, then the cut: what arrives between the two is seen by both, and lost by none. */
 static int start_here(struct packet *packet, struct hg_error *reterr)
 {
-	struct packet_mreq promiscuous = {.mr_ifindex = packet->if_idx,
-					  .mr_type = PACKET_MR_PROMISC};
-	struct sockaddr_ll at = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = packet->if_idx,
-	};
+	int r = hg_psock_bind(packet->fd, packet->if_idx, packet->name, reterr);
 
-	if (bind(packet->fd, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
-	    setsockopt(packet->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous,
-		       sizeof(promiscuous)) < 0)
-		return hg_errno_refuse(reterr, errno, "cannot receive from the interface",
-				       packet->name);
+	if (r < 0)
+		return r;
 	return hg_cut_apply(packet->if_idx, packet->name, reterr);
 }
 
@@ -229,115 +191,22 @@ static bool look_after(struct packet *packet)
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
 
-/* The tag that the kernel keeps beside the frame, or NULL. */
-static const struct tpacket_auxdata *find_tag(struct msghdr *message)
-{
-	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at != NULL;
-	     at = CMSG_NXTHDR(message, at)) {
-		const struct tpacket_auxdata *aux = (const void *)CMSG_DATA(at);
-
-		if (at->cmsg_level == SOL_PACKET && at->cmsg_type == PACKET_AUXDATA &&
-		    (aux->tp_status & TP_STATUS_VLAN_VALID))
-			return aux;
-	}
-	return NULL;
-}
-
-/* Behind the two addresses, in the room that every fresh buffer has in front. */
-static void put_tag_back(struct hg_pkt *pkt, const struct tpacket_auxdata *aux)
-{
-	uint16_t tag[2] = {htons((aux->tp_status & TP_STATUS_VLAN_TPID_VALID) ? aux->tp_vlan_tpid
-									      : ETH_P_8021Q),
-			   htons(aux->tp_vlan_tci)};
-
-	pkt->data -= VLAN_BYTES;
-	pkt->headroom = (uint16_t)(pkt->headroom - VLAN_BYTES);
-	memmove(pkt->data, pkt->data + VLAN_BYTES, 2u * ETH_ALEN);
-	memcpy(pkt->data + 2u * ETH_ALEN, tag, VLAN_BYTES);
-	pkt->n_bytes = (uint16_t)(pkt->n_bytes + VLAN_BYTES);
-	pkt->total_bytes += VLAN_BYTES;
-	pkt->csum_start = (uint16_t)(pkt->csum_start + VLAN_BYTES);
-}
-
-/* What became of a frame of n_bytes that was read; NULL if it was dropped. */
-static struct hg_pkt *receive(struct packet *packet, struct hg_scratch *scratch,
-			      struct msghdr *message, uint32_t n_bytes)
-{
-	const struct virtio_net_hdr_mrg_rxbuf *header = message->msg_iov[0].iov_base;
-	enum hg_drop reason = HG_DROP_NO_BUFFER;
-	const struct tpacket_auxdata *aux;
-	struct hg_pkt *pkt = NULL;
-
-	if (HG_UNLIKELY(message->msg_flags & MSG_TRUNC))
-		reason = HG_DROP_TOO_BIG;
-	else
-		pkt = hg_scratch_take(scratch, n_bytes);
-	if (HG_LIKELY(pkt != NULL)) {
-		if (HG_LIKELY(hg_vnet_decode(header, pkt))) {
-			aux = find_tag(message);
-			if (aux != NULL)
-				put_tag_back(pkt, aux);
-			return pkt;
-		}
-		hg_pool_put(packet->pool, &pkt, 1);
-		reason = HG_DROP_BAD_OFFLOAD;
-	}
-	hg_count_add(&packet->counts.drops[reason], 1);
-	return NULL;
-}
-
-/* Whether to go on reading. */
-static bool receive_failed(struct packet *packet, int errnum)
-{
-	switch (errnum) {
-	case EINVAL: /* a segment of a kind that virtio has no word for; the kernel has dropped it */
-		hg_count_add(&packet->counts.drops[HG_DROP_BAD_OFFLOAD], 1);
-		return true;
-	case ENETDOWN:
-	case ENXIO:
-	case ENODEV:
-		look_after(packet);
-		return false;
-	default:
-		return false;
-	}
-}
-
 static unsigned packet_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
 {
 	struct packet *packet = (struct packet *)dev;
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-	/* The packet socket knows the short header only; the longer one's last field stays zero. */
-	struct virtio_net_hdr_mrg_rxbuf header = {0};
-	struct hg_scratch *scratch;
 	uint64_t bytes = 0;
-	unsigned n_got = 0;
+	unsigned n_got;
+	int errnum;
 
 	(void)now_ns;
 	if (HG_UNLIKELY(hg_counts_why_gone(&packet->counts) != NULL))
 		return 0;
-	scratch = hg_scratch_begin(packet->scratches, &header, sizeof(header.hdr));
-	if (HG_UNLIKELY(scratch == NULL))
-		return 0;
-	for (unsigned turn = 0; turn < n; turn++) {
-		struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};
-		ssize_t got;
-		int n_iov;
-
-		message.msg_iov = (struct iovec *)(uintptr_t)hg_scratch_iov(scratch, &n_iov);
-		message.msg_iovlen = (size_t)n_iov;
-		got = recvmsg(packet->fd, &message, 0);
-		if (got <= (ssize_t)sizeof(header.hdr)) {
-			if (got >= 0 || receive_failed(packet, errno))
-				continue;
-			break;
-		}
-		pkts[n_got] = receive(packet, scratch, &message,
-				      (uint32_t)got - (uint32_t)sizeof(header.hdr));
-		if (HG_LIKELY(pkts[n_got] != NULL))
-			bytes += pkts[n_got++]->total_bytes;
-	}
-	hg_scratch_end(scratch);
+	n_got = hg_psock_receive(packet->fd, packet->scratches, packet->pool, &packet->counts, pkts,
+				 n, &errnum);
+	if (HG_UNLIKELY(errnum != 0))
+		look_after(packet);
+	for (unsigned i = 0; i < n_got; i++)
+		bytes += pkts[i]->total_bytes;
 	hg_count_add(&packet->counts.rx_pkts, n_got);
 	hg_count_add(&packet->counts.rx_bytes, bytes);
 	return n_got;

@@ -5,11 +5,13 @@
 #include "drivers/simnic.h"
 #include "drivers/tap.h"
 #include "drivers/text.h"
+#include "drivers/xdp.h"
 
 #include <string.h>
 
 const struct hg_driver *const hg_drivers[] = {
-	&hg_driver_tap, &hg_driver_packet, &hg_driver_simnic, &hg_driver_dummy, NULL,
+	&hg_driver_tap,    &hg_driver_packet, &hg_driver_xdp,
+	&hg_driver_simnic, &hg_driver_dummy,  NULL, /* the end */
 };
 
 #define N_DRIVERS (sizeof(hg_drivers) / sizeof(hg_drivers[0]) - 1u)

@@ -151,7 +151,7 @@ static unsigned distance(const char *a, const char *b)
 const char *hg_dev_text_nearest(const char *word, const char *const *words)
 {
 	const char *nearest = NULL;
-	unsigned least = smaller(4, (unsigned)strlen(word));
+	unsigned least = smaller(4, (unsigned)strlen(word) / 2u + 1u);
 
 	for (; *words != NULL; words++) {
 		unsigned edits = distance(word, *words);

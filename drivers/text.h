@@ -56,7 +56,7 @@ HG_MUST_CHECK int hg_dev_text_choice(const struct hg_dev_text *text, const char 
 HG_MUST_CHECK int hg_dev_text_check_interface(const char *device, struct hg_error *reterr);
 
 /* The word of the list (ended by NULL) with the fewest edits from `word`, if there are at most 3 and
- * fewer than it has letters; else NULL. */
+ * no more than half its letters; else NULL. */
 const char *hg_dev_text_nearest(const char *word, const char *const *words);
 
 #endif

@@ -155,6 +155,7 @@ int world_open(struct world *world, struct hg_dev **ret_dev, struct hg_error *re
 		.mac = world->is_in_guest ? world_far_mac : NULL,
 		.mtu = 1500,
 		.pool = &world->heap.pool,
+		.is_uplink = world->is_uplink,
 	};
 
 	return hg_dev_open(&cfg, ret_dev, reterr);
@@ -166,7 +167,7 @@ struct hg_dev *world_begin(struct world *world)
 	struct hg_error err = {0};
 
 	if (world_open(world, &dev, &err) < 0 || dev->driver->start(dev, &err) < 0 ||
-	    (world->wants_macs && dev->driver->set_macs(dev, &world_near_mac, 1, &err) < 0)) {
+	    (world->is_uplink && dev->driver->set_macs(dev, &world_near_mac, 1, &err) < 0)) {
 		fprintf(stderr, "%s: %s\n", world->device, err.text);
 		exit(1);
 	}
@@ -372,5 +373,9 @@ static struct world world_simnic_tap = {
 	.name = "simnic_tap", .device = "simnic(rate=1Gbit)+tap:far0", TAP};
 static struct world world_packet = {.name = "packet", .device = "packet:near0", VETH};
 
-struct world *const worlds[] = {&world_dummy,      &world_simnic, &world_tap,
-				&world_simnic_tap, &world_packet, NULL};
+static struct world world_xdp = {.name = "xdp", .device = "xdp:near0", VETH};
+static struct world world_xdp_uplink = {
+	.name = "xdp_uplink", .device = "xdp:near0", .is_uplink = true, VETH};
+
+struct world *const worlds[] = {&world_dummy,  &world_simnic, &world_tap,        &world_simnic_tap,
+				&world_packet, &world_xdp,    &world_xdp_uplink, NULL};

@@ -23,7 +23,7 @@ struct world {
 	bool is_in_guest; /* cfg->netns is the guest's */
 	bool makes_itself; /* open makes what is not there */
 	bool is_memory;
-	bool wants_macs;
+	bool is_uplink;
 	/* Builds the far side; NULL, or why it is not possible here. */
 	const char *(*build)(struct world *world);
 	void (*tear_down)(struct world *world);
