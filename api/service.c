@@ -462,6 +462,15 @@ static bool fits(const char *pattern, const char *path, char name[HG_NAME_BYTES]
 	return *path == '\0';
 }
 
+static bool is_utf8(const char *text)
+{
+	json_t *json = json_string(text);
+	bool is_valid = json != NULL;
+
+	json_decref(json);
+	return is_valid;
+}
+
 void hg_service_handle(struct hg_service *service, const struct hg_request *request, hg_ns now_ns,
 		       struct hg_reply *ret_reply)
 {
@@ -470,6 +479,10 @@ void hg_service_handle(struct hg_service *service, const struct hg_request *requ
 	char sentence[HG_ERROR_TEXT_BYTES];
 	bool has_path = false;
 
+	if (!is_utf8(request->path)) {
+		hg_reply_refuse(ret_reply, 400, -HG_EINVAL, "the path is not UTF-8");
+		return;
+	}
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (!fits(routes[i].path, request->path, call.name))
 			continue;

@@ -161,8 +161,7 @@ static void host_line(const struct hg_cli *cli, const json_t *host)
 	else
 		snprintf(up, sizeof(up), "%lldh%02lldm", (long long)up_s / 3600,
 			 (long long)up_s / 60 % 60);
-	snprintf(line, sizeof(line),
-		 "headgate %s  up %s  mode %s  workers %s of a CPU  stolen seconds %lld",
+	snprintf(line, sizeof(line), "headgate %s  up %s  mode %s  CPU %s  stolen seconds %lld",
 		 text(host, "version"), up, text(host, "mode"),
 		 hg_human_share(busy, (uint64_t)number(host, "busy_ppm"), 1000000),
 		 (long long)number(host, "stolen_seconds"));

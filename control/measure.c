@@ -63,11 +63,12 @@ static uint64_t slack(const struct hg_policy *policy)
 	return policy->burst_bytes + HG_MEASURE_PACKET_BYTES;
 }
 
-/* The packet maximum has the same bucket as the byte maximum, as deep in time; one second is more than
- * any burst of it and is counted here as the depth of packets of a full frame. */
+/* The bucket of the packet maximum holds a burst of full frames, at least one (core/caps.c). */
 static uint64_t slack_pkts(const struct hg_policy *policy)
 {
-	return policy->burst_bytes / (HG_BURST_MIN_BYTES / 2u) + HG_MEASURE_PACKET_PKTS;
+	uint64_t burst = policy->burst_bytes / HG_BURST_MIN_BYTES;
+
+	return (burst > 0 ? burst : 1) + HG_MEASURE_PACKET_PKTS;
 }
 
 static bool is_out_of_pkts(const struct hg_policy *policy, const struct hg_span *span)
