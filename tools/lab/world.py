@@ -48,6 +48,15 @@ def die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def prefer_session(pid, nice):
+    """Where the kernel divides processors by session first, a nice value counts only inside one."""
+    try:
+        with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
+            group.write(str(nice))
+    except OSError:
+        pass  # a kernel that does not
+
+
 def ip(*args, netns=None, check=True):
     """Runs ip(8) apart from the terminal, so that Ctrl-C never hits it half way."""
     command = ["ip"] + (["-n", netns] if netns else []) + list(args)
@@ -174,6 +183,8 @@ class World:
             command = ["ip", "netns", "exec", netns] + command
         child = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
                                  preexec_fn=die_with_parent, **options)
+        if nice:
+            prefer_session(child.pid, nice)
         child.start_ticks = started_at(child.pid)
         self.children.append(child)
         with open(self.path("pids"), "a", encoding="utf-8") as pids:
