@@ -196,7 +196,7 @@ static void sleep_until(struct hg_worker *w, hg_ns at_ns)
 	/* Pairs with hg_worker_wake(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!has_mail(w)) {
-		w->sleeps++;
+		HG_COUNT(w->sleeps, 1u);
 		n = epoll_pwait2(w->epoll_fd, events, EVENTS_MAX, wait, NULL);
 	}
 	atomic_store(&w->is_asleep, false);
