@@ -1,9 +1,8 @@
-#include "core/sched_impl.h"
+#include "core/sched_calendar.h"
+#include "core/sched_due.h"
 
-#define PUSH_BATCH 64u
-/* Waits that are looked at before serving goes on: a mass of nodes whose time has come at once does
- * not hold up the packets of the others. */
-#define UNPARK_BATCH 64u
+/* Guarantees that are looked at before serving goes on, when many fall due at once. */
+#define START_BATCH 64u
 
 /* One call of pop. */
 struct pop {
@@ -28,451 +27,7 @@ static bool has_room(const struct pop *p)
 	return p->out < p->end && p->taken_bytes <= p->limit_bytes;
 }
 
-/* ---- the calendar of a tenant ------------------------------------------------------------------- */
-
-static bool calendar_is_empty(const struct hg_tenant *t)
-{
-	return t->current == NO_INSTANCE && t->full == 0;
-}
-
-/* Files an instance by its virtual time; beyond the last slot into it, to be filed again from there. */
-static inline void calendar_file(const struct hg_sched *s, struct hg_tenant *t, uint32_t idx,
-				 struct hg_node *node)
-{
-	int64_t ahead = (int64_t)((node->finish >> s->slot_shift) - t->slot_now);
-	unsigned slot;
-
-	if (ahead < 0)
-		ahead = 0;
-	if (ahead > (int64_t)CALENDAR_SLOTS - 1)
-		ahead = CALENDAR_SLOTS - 1;
-	slot = (unsigned)(t->slot_now + (uint64_t)ahead) % CALENDAR_SLOTS;
-	node->next = t->full >> slot & 1u ? t->slot[slot] : NO_INSTANCE;
-	t->slot[slot] = idx;
-	t->full = (uint16_t)(t->full | 1u << slot);
-}
-
-static inline void calendar_put_first(struct hg_tenant *t, uint32_t idx, struct hg_node *node)
-{
-	node->next = t->current;
-	t->current = idx;
-}
-
-static inline void calendar_turn(struct hg_tenant *t)
-{
-	unsigned slot = (unsigned)t->slot_now % CALENDAR_SLOTS;
-	uint32_t full = t->full;
-
-	full = (full >> slot | full << (CALENDAR_SLOTS - slot)) & 0xffffu;
-	t->slot_now += (uint64_t)__builtin_ctz(full);
-	slot = (unsigned)t->slot_now % CALENDAR_SLOTS;
-	t->current = t->slot[slot];
-	t->full = (uint16_t)(t->full & ~(1u << slot));
-}
-
-/* Takes the instance whose turn it is; NO_INSTANCE if none waits. A slot is served in passes: who is
- * filed into it again while it is served waits for the next pass. */
-static uint32_t calendar_take(struct hg_sched *s, struct hg_tenant *t)
-{
-	for (;;) {
-		struct hg_node *node;
-		uint32_t idx;
-
-		if (t->current == NO_INSTANCE) {
-			if (t->full == 0)
-				return NO_INSTANCE;
-			calendar_turn(t);
-		}
-		idx = t->current;
-		node = &s->nodes[idx];
-		t->current = node->next;
-		if (HG_UNLIKELY(node->queued_pkts == 0 || is_parked(node->flags))) {
-			node->flags &= (uint16_t)~IN_SHARE;
-			continue;
-		}
-		if (HG_UNLIKELY(node->finish >> s->slot_shift > t->slot_now)) {
-			if (!calendar_is_empty(t)) {
-				calendar_file(s, t, idx, node);
-				continue;
-			}
-			t->slot_now = node->finish >> s->slot_shift;
-		}
-		return idx;
-	}
-}
-
-/* ---- the queue of a tenant's blocked instances ---------------------------------------------------- */
-
-void hg_sched_block(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
-{
-	struct hg_wheel_chunk *chunks = s->pool.chunks;
-	uint32_t tail = t->blocked_tail;
-
-	if (tail == 0 || chunks[tail].n == HG_WHEEL_CHUNK_ENTRIES) {
-		uint32_t fresh = hg_wheel_chunk_take(&s->pool);
-
-		chunks[fresh].next = 0;
-		chunks[fresh].n = 0;
-		if (tail == 0) {
-			t->blocked_head = fresh;
-			t->blocked_at = 0;
-		} else {
-			chunks[tail].next = fresh;
-		}
-		t->blocked_tail = tail = fresh;
-	}
-	chunks[tail].entries[chunks[tail].n++] = (struct hg_wheel_entry){.id = idx};
-}
-
-static void blocked_drop_first(struct hg_sched *s, struct hg_tenant *t)
-{
-	uint32_t head = t->blocked_head;
-	uint32_t next = s->pool.chunks[head].next;
-
-	if (++t->blocked_at < s->pool.chunks[head].n)
-		return;
-	hg_wheel_chunk_give(&s->pool, head);
-	t->blocked_at = 0;
-	t->blocked_head = next;
-	if (next == 0)
-		t->blocked_tail = 0;
-}
-
-/* ---- entering the orders ------------------------------------------------------------------------ */
-
-static hg_ns instance_reserve_ns(const struct hg_sched *s, uint32_t idx)
-{
-	return pace_cost_ns(s->nodes[idx].guarantee, s->cold[idx].reserve_bytes);
-}
-
-/* Enters an instance in the wheel of guarantees. Who spends a reserve is due at once, but behind all
- * that were due before; once it lags behind what it would have without the reserve, by that. */
-static void guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_node *node, hg_ns now_ns)
-{
-	hg_ns at_ns = node->due_ns;
-
-	if (node->flags & ON_CREDIT) {
-		if (at_ns > now_ns) {
-			node->flags &= (uint16_t)~ON_CREDIT;
-		} else {
-			at_ns += instance_reserve_ns(s, idx);
-			if (at_ns > now_ns)
-				at_ns = now_ns;
-		}
-	}
-	node->flags |= IN_GUARANTEE;
-	hg_wheel_push(&s->guarantees, guarantee_id(idx, ID_INSTANCE, node->flags), tick_of(at_ns));
-}
-
-static void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx, struct hg_tenant *t,
-				  hg_ns now_ns)
-{
-	hg_ns at_ns = t->due_ns;
-
-	if (t->flags & ON_CREDIT) {
-		if (at_ns > now_ns)
-			t->flags &= (uint16_t)~ON_CREDIT;
-		else if (at_ns + t->reserve_ns < now_ns)
-			at_ns += t->reserve_ns;
-		else
-			at_ns = now_ns;
-	}
-	t->flags |= IN_GUARANTEE;
-	hg_wheel_push(&s->guarantees, guarantee_id(tenant_idx, ID_TENANT, t->flags),
-		      tick_of(at_ns));
-}
-
-/* What a guarantee has in hand for one who wakes: at most its reserve after idleness; after a pause at
- * least what WAKE_AHEAD_NS is worth. Returns whether it is more than that, to be spent as credit. */
-static bool guarantee_wake(hg_ns *due_ns, hg_ns reserve_ns, bool was_idle, hg_ns now_ns)
-{
-	hg_ns most_ns = reserve_ns;
-
-	if (!was_idle && most_ns < WAKE_AHEAD_NS)
-		most_ns = WAKE_AHEAD_NS;
-	if (*due_ns < now_ns - most_ns)
-		*due_ns = now_ns - most_ns;
-	return now_ns - *due_ns > WAKE_AHEAD_NS;
-}
-
-static void instance_guarantee_wake(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	hg_ns idle_after_ns;
-
-	node->flags &= (uint16_t)~ON_CREDIT;
-	if (node->due_ns >= now_ns)
-		return; /* nothing in hand, and no look at the cold line */
-	idle_after_ns = (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US;
-	if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx), quiet_ns >= idle_after_ns,
-			    now_ns))
-		return;
-	/* The first packet goes ahead of those that are due, the rest behind them. */
-	node->flags |= ON_CREDIT;
-	if (!(node->flags & (IN_GUARANTEE | BLOCKED))) {
-		node->flags |= IN_GUARANTEE;
-		hg_wheel_push(&s->guarantees, guarantee_id(idx, ID_INSTANCE, node->flags),
-			      tick_of(now_ns - WAKE_AHEAD_NS));
-	}
-}
-
-static void tenant_wake(struct hg_sched *s, struct hg_tenant *t, hg_ns now_ns)
-{
-	uint64_t share_now = (uint64_t)s->shares.clock << SHARE_TICK_SHIFT;
-
-	if (!(t->flags & IN_SHARE) && t->finish < share_now)
-		t->finish = share_now;
-	t->flags &= (uint16_t)~ON_CREDIT;
-	if (t->guarantee != 0 &&
-	    guarantee_wake(&t->due_ns, t->reserve_ns, now_ns - t->emptied_at_ns >= t->idle_after_ns,
-			   now_ns))
-		t->flags |= ON_CREDIT;
-}
-
-void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
-{
-	struct hg_tenant *t = &s->tenants[tenant_idx];
-
-	if (is_parked(t->flags))
-		return;
-	if (t->blocked_head != 0 && !(t->flags & BLOCKED)) {
-		t->flags |= BLOCKED;
-		hg_wheel_push_front(&s->guarantees, tenant_idx | ID_BLOCKED);
-	}
-	if (calendar_is_empty(t))
-		return;
-	if (!(t->flags & IN_SHARE)) {
-		uint64_t share_now = (uint64_t)s->shares.clock << SHARE_TICK_SHIFT;
-
-		t->flags |= IN_SHARE;
-		if (t->finish <= share_now) {
-			t->finish = share_now;
-			hg_wheel_push_front(&s->shares, tenant_idx);
-		} else {
-			hg_wheel_push(&s->shares, tenant_idx,
-				      (int64_t)(t->finish >> SHARE_TICK_SHIFT));
-		}
-	}
-	if (t->guarantee != 0 && !(t->flags & IN_GUARANTEE))
-		tenant_guarantee_file(s, tenant_idx, t, now_ns);
-}
-
-void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
-
-	if (!(node->flags & IN_SHARE)) {
-		node->flags |= IN_SHARE;
-		if (node->finish >> s->slot_shift <= t->slot_now) {
-			if (node->finish < t->slot_now << s->slot_shift)
-				node->finish = t->slot_now << s->slot_shift;
-			calendar_put_first(t, idx, node);
-		} else {
-			calendar_file(s, t, idx, node);
-		}
-	}
-	if (node->guarantee != 0 && !(node->flags & (IN_GUARANTEE | BLOCKED)))
-		guarantee_file(s, idx, node, now_ns);
-	if ((t->flags & (IN_SHARE | PARKED)) != IN_SHARE ||
-	    (t->guarantee != 0 && !(t->flags & IN_GUARANTEE)))
-		hg_sched_enter_tenant(s, node->tenant_idx, now_ns);
-}
-
-/* ---- parking ------------------------------------------------------------------------------------ */
-
-/* The first tick at which the wait is over. */
-static int64_t tick_from(hg_ns until_ns)
-{
-	return tick_of(until_ns + (INT64_C(1) << TICK_SHIFT) - 1);
-}
-
-static uint16_t parked_flags(uint16_t flags, unsigned kind)
-{
-	flags = next_park_gen((uint16_t)(flags & ~(unsigned)BY_PKTS));
-	return (uint16_t)(flags | PARKED | (kind == HG_CAP_PKTS ? BY_PKTS : 0u));
-}
-
-/* Requires that no turn is running. */
-static void park(struct hg_sched *s, uint32_t idx, struct hg_cap_wait wait, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
-
-	node->flags = parked_flags(node->flags, wait.kind);
-	s->cold[idx].parked_ns[parked_by(node->flags)] -= now_ns;
-	t->n_parked++;
-	tenant_account(t, now_ns);
-	hg_wheel_push(&s->waits, park_id(idx, ID_INSTANCE, node->flags), tick_from(wait.until_ns));
-}
-
-static void park_tenant(struct hg_sched *s, uint32_t tenant_idx, struct hg_cap_wait wait,
-			hg_ns now_ns)
-{
-	struct hg_tenant *t = &s->tenants[tenant_idx];
-
-	t->flags = (uint16_t)(parked_flags(t->flags, wait.kind) | WAS_PARKED);
-	t->parked_ns[parked_by(t->flags)] -= now_ns;
-	tenant_account(t, now_ns);
-	hg_wheel_push(&s->waits, park_id(tenant_idx, ID_TENANT, t->flags),
-		      tick_from(wait.until_ns));
-}
-
-void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
-
-	s->cold[idx].parked_ns[parked_by(node->flags)] += now_ns;
-	node->flags &= (uint16_t)~PARKED;
-	t->n_parked--;
-	if (node->queued_pkts == 0)
-		return;
-	tenant_account(t, now_ns);
-	turn_begin(node, &s->cold[idx], t, now_ns);
-	if (node->guarantee != 0)
-		instance_guarantee_wake(s, idx, 0, now_ns);
-	hg_sched_enter(s, idx, now_ns);
-}
-
-void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
-{
-	struct hg_tenant *t = &s->tenants[tenant_idx];
-
-	t->parked_ns[parked_by(t->flags)] += now_ns;
-	t->flags &= (uint16_t)~PARKED;
-	tenant_account(t, now_ns);
-	hg_sched_enter_tenant(s, tenant_idx, now_ns);
-}
-
-/* Ends the waits that are over, up to a batch of them. Returns whether there was one. */
-static bool unpark_due(struct hg_sched *s, hg_ns now_ns)
-{
-	bool was_any = false;
-
-	for (unsigned i = 0; i < UNPARK_BATCH && hg_wheel_is_due(&s->waits, tick_of(now_ns)); i++) {
-		uint32_t id = hg_wheel_pop(&s->waits).id;
-		uint32_t idx = id & ID_IDX_MASK;
-
-		was_any = true;
-		if ((id & ID_KIND_MASK) == ID_TENANT) {
-			uint16_t flags = s->tenants[idx].flags;
-
-			if (is_parked(flags) && park_id(idx, ID_TENANT, flags) == id)
-				hg_sched_unpark_tenant(s, idx, now_ns);
-		} else {
-			uint16_t flags = s->nodes[idx].flags;
-
-			if (is_parked(flags) && park_id(idx, ID_INSTANCE, flags) == id)
-				hg_sched_unpark(s, idx, now_ns);
-		}
-	}
-	return was_any;
-}
-
-/* ---- push --------------------------------------------------------------------------------------- */
-
-/* What the maxima say to the first packet of an instance. */
-static struct hg_cap_wait instance_wait(const struct hg_sched *s, uint32_t idx, uint32_t wire_bytes,
-					uint32_t parts, hg_ns now_ns)
-{
-	return hg_cap_next(&s->caps->instance_bytes[idx], &s->caps->instance_pkts[idx], wire_bytes,
-			   parts, now_ns);
-}
-
-static struct hg_cap_wait tenant_wait(const struct hg_sched *s, uint32_t idx, uint32_t wire_bytes,
-				      uint32_t parts, hg_ns now_ns)
-{
-	return hg_cap_next(&s->caps->tenant_bytes[idx], &s->caps->tenant_pkts[idx], wire_bytes,
-			   parts, now_ns);
-}
-
-/* An instance that had nothing queued has something now. */
-static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
-
-	if (t->n_backlogged++ == 0)
-		tenant_wake(s, t, now_ns);
-	if (HG_UNLIKELY(node->flags & CAPPED)) {
-		const struct hg_fifo_entry *first = &s->fifo.entries[node->head];
-		struct hg_cap_wait wait =
-			instance_wait(s, idx, first->wire_bytes, first->parts, now_ns);
-
-		if (wait.until_ns > now_ns) {
-			park(s, idx, wait, now_ns);
-			return;
-		}
-	}
-	tenant_account(t, now_ns);
-	turn_begin(node, &s->cold[idx], t, now_ns);
-	if (node->guarantee != 0)
-		instance_guarantee_wake(s, idx, now_ns - emptied_at_ns, now_ns);
-	hg_sched_enter(s, idx, now_ns);
-}
-
-/* In two passes: first every packet is stored, without a branch that depends on the state of the
- * scheduler, then those are woken that had nothing. */
-static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
-		       hg_ns now_ns)
-{
-	struct {
-		uint32_t idx;
-		hg_ns emptied_at_ns;
-	} woken[PUSH_BATCH];
-	unsigned n_woken = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		HG_PREFETCH(&s->nodes[items[i].instance_idx]);
-	for (unsigned i = 0; i < n; i++) {
-		const struct hg_sched_item *item = &items[i];
-		struct hg_node *node = &s->nodes[item->instance_idx];
-		struct hg_tenant *t = &s->tenants[node->tenant_idx];
-		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
-		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
-					      .wire_bytes = item->wire_bytes,
-					      .parts = item->parts};
-
-		if (node->queued_pkts == 0) {
-			woken[n_woken].idx = item->instance_idx;
-			woken[n_woken++].emptied_at_ns = node->emptied_at_ns;
-			hg_fifo_start(&s->fifo, &node->head, &node->tail, entry);
-		} else {
-			hg_fifo_push(&s->fifo, &node->tail, entry);
-		}
-		node->queued_pkts++;
-		node->queued_bytes += item->wire_bytes;
-		t->queued_pkts++;
-		t->queued_bytes += item->wire_bytes;
-	}
-	for (unsigned i = 0; i < n_woken; i++)
-		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);
-	s->queued_pkts += n;
-}
-
-unsigned hg_sched_push(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
-		       hg_ns now_ns)
-{
-	if (n > s->max_queued_pkts - s->queued_pkts)
-		n = s->max_queued_pkts - s->queued_pkts;
-	for (unsigned i = 0; i < n; i += PUSH_BATCH)
-		push_batch(s, items + i, n - i < PUSH_BATCH ? n - i : PUSH_BATCH, now_ns);
-	return n;
-}
-
 /* ---- serving ------------------------------------------------------------------------------------ */
-
-void hg_sched_emptied(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
-
-	node->emptied_at_ns = now_ns;
-	if (--t->n_backlogged == 0)
-		t->emptied_at_ns = now_ns;
-	tenant_account(t, now_ns);
-}
 
 /* Whether the maxima of both levels let a packet go; if so they are charged. */
 static bool caps_take(struct hg_sched *s, struct pop *p, uint32_t idx, struct hg_fifo_entry entry,
@@ -614,12 +169,12 @@ static uint32_t visit(struct hg_sched *s, struct pop *p, uint32_t tenant_idx, bo
 			calendar_file(s, t, idx, node);
 		} else if (outcome == TENANT_HELD) {
 			calendar_put_first(t, idx, node);
-			park_tenant(s, tenant_idx, p->wait, p->now_ns);
+			hg_sched_park_tenant(s, tenant_idx, p->wait, p->now_ns);
 			break;
 		} else {
 			node->flags &= (uint16_t)~IN_SHARE;
 			if (outcome == HELD)
-				park(s, idx, p->wait, p->now_ns);
+				hg_sched_park(s, idx, p->wait, p->now_ns);
 		}
 	} while (total_bytes < s->quantum_bytes && has_room(p));
 	return total_bytes;
@@ -654,8 +209,8 @@ static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns 
 	return due_ns + pace_cost_ns(pace, bytes);
 }
 
-/* Serves an instance out of its own guarantee. Its tenant's is charged too, but not further ahead than the
- * tenant's burst, so that reserves spent inside do not leave the tenant without. */
+/* Serves an instance out of its own guarantee. Its tenant's is charged too, but runs no further ahead than by
+ * this decision, so that a reserve spent inside does not leave the tenant without its own. */
 static enum outcome serve_due(struct hg_sched *s, struct pop *p, uint32_t idx)
 {
 	struct hg_node *node = &s->nodes[idx];
@@ -664,22 +219,19 @@ static enum outcome serve_due(struct hg_sched *s, struct pop *p, uint32_t idx)
 
 	node->due_ns = charge_due(node->due_ns, node->guarantee, p->got_bytes, p->now_ns);
 	if (t->guarantee != 0) {
+		hg_ns ahead_ns = p->now_ns + pace_cost_ns(t->guarantee, p->got_bytes);
+
 		t->due_ns = charge_due(t->due_ns, t->guarantee, p->got_bytes, p->now_ns);
-		if (t->due_ns > p->now_ns + t->ahead_ns)
-			t->due_ns = p->now_ns + t->ahead_ns;
+		if (t->due_ns > ahead_ns)
+			t->due_ns = ahead_ns;
 	}
 	if (outcome == MORE)
 		guarantee_file(s, idx, node, p->now_ns);
 	else if (outcome == HELD)
-		park(s, idx, p->wait, p->now_ns);
+		hg_sched_park(s, idx, p->wait, p->now_ns);
 	else if (outcome == TENANT_HELD)
-		park_tenant(s, node->tenant_idx, p->wait, p->now_ns);
+		hg_sched_park_tenant(s, node->tenant_idx, p->wait, p->now_ns);
 	return outcome;
-}
-
-static bool is_waiting(const struct hg_node *node)
-{
-	return node->queued_pkts > 0 && !is_parked(node->flags);
 }
 
 /* An entry of an instance has come up. Returns whether it counted. */
@@ -728,56 +280,53 @@ static bool tenant_due(struct hg_sched *s, struct pop *p, uint32_t id)
 	return true;
 }
 
-/* A tenant that was parked serves first the instances that fell due meanwhile, one at a time. */
-static bool blocked_due(struct hg_sched *s, struct pop *p, uint32_t tenant_idx)
+/* An entry has come up. Returns whether it counted. */
+static bool serve_guarantee(struct hg_sched *s, struct pop *p, uint32_t id)
 {
-	struct hg_tenant *t = &s->tenants[tenant_idx];
-	struct hg_node *node;
-	bool was_served = false;
-	uint32_t idx;
-
-	t->flags &= (uint16_t)~BLOCKED;
-	if (is_parked(t->flags) || t->blocked_head == 0)
+	switch (id & ID_KIND_MASK) {
+	case ID_TENANT:
+		return tenant_due(s, p, id);
+	case ID_BLOCKED:
+		hg_sched_unblock(s, id & ID_IDX_MASK, p->now_ns);
 		return false;
-	idx = s->pool.chunks[t->blocked_head].entries[t->blocked_at].id;
-	node = &s->nodes[idx];
-	node->flags &= (uint16_t)~BLOCKED;
-	if (!is_waiting(node)) {
-		blocked_drop_first(s, t);
-	} else if (tick_of(node->due_ns) > tick_of(p->now_ns)) {
-		blocked_drop_first(s, t);
-		guarantee_file(s, idx, node, p->now_ns);
-	} else if (serve_due(s, p, idx) == TENANT_HELD) {
-		node->flags |= BLOCKED; /* and stays the first */
-		return true;
-	} else {
-		blocked_drop_first(s, t);
-		was_served = true;
+	default:
+		return instance_due(s, p, id);
 	}
-	hg_sched_enter_tenant(s, tenant_idx, p->now_ns);
-	return was_served;
 }
 
-/* The guaranteed band: the node that has been due the longest. */
+/* Moves an entry that is due now to its deadline. One that no longer counts is dropped there. */
+static void await_deadline(struct hg_sched *s, uint32_t id)
+{
+	uint32_t idx = id & ID_IDX_MASK;
+	const struct hg_tenant *t;
+	hg_ns at_ns;
+
+	if ((id & ID_KIND_MASK) == ID_INSTANCE) {
+		at_ns = deadline_ns(s, &s->nodes[idx], s->nodes[idx].due_ns);
+	} else {
+		t = &s->tenants[idx];
+		at_ns = t->due_ns + pace_cost_ns(t->guarantee, s->quantum_bytes);
+	}
+	hg_wheel_push(&s->deadlines, id, tick_of(at_ns));
+}
+
+/* The guaranteed band: of those that are due, the one of the earliest deadline. */
 static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 {
-	while (hg_wheel_is_due(&s->guarantees, tick_of(p->now_ns))) {
-		uint32_t id = hg_wheel_pop(&s->guarantees).id;
-		bool was_served;
+	int64_t tick = tick_of(p->now_ns);
+	struct hg_wheel_entry entry;
 
-		switch (id & ID_KIND_MASK) {
-		case ID_TENANT:
-			was_served = tenant_due(s, p, id);
-			break;
-		case ID_BLOCKED:
-			was_served = blocked_due(s, p, id & ID_IDX_MASK);
-			break;
-		default:
-			was_served = instance_due(s, p, id);
-		}
-		if (was_served)
-			return true;
+	for (unsigned i = 0; i < START_BATCH && hg_wheel_is_due(&s->starts, tick); i++) {
+		uint32_t id = hg_wheel_pop(&s->starts).id;
+
+		/* Alone, it needs no order. */
+		if (hg_wheel_is_empty(&s->deadlines) && !hg_wheel_is_due(&s->starts, tick))
+			return serve_guarantee(s, p, id);
+		await_deadline(s, id);
 	}
+	while (hg_wheel_pop_first(&s->deadlines, tick, &entry))
+		if (serve_guarantee(s, p, entry.id))
+			return true;
 	return false;
 }
 
@@ -818,9 +367,10 @@ unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsig
 		p.limit_bytes = (int64_t)max_bytes - 1;
 	if (s->queued_pkts == 0)
 		return 0;
-	unpark_due(s, now_ns);
+	hg_sched_unpark_due(s, now_ns);
 	while (has_room(&p))
-		if (!serve_guarantees(s, &p) && !serve_shares(s, &p) && !unpark_due(s, now_ns))
+		if (!serve_guarantees(s, &p) && !serve_shares(s, &p) &&
+		    !hg_sched_unpark_due(s, now_ns))
 			break;
 	if (s->root.pace.mantissa != 0)
 		charge_root(s, p.taken_bytes, now_ns);

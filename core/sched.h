@@ -3,7 +3,8 @@
  * Why        S1: every minimum is kept whatever the others do, no maximum is passed, what nobody uses
  *            is lent by weight, and a decision costs the same with 64 instances as with 32,768.
  * Model      A tree of two levels, tenants and their instances, over one root (the link). Two bands:
- *            guaranteed: nodes below their minimum, earliest due first (tag R);
+ *            guaranteed: nodes below their minimum (tag R: due from then on), earliest deadline first
+ *            (R + quantum / min);
  *            sharing: everyone else below their maximum, by weighted virtual time (tag F), first among
  *            tenants and then inside the tenant.
  *            Service in the sharing band does not charge R; service in the guaranteed band does not
@@ -14,7 +15,8 @@
  *            whose traffic it binds points to the same hg_caps, and all of them have one owner.
  * Promise    Over any window T, for instance and tenant alike:
  *              sent <= max*T + burst + one packet                    (conservation)
- *              sent >= min(min*T, offered) - burst - one packet      (guarantee, if admitted)
+ *              sent >= min(min*T, offered) - burst - one packet      (guarantee, if admitted and no
+ *            maximum is in the way; for a burst of at least five of the larger of quantum and packet)
  *            pop() returns a packet whenever an eligible one is queued and the root's pace allows
  *            (work conservation, to within one tick of 1.024 us).
  *            next_at() never lies: pop() returns nothing new before it, unless something is pushed or
@@ -50,8 +52,9 @@ size_t hg_caps_size(uint32_t max_tenants, uint32_t max_instances);
 struct hg_caps *hg_caps_init(void *memory, uint32_t max_tenants, uint32_t max_instances);
 
 /* Sets the maxima of one tenant or instance from policy->max_*, burst, reserve, idle_after and
- * accounting. Tokens are kept, in bytes, but never more than the new burst. Follow it with
- * hg_sched_refresh_*() on every scheduler that points here. */
+ * accounting. Tokens are kept, in bytes, but never more than the new burst. For packet rates a burst and a
+ * reserve count as so many full frames of HG_BURST_MIN_BYTES. Follow it with hg_sched_refresh_*() on every
+ * scheduler that points here. */
 void hg_caps_set_tenant(struct hg_caps *caps, uint32_t tenant_idx, const struct hg_policy *policy,
 			hg_ns now_ns);
 void hg_caps_set_instance(struct hg_caps *caps, uint32_t instance_idx,

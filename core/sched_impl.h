@@ -4,14 +4,17 @@
  *            work on the same lines; how those lines are laid out is the speed of the whole.
  * Model      An instance with something queued is in exactly one of two states:
  *
- *              waiting   in its tenant's calendar (IN_SHARE), and if it has a minimum in the wheel of
- *                        guarantees (IN_GUARANTEE), or, found due while its tenant was parked, in the
- *                        tenant's own queue (BLOCKED)
+ *              waiting   in its tenant's calendar (IN_SHARE), and if it has a minimum in one of the wheels
+ *                        of guarantees (IN_GUARANTEE), or, found due while its tenant was parked, in
+ *                        the tenant's own queue (BLOCKED)
  *              parked    its own maximum is reached: an entry in the wheel of waits names the time
  *
  *            and so has a tenant: it is in the wheel of shares, or parked. Flags say which structures
  *            hold an entry; an entry whose node has moved on is dropped when it comes up. Two flags, not
  *            one state: an instance may have left the one order and still be entered in the other.
+ * Guarantees A byte is due from R on and should be served before R + quantum / rate. Who is due is served
+ *            by earliest deadline: by R alone, one of a high rate would stand behind a herd of low ones for
+ *            longer than its burst allows. (Liu and Layland, 1973; WF2Q: Bennett and Zhang, 1996.)
  * Hints      carry a generation, so that one which a live change has overtaken dies; all that a wrong one
  *            could do is to make a node be looked at early.
  * Held time  A counter that runs is stored less the time at which it began to run: starting it subtracts
@@ -39,9 +42,9 @@
 /* One tick of the wheel of shares: 1 KiB at weight 1. A default quantum is three ticks, so a tenant's
  * entry seldom cascades. */
 #define SHARE_TICK_SHIFT 20u
-/* How far ahead of others that are due someone who wakes may go: 100 us of a 10 Gbit/s link are
- * 125 KB, just below the default burst, so nobody's guarantee leaves its measure by it. */
-#define WAKE_AHEAD_NS (100 * HG_NS_PER_US)
+/* How much those who wake may take ahead of others that are due, as time of the link: eight full frames
+ * at 10 Gbit/s. More would show in the others' guarantees where their bursts are small. */
+#define WAKE_AHEAD_NS (10 * HG_NS_PER_US)
 /* A guarantee that lags longer than this was not to be kept (the link stood still): what is older is
  * forgiven, so that the sharing band is not shut out to make up for it. */
 #define LAG_MAX_NS (100 * HG_NS_PER_MS)
@@ -59,7 +62,7 @@
 
 enum {
 	IN_SHARE = 1u << 0, /* in the calendar of its tenant; of a tenant: in the wheel of shares */
-	IN_GUARANTEE = 1u << 1, /* an entry of this generation is in the wheel of guarantees */
+	IN_GUARANTEE = 1u << 1, /* an entry of this generation is in `starts` or `deadlines` */
 	BLOCKED = 1u << 2, /* in its tenant's queue; of a tenant: that queue is in the wheel */
 	PARKED = 1u << 3,
 	BY_PKTS = 1u << 4, /* parked by the packet rate */
@@ -109,7 +112,7 @@ struct hg_node_cold {
 };
 
 struct hg_tenant {
-	hg_ns due_ns;
+	_Alignas(HG_CACHE_LINE_BYTES) hg_ns due_ns;
 	uint64_t finish;
 	uint64_t slot_now; /* of the calendar: the slot being served, counted from the beginning */
 	uint32_t current; /* the instances of it that are still to be served */
@@ -132,7 +135,6 @@ struct hg_tenant {
 	uint64_t guaranteed_bytes;
 	hg_ns emptied_at_ns;
 	hg_ns reserve_ns; /* of the guarantee: what waking finds */
-	hg_ns ahead_ns; /* how far its instances' guarantees may run ahead of its own: its burst */
 	hg_ns idle_after_ns;
 	hg_ns held_since_ns;
 
@@ -157,7 +159,9 @@ struct hg_sched {
 	struct hg_fifo_pool fifo;
 	struct hg_bucket root;
 	struct hg_wheel_pool pool;
-	struct hg_wheel guarantees; /* by due time */
+	struct hg_wheel starts; /* guarantees that are not due yet, by when they are */
+	struct hg_wheel deadlines; /* those that are, by when they should have been served */
+	hg_ns jumped_until_ns; /* what wakers have taken ahead of deadlines, as time of the link */
 	struct hg_wheel waits; /* by the time at which a maximum allows again */
 	struct hg_wheel shares; /* tenants by virtual time */
 	uint32_t inverse[HG_WEIGHT_MAX + 1u]; /* 2^31 / weight */
@@ -207,6 +211,12 @@ static inline uint16_t next_park_gen(uint16_t flags)
 static inline bool is_parked(uint16_t flags)
 {
 	return (flags & PARKED) != 0;
+}
+
+/* Queued, and held by nothing of its own. */
+static inline bool is_waiting(const struct hg_node *node)
+{
+	return node->queued_pkts > 0 && !is_parked(node->flags);
 }
 
 static inline unsigned parked_by(uint16_t flags)
@@ -263,17 +273,54 @@ static inline void turn_end(struct hg_node *node, struct hg_node_cold *cold,
 			cold->tenant_ns[by] += tenant_parked_ns(t, by, now_ns);
 }
 
-/* ---- moves that both halves make (core/sched.c) ------------------------------------------------- */
+/* What the maxima say to the first packet of an instance. */
+static inline struct hg_cap_wait instance_wait(const struct hg_sched *s, uint32_t idx,
+					       uint32_t wire_bytes, uint32_t parts, hg_ns now_ns)
+{
+	return hg_cap_next(&s->caps->instance_bytes[idx], &s->caps->instance_pkts[idx], wire_bytes,
+			   parts, now_ns);
+}
+
+static inline struct hg_cap_wait tenant_wait(const struct hg_sched *s, uint32_t idx,
+					     uint32_t wire_bytes, uint32_t parts, hg_ns now_ns)
+{
+	return hg_cap_next(&s->caps->tenant_bytes[idx], &s->caps->tenant_pkts[idx], wire_bytes,
+			   parts, now_ns);
+}
+
+/* The last packet of an instance has left. */
+static inline void hg_sched_emptied(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	node->emptied_at_ns = now_ns;
+	if (--t->n_backlogged == 0)
+		t->emptied_at_ns = now_ns;
+	tenant_account(t, now_ns);
+}
+
+/* ---- moves that all parts make (core/sched_enter.c) ------------------------------------------------- */
 
 /* An instance begins to wait for its turn: into the calendar and the wheels, as far as it is not there. */
 void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns);
 /* A tenant may be served: into the wheels, as far as it has something to serve and is not there. */
 void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns);
+/* A maximum holds an instance, whose turn is not running, or a tenant. */
+void hg_sched_park(struct hg_sched *s, uint32_t idx, struct hg_cap_wait wait, hg_ns now_ns);
+void hg_sched_park_tenant(struct hg_sched *s, uint32_t tenant_idx, struct hg_cap_wait wait,
+			  hg_ns now_ns);
 void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns);
 void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns);
+/* Ends the waits that are over, up to a batch of them. Returns whether there was one. */
+bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns);
+/* Someone who has a guarantee begins after a time of quiet: what it may have in hand, and whether it spends
+ * that as credit. */
+void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns);
+void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns now_ns);
 /* Appends an instance to its tenant's queue of those that are due but blocked. */
 void hg_sched_block(struct hg_sched *s, struct hg_tenant *t, uint32_t idx);
-/* The last packet of an instance has left. */
-void hg_sched_emptied(struct hg_sched *s, uint32_t idx, hg_ns now_ns);
+/* The instances of a tenant that was parked go back to their deadlines. */
+void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns);
 
 #endif

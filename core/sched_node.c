@@ -54,7 +54,7 @@ static struct layout layout_of(const struct hg_sched_cfg *cfg)
 	l.n_chunks =
 		hg_wheel_pool_chunks(max_live_entries(cfg->max_tenants, cfg->max_instances) +
 					     max_dead_entries(cfg->max_tenants, cfg->max_instances),
-				     /* n_wheels= */ 3) +
+				     /* n_wheels= */ 4) +
 		2u * cfg->max_tenants;
 	add(&at, sizeof(struct hg_sched));
 	l.nodes = add(&at, cfg->max_instances * sizeof(struct hg_node));
@@ -122,7 +122,8 @@ int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg_ns now_ns,
 	hg_fifo_pool_init(&s->fifo, base + l.fifo, cfg->max_queued_pkts);
 	hg_wheel_pool_init(&s->pool, (struct hg_wheel_chunk *)(void *)(base + l.chunks),
 			   l.n_chunks);
-	hg_wheel_init(&s->guarantees, &s->pool, tick_of(now_ns));
+	hg_wheel_init(&s->starts, &s->pool, tick_of(now_ns));
+	hg_wheel_init(&s->deadlines, &s->pool, tick_of(now_ns));
 	hg_wheel_init(&s->waits, &s->pool, tick_of(now_ns));
 	hg_wheel_init(&s->shares, &s->pool, 0);
 	for (uint32_t w = 1; w <= HG_WEIGHT_MAX; w++)
@@ -179,9 +180,10 @@ static void sweep_if_needed(struct hg_sched *s)
 	uint32_t live = max_live_entries(s->max_tenants, s->max_instances);
 	uint32_t dead = max_dead_entries(s->max_tenants, s->max_instances);
 
-	if (s->guarantees.n_entries + s->waits.n_entries < live + dead / 2u)
+	if (s->starts.n_entries + s->deadlines.n_entries + s->waits.n_entries < live + dead / 2u)
 		return;
-	hg_wheel_sweep(&s->guarantees, is_live_guarantee, s);
+	hg_wheel_sweep(&s->starts, is_live_guarantee, s);
+	hg_wheel_sweep(&s->deadlines, is_live_guarantee, s);
 	hg_wheel_sweep(&s->waits, is_live_wait, s);
 }
 
@@ -290,7 +292,6 @@ int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx, const struct hg
 	t->weight = (uint16_t)policy->weight;
 	t->idle_after_ns = policy->idle_after_ns;
 	t->reserve_ns = pace_cost_ns(pace, (uint32_t)policy->reserve_bytes);
-	t->ahead_ns = pace_cost_ns(pace, (uint32_t)policy->burst_bytes);
 	if (t->guarantee == 0)
 		t->due_ns = now_ns - t->reserve_ns;
 	else
@@ -299,6 +300,8 @@ int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx, const struct hg
 	/* Whatever entry it has names another time now. */
 	t->flags = next_guarantee_gen((uint16_t)(t->flags & ~(unsigned)(IN_GUARANTEE | ON_CREDIT)));
 	refresh_tenant_flag(s, tenant_idx);
+	if (t->n_backlogged > 0)
+		hg_sched_wake_tenant_guarantee(t, 0, now_ns);
 	if (is_parked(t->flags))
 		hg_sched_unpark_tenant(s, tenant_idx, now_ns);
 	else
@@ -441,8 +444,11 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 	node->flags =
 		next_guarantee_gen((uint16_t)(node->flags & ~(unsigned)(IN_GUARANTEE | ON_CREDIT)));
 	refresh_instance_flag(s, instance_idx);
-	if (node->queued_pkts > 0)
+	if (node->queued_pkts > 0) {
+		if (pace != 0)
+			hg_sched_wake_guarantee(s, instance_idx, 0, now_ns);
 		hg_sched_enter(s, instance_idx, now_ns);
+	}
 	sweep_if_needed(s);
 	return 0;
 }
@@ -483,7 +489,8 @@ int hg_sched_remove_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns
 		next_park_gen(next_guarantee_gen(t->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK)));
 	/* These entries carry no generation. */
 	hg_wheel_sweep(&s->shares, is_live_share, s);
-	hg_wheel_sweep(&s->guarantees, is_live_guarantee, s);
+	hg_wheel_sweep(&s->starts, is_live_guarantee, s);
+	hg_wheel_sweep(&s->deadlines, is_live_guarantee, s);
 	return 0;
 }
 
@@ -496,8 +503,11 @@ unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sch
 
 	if (node->queued_pkts == 0 || n == 0)
 		return 0;
-	if (is_parked(node->flags)) /* the first packet is another one afterwards */
+	/* Who waits for the first packet's tokens may have to wait less for the next one's. */
+	if (is_parked(node->flags))
 		hg_sched_unpark(s, instance_idx, now_ns);
+	if (is_parked(t->flags))
+		hg_sched_unpark_tenant(s, node->tenant_idx, now_ns);
 	while (n_out < n && node->queued_pkts > 0) {
 		struct hg_fifo_entry entry = s->fifo.entries[node->head];
 
@@ -529,16 +539,15 @@ static void sample_instance_held(const struct hg_node *node, const struct hg_nod
 				 const struct hg_tenant *t, struct hg_sched_stats *ret_stats,
 				 hg_ns now_ns)
 {
-	bool is_waiting = node->queued_pkts > 0 && !is_parked(node->flags);
-	hg_ns turn_ns = node->turn_ns + (is_waiting ? now_ns : 0);
+	const bool waits = is_waiting(node);
+	hg_ns turn_ns = node->turn_ns + (waits ? now_ns : 0);
 	hg_ns tenant_ns[2], parked_ns[2];
 
 	for (unsigned by = 0; by < 2; by++) {
 		bool runs = is_parked(node->flags) && parked_by(node->flags) == by;
 
 		parked_ns[by] = cold->parked_ns[by] + (runs ? now_ns : 0);
-		tenant_ns[by] =
-			cold->tenant_ns[by] + (is_waiting ? tenant_parked_ns(t, by, now_ns) : 0);
+		tenant_ns[by] = cold->tenant_ns[by] + (waits ? tenant_parked_ns(t, by, now_ns) : 0);
 	}
 	ret_stats->held_ns[HG_LIMIT_MAX] = (uint64_t)parked_ns[0];
 	ret_stats->held_ns[HG_LIMIT_PKTS] = (uint64_t)parked_ns[1];

@@ -85,6 +85,29 @@ bool hg_wheel_advance(struct hg_wheel *w, int64_t limit)
 	}
 }
 
+bool hg_wheel_pop_first(struct hg_wheel *w, int64_t limit, struct hg_wheel_entry *ret_entry)
+{
+	unsigned level = 0;
+	int64_t tick;
+	uint32_t *slot;
+
+	if (w->n_entries == 0)
+		return false;
+	w->n_entries--;
+	if (w->due != 0 || hg_wheel_advance(w, limit)) {
+		*ret_entry = hg_wheel_unchain(w->pool, &w->due);
+		return true;
+	}
+	while (!first_slot(w, level, &tick))
+		level++;
+	tick = tick >> (6u * level) & (HG_WHEEL_SLOTS - 1u);
+	slot = &w->slot[level][tick];
+	*ret_entry = hg_wheel_unchain(w->pool, slot);
+	if (*slot == 0)
+		w->full[level] &= ~(UINT64_C(1) << tick);
+	return true;
+}
+
 /* The earliest tick in a chain of a slot that begins at `tick`; that, if the chain is long. */
 static int64_t earliest(const struct hg_wheel *w, uint32_t chain, int64_t tick)
 {

@@ -85,6 +85,11 @@ void hg_wheel_sweep(struct hg_wheel *w, bool (*keep)(void *owner, struct hg_whee
 /* Brings the next slot with a tick <= limit to `due`. Called by pop when `due` is empty. */
 bool hg_wheel_advance(struct hg_wheel *w, int64_t limit);
 
+/* Takes the entry of the earliest slot, whatever its tick: exact up to `limit` (where the clock then stands),
+ * and beyond it within a slot's width, which is less than 64 times finer than the distance. For those
+ * whose ticks are deadlines, not beginnings. False if the wheel is empty. */
+bool hg_wheel_pop_first(struct hg_wheel *w, int64_t limit, struct hg_wheel_entry *ret_entry);
+
 static inline uint32_t hg_wheel_chunk_take(struct hg_wheel_pool *pool)
 {
 	uint32_t c = pool->free;
@@ -166,20 +171,26 @@ static inline bool hg_wheel_is_due(struct hg_wheel *w, int64_t limit)
 	return w->n_entries != 0 && (w->due != 0 || hg_wheel_advance(w, limit));
 }
 
-/* Takes the next entry. Requires hg_wheel_is_due(). */
-static inline struct hg_wheel_entry hg_wheel_pop(struct hg_wheel *w)
+/* Takes the newest entry of the chain that starts at *head. */
+static inline struct hg_wheel_entry hg_wheel_unchain(struct hg_wheel_pool *pool, uint32_t *head)
 {
-	struct hg_wheel_chunk *chunk = &w->pool->chunks[w->due];
+	struct hg_wheel_chunk *chunk = &pool->chunks[*head];
 	struct hg_wheel_entry entry = chunk->entries[--chunk->n];
 
-	w->n_entries--;
 	if (chunk->n == 0) {
 		uint32_t next = chunk->next;
 
-		hg_wheel_chunk_give(w->pool, w->due);
-		w->due = next;
+		hg_wheel_chunk_give(pool, *head);
+		*head = next;
 	}
 	return entry;
+}
+
+/* Takes the next entry. Requires hg_wheel_is_due(). */
+static inline struct hg_wheel_entry hg_wheel_pop(struct hg_wheel *w)
+{
+	w->n_entries--;
+	return hg_wheel_unchain(w->pool, &w->due);
 }
 
 #endif

@@ -1,0 +1,74 @@
+/* sched_due: filing guarantees by when they are due.
+ *
+ * Why        Both ends of the scheduler file them: push for who wakes, pop for who was served.
+ * Model      See core/sched_impl.h: a guarantee that is not due yet stands in `starts`, one that is due in
+ *            `deadlines`.
+ * Not here   Nothing outside core/sched*.c includes this.
+ */
+#ifndef HG_CORE_SCHED_DUE_H
+#define HG_CORE_SCHED_DUE_H
+
+#include "core/sched_impl.h"
+
+static inline hg_ns instance_reserve_ns(const struct hg_sched *s, uint32_t idx)
+{
+	return pace_cost_ns(s->nodes[idx].guarantee, s->cold[idx].reserve_bytes);
+}
+
+/* From when on a guarantee counts. Who spends a reserve is as one who begins now; once it lags behind what
+ * it would have without the reserve, it has begun before. */
+static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns reserve_ns, hg_ns now_ns)
+{
+	if (due_ns > now_ns)
+		*flags &= (uint16_t)~ON_CREDIT;
+	else if (due_ns + reserve_ns < now_ns)
+		return due_ns + reserve_ns;
+	else
+		return now_ns;
+	return due_ns;
+}
+
+/* By when the next decision of an instance should be served. */
+static inline hg_ns deadline_ns(const struct hg_sched *s, const struct hg_node *node, hg_ns from_ns)
+{
+	uint32_t bytes =
+		node->queued_bytes < s->quantum_bytes ? node->queued_bytes : s->quantum_bytes;
+
+	return from_ns + pace_cost_ns(node->guarantee, bytes);
+}
+
+/* Enters an instance in the wheel of guarantees that it belongs to. */
+static inline void guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_node *node,
+				  hg_ns now_ns)
+{
+	hg_ns from_ns = node->due_ns;
+	uint32_t id;
+
+	if (HG_UNLIKELY(node->flags & ON_CREDIT))
+		from_ns = start_ns(&node->flags, from_ns, instance_reserve_ns(s, idx), now_ns);
+	node->flags |= IN_GUARANTEE;
+	id = guarantee_id(idx, ID_INSTANCE, node->flags);
+	if (tick_of(from_ns) > tick_of(now_ns))
+		hg_wheel_push(&s->starts, id, tick_of(from_ns));
+	else
+		hg_wheel_push(&s->deadlines, id, tick_of(deadline_ns(s, node, from_ns)));
+}
+
+static inline void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx,
+					 struct hg_tenant *t, hg_ns now_ns)
+{
+	hg_ns from_ns = t->due_ns;
+	uint32_t id;
+
+	if (t->flags & ON_CREDIT)
+		from_ns = start_ns(&t->flags, from_ns, t->reserve_ns, now_ns);
+	t->flags |= IN_GUARANTEE;
+	id = guarantee_id(tenant_idx, ID_TENANT, t->flags);
+	if (tick_of(from_ns) > tick_of(now_ns))
+		hg_wheel_push(&s->starts, id, tick_of(from_ns));
+	else
+		hg_wheel_push(&s->deadlines, id,
+			      tick_of(from_ns + pace_cost_ns(t->guarantee, s->quantum_bytes)));
+}
+
+#endif

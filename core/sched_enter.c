@@ -1,0 +1,368 @@
+#include "core/sched_calendar.h"
+#include "core/sched_due.h"
+
+#define PUSH_BATCH 64u
+/* Waits that are looked at before serving goes on: a mass of nodes whose time has come at once does not
+ * hold up the packets of the others. */
+#define UNPARK_BATCH 64u
+#define UNBLOCK_BATCH 16u /* instances of a tenant that was parked, likewise */
+/* ---- the queue of a tenant's blocked instances ---------------------------------------------------- */
+
+void hg_sched_block(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
+{
+	struct hg_wheel_chunk *chunks = s->pool.chunks;
+	uint32_t tail = t->blocked_tail;
+
+	if (tail == 0 || chunks[tail].n == HG_WHEEL_CHUNK_ENTRIES) {
+		uint32_t fresh = hg_wheel_chunk_take(&s->pool);
+
+		chunks[fresh].next = 0;
+		chunks[fresh].n = 0;
+		if (tail == 0) {
+			t->blocked_head = fresh;
+			t->blocked_at = 0;
+		} else {
+			chunks[tail].next = fresh;
+		}
+		t->blocked_tail = tail = fresh;
+	}
+	chunks[tail].entries[chunks[tail].n++] = (struct hg_wheel_entry){.id = idx};
+}
+
+static void blocked_drop_first(struct hg_sched *s, struct hg_tenant *t)
+{
+	uint32_t head = t->blocked_head;
+	uint32_t next = s->pool.chunks[head].next;
+
+	if (++t->blocked_at < s->pool.chunks[head].n)
+		return;
+	hg_wheel_chunk_give(&s->pool, head);
+	t->blocked_at = 0;
+	t->blocked_head = next;
+	if (next == 0)
+		t->blocked_tail = 0;
+}
+
+/* ---- entering the orders ------------------------------------------------------------------------ */
+
+/* What a guarantee has in hand for one who wakes: at most its reserve after idleness; after a pause at
+ * least what WAKE_AHEAD_NS is worth. Returns whether it is more than that, to be spent as credit. */
+static bool guarantee_wake(hg_ns *due_ns, hg_ns reserve_ns, bool was_idle, hg_ns now_ns)
+{
+	hg_ns most_ns = reserve_ns;
+
+	if (!was_idle && most_ns < WAKE_AHEAD_NS)
+		most_ns = WAKE_AHEAD_NS;
+	if (*due_ns < now_ns - most_ns)
+		*due_ns = now_ns - most_ns;
+	return now_ns - *due_ns > WAKE_AHEAD_NS;
+}
+
+/* Whether the first packet of one who wakes may go ahead of those that are due: as long as not too much
+ * has gone there already. */
+static bool may_jump(struct hg_sched *s, const struct hg_node *node, hg_ns now_ns)
+{
+	if (s->jumped_until_ns < now_ns)
+		s->jumped_until_ns = now_ns;
+	if (s->jumped_until_ns - now_ns > WAKE_AHEAD_NS)
+		return false;
+	s->jumped_until_ns += hg_pace_cost_ns(s->root.pace, node->queued_bytes < s->quantum_bytes
+								    ? node->queued_bytes
+								    : s->quantum_bytes);
+	return true;
+}
+
+void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	hg_ns idle_after_ns;
+
+	node->flags &= (uint16_t)~ON_CREDIT;
+	if (node->due_ns >= now_ns)
+		return; /* nothing in hand, and no look at the cold line */
+	idle_after_ns = (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US;
+	if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx), quiet_ns >= idle_after_ns,
+			    now_ns))
+		return;
+	node->flags |= ON_CREDIT;
+	if (!(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, node, now_ns)) {
+		node->flags |= IN_GUARANTEE;
+		hg_wheel_push(&s->deadlines, guarantee_id(idx, ID_INSTANCE, node->flags),
+			      tick_of(now_ns - WAKE_AHEAD_NS));
+	}
+}
+
+void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns now_ns)
+{
+	t->flags &= (uint16_t)~ON_CREDIT;
+	if (t->guarantee != 0 &&
+	    guarantee_wake(&t->due_ns, t->reserve_ns, quiet_ns >= t->idle_after_ns, now_ns))
+		t->flags |= ON_CREDIT;
+}
+
+/* The deadline of a tenant's first blocked instance. */
+static int64_t blocked_tick(const struct hg_sched *s, const struct hg_tenant *t)
+{
+	uint32_t idx = s->pool.chunks[t->blocked_head].entries[t->blocked_at].id;
+
+	return tick_of(deadline_ns(s, &s->nodes[idx], s->nodes[idx].due_ns));
+}
+
+void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
+{
+	struct hg_tenant *t = &s->tenants[tenant_idx];
+
+	if (is_parked(t->flags))
+		return;
+	if (t->blocked_head != 0 && !(t->flags & BLOCKED)) {
+		t->flags |= BLOCKED;
+		hg_wheel_push(&s->deadlines, tenant_idx | ID_BLOCKED, blocked_tick(s, t));
+	}
+	if (calendar_is_empty(t))
+		return;
+	if (!(t->flags & IN_SHARE)) {
+		uint64_t share_now = (uint64_t)s->shares.clock << SHARE_TICK_SHIFT;
+
+		t->flags |= IN_SHARE;
+		if (t->finish <= share_now) {
+			t->finish = share_now;
+			hg_wheel_push_front(&s->shares, tenant_idx);
+		} else {
+			hg_wheel_push(&s->shares, tenant_idx,
+				      (int64_t)(t->finish >> SHARE_TICK_SHIFT));
+		}
+	}
+	if (t->guarantee != 0 && !(t->flags & IN_GUARANTEE))
+		tenant_guarantee_file(s, tenant_idx, t, now_ns);
+}
+
+void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	if (!(node->flags & IN_SHARE)) {
+		node->flags |= IN_SHARE;
+		if (node->finish >> s->slot_shift <= t->slot_now) {
+			if (node->finish < t->slot_now << s->slot_shift)
+				node->finish = t->slot_now << s->slot_shift;
+			calendar_put_first(t, idx, node);
+		} else {
+			calendar_file(s, t, idx, node);
+		}
+	}
+	if (node->guarantee != 0 && !(node->flags & (IN_GUARANTEE | BLOCKED)))
+		guarantee_file(s, idx, node, now_ns);
+	if ((t->flags & (IN_SHARE | PARKED)) != IN_SHARE ||
+	    (t->guarantee != 0 && !(t->flags & IN_GUARANTEE)))
+		hg_sched_enter_tenant(s, node->tenant_idx, now_ns);
+}
+
+/* ---- parking ------------------------------------------------------------------------------------ */
+
+/* The first tick at which the wait is over. */
+static int64_t tick_from(hg_ns until_ns)
+{
+	return tick_of(until_ns + (INT64_C(1) << TICK_SHIFT) - 1);
+}
+
+static uint16_t parked_flags(uint16_t flags, unsigned kind)
+{
+	flags = next_park_gen((uint16_t)(flags & ~(unsigned)BY_PKTS));
+	return (uint16_t)(flags | PARKED | (kind == HG_CAP_PKTS ? BY_PKTS : 0u));
+}
+
+/* Requires that no turn is running. */
+void hg_sched_park(struct hg_sched *s, uint32_t idx, struct hg_cap_wait wait, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	node->flags = parked_flags(node->flags, wait.kind);
+	s->cold[idx].parked_ns[parked_by(node->flags)] -= now_ns;
+	t->n_parked++;
+	tenant_account(t, now_ns);
+	hg_wheel_push(&s->waits, park_id(idx, ID_INSTANCE, node->flags), tick_from(wait.until_ns));
+}
+
+void hg_sched_park_tenant(struct hg_sched *s, uint32_t tenant_idx, struct hg_cap_wait wait,
+			  hg_ns now_ns)
+{
+	struct hg_tenant *t = &s->tenants[tenant_idx];
+
+	t->flags = (uint16_t)(parked_flags(t->flags, wait.kind) | WAS_PARKED);
+	t->parked_ns[parked_by(t->flags)] -= now_ns;
+	tenant_account(t, now_ns);
+	hg_wheel_push(&s->waits, park_id(tenant_idx, ID_TENANT, t->flags),
+		      tick_from(wait.until_ns));
+}
+
+/* What a guarantee lags behind when a maximum was in the way is not owed, beyond what a packet that had
+ * to wait for its tokens explains. Otherwise all of it would go ahead of the others at once. */
+static hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)
+{
+	hg_ns least_ns = now_ns - 2 * pace_cost_ns(pace, bytes);
+
+	return due_ns > least_ns ? due_ns : least_ns;
+}
+
+static void forgive(const struct hg_sched *s, struct hg_node *node, hg_ns now_ns)
+{
+	uint32_t bytes = s->fifo.entries[node->head].wire_bytes;
+
+	if (node->guarantee == 0)
+		return;
+	if (bytes < s->quantum_bytes)
+		bytes = s->quantum_bytes;
+	node->due_ns = forgiven_ns(node->due_ns, node->guarantee, bytes, now_ns);
+}
+
+void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	s->cold[idx].parked_ns[parked_by(node->flags)] += now_ns;
+	node->flags &= (uint16_t)~PARKED;
+	t->n_parked--;
+	if (node->queued_pkts == 0)
+		return;
+	tenant_account(t, now_ns);
+	turn_begin(node, &s->cold[idx], t, now_ns);
+	forgive(s, node, now_ns);
+	hg_sched_enter(s, idx, now_ns);
+}
+
+void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
+{
+	struct hg_tenant *t = &s->tenants[tenant_idx];
+
+	t->parked_ns[parked_by(t->flags)] += now_ns;
+	t->flags &= (uint16_t)~PARKED;
+	tenant_account(t, now_ns);
+	t->due_ns = forgiven_ns(t->due_ns, t->guarantee, s->quantum_bytes, now_ns);
+	hg_sched_enter_tenant(s, tenant_idx, now_ns);
+}
+
+bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns)
+{
+	bool was_any = false;
+
+	for (unsigned i = 0; i < UNPARK_BATCH && hg_wheel_is_due(&s->waits, tick_of(now_ns)); i++) {
+		uint32_t id = hg_wheel_pop(&s->waits).id;
+		uint32_t idx = id & ID_IDX_MASK;
+
+		was_any = true;
+		if ((id & ID_KIND_MASK) == ID_TENANT) {
+			uint16_t flags = s->tenants[idx].flags;
+
+			if (is_parked(flags) && park_id(idx, ID_TENANT, flags) == id)
+				hg_sched_unpark_tenant(s, idx, now_ns);
+		} else {
+			uint16_t flags = s->nodes[idx].flags;
+
+			if (is_parked(flags) && park_id(idx, ID_INSTANCE, flags) == id)
+				hg_sched_unpark(s, idx, now_ns);
+		}
+	}
+	return was_any;
+}
+
+/* A tenant is not parked any more: the instances that fell due meanwhile go back to their deadlines, a
+ * batch at a time, because what they find may soon be spent again. */
+void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
+{
+	struct hg_tenant *t = &s->tenants[tenant_idx];
+
+	t->flags &= (uint16_t)~BLOCKED;
+	if (is_parked(t->flags))
+		return;
+	for (unsigned i = 0; i < UNBLOCK_BATCH && t->blocked_head != 0; i++) {
+		uint32_t idx = s->pool.chunks[t->blocked_head].entries[t->blocked_at].id;
+		struct hg_node *node = &s->nodes[idx];
+
+		blocked_drop_first(s, t);
+		node->flags &= (uint16_t)~BLOCKED;
+		if (!is_waiting(node))
+			continue;
+		forgive(s, node, now_ns);
+		guarantee_file(s, idx, node, now_ns);
+	}
+	hg_sched_enter_tenant(s, tenant_idx, now_ns);
+}
+
+/* ---- push --------------------------------------------------------------------------------------- */
+
+/* An instance that had nothing queued has something now. */
+static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	if (t->n_backlogged++ == 0)
+		hg_sched_wake_tenant_guarantee(t, now_ns - t->emptied_at_ns, now_ns);
+	if (HG_UNLIKELY(node->flags & CAPPED)) {
+		const struct hg_fifo_entry *first = &s->fifo.entries[node->head];
+		struct hg_cap_wait wait =
+			instance_wait(s, idx, first->wire_bytes, first->parts, now_ns);
+
+		if (wait.until_ns > now_ns) {
+			hg_sched_park(s, idx, wait, now_ns);
+			return;
+		}
+	}
+	tenant_account(t, now_ns);
+	turn_begin(node, &s->cold[idx], t, now_ns);
+	if (node->guarantee != 0)
+		hg_sched_wake_guarantee(s, idx, now_ns - emptied_at_ns, now_ns);
+	hg_sched_enter(s, idx, now_ns);
+}
+
+/* In two passes: first every packet is stored, without a branch that depends on the state of the
+ * scheduler, then those are woken that had nothing. */
+static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
+		       hg_ns now_ns)
+{
+	struct {
+		uint32_t idx;
+		hg_ns emptied_at_ns;
+	} woken[PUSH_BATCH];
+	unsigned n_woken = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		HG_PREFETCH(&s->nodes[items[i].instance_idx]);
+	for (unsigned i = 0; i < n; i++) {
+		const struct hg_sched_item *item = &items[i];
+		struct hg_node *node = &s->nodes[item->instance_idx];
+		struct hg_tenant *t = &s->tenants[node->tenant_idx];
+		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
+		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
+					      .wire_bytes = item->wire_bytes,
+					      .parts = item->parts};
+
+		if (node->queued_pkts == 0) {
+			woken[n_woken].idx = item->instance_idx;
+			woken[n_woken++].emptied_at_ns = node->emptied_at_ns;
+			hg_fifo_start(&s->fifo, &node->head, &node->tail, entry);
+		} else {
+			hg_fifo_push(&s->fifo, &node->tail, entry);
+		}
+		node->queued_pkts++;
+		node->queued_bytes += item->wire_bytes;
+		t->queued_pkts++;
+		t->queued_bytes += item->wire_bytes;
+	}
+	for (unsigned i = 0; i < n_woken; i++)
+		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);
+	s->queued_pkts += n;
+}
+
+unsigned hg_sched_push(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
+		       hg_ns now_ns)
+{
+	if (n > s->max_queued_pkts - s->queued_pkts)
+		n = s->max_queued_pkts - s->queued_pkts;
+	for (unsigned i = 0; i < n; i += PUSH_BATCH)
+		push_batch(s, items + i, n - i < PUSH_BATCH ? n - i : PUSH_BATCH, now_ns);
+	return n;
+}
