@@ -214,6 +214,20 @@ static bool is_on(const json_t *object, const char *key, const char *uplink)
 	return uplink == NULL || strcmp(text(object, key), uplink) == 0;
 }
 
+static bool has_receive_guarantee(const json_t *status, const char *uplink)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "uplinks"), i, one)
+	{
+		if (is_on(one, "name", uplink) &&
+		    number(json_object_get(one, "guaranteed_bytes_per_s"), "in") > 0)
+			return true;
+	}
+	return false;
+}
+
 int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *uplink)
 {
 	const json_t *one;
@@ -239,5 +253,7 @@ int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *u
 		if (is_on(one, "uplink", uplink))
 			tenant_lines(cli, one);
 	}
+	if (has_receive_guarantee(status, uplink))
+		hg_table_text(cli, HG_DIM, "receiving: guaranteed of what reached the card\n");
 	return HG_EXIT_DONE;
 }

@@ -5,6 +5,7 @@
  *            each contract: demand and guarantee for sending, what it got both ways, the longer of the p99
  *            waits, the limit that held it longest and for what share of the second, and of the seconds
  *            judged how many were kept, both ways.
+ *            A last line says what a guarantee for receiving covers, where there is one.
  * Memory     None. Threads: one.
  * Errors     HG_EXIT_NOT_FOUND: no uplink of that name.
  */

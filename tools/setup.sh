@@ -25,6 +25,7 @@ run       pc:jansson          libjansson-dev          reads and writes JSON
 run       pc:libmicrohttpd    libmicrohttpd-dev       serves the interface for operators
 run       pc:libcurl          libcurl4-openssl-dev    the command speaks to the daemon with it
 run       pc:libsystemd       libsystemd-dev          the event loop, readiness and watchdog
+run       cmd:scdoc           scdoc                   the manual pages
 run       cmd:ip              iproute2                network namespaces and devices
 test      cmd:git             git                     finds the sources to check
 test      cmd:clang           clang                   fuzzing, and a second compiler

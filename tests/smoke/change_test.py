@@ -127,6 +127,30 @@ def s1_13_observe_measures_and_holds_nothing(world):
 
 
 @test
+def s1_12_receive_maxima_hold_and_show_says_what_a_guarantee_covers(world):
+    """From the outside and from a neighbour: the maximum binds the sum."""
+    host = Host(world)
+    acme = host.tenant("acme", None, ["a", "b"])
+    acme["instances"][0]["contract"] = {"in": {"min": "10Mbit", "max": "100Mbit"}}
+    acme["contract"] = {"in": {"min": "10Mbit"}}
+    host.start()
+    host.serve("a")
+    for sender in ("out", "b"):
+        host.load(sender, "flood", "a", 5001, "--seconds", 600, "--streams", 2)
+
+    def second(status):
+        return tenant_row(status, "acme")["instances"][0]["in"]["second"]
+    until(lambda: second(host.daemon.status())["sent_bytes_per_s"] > 10e6, 15,
+          "the receiver to be flooded")
+    row = second(host.next_second())
+    assert row["sent_bytes_per_s"] * row["for_ns"] / 1e9 < 12.5e6 + 200e3, row
+    done = host.daemon.headgate("show")
+    assert "what reached the card" in done.stdout, done.stdout
+    done = host.daemon.headgate("explain", "a")
+    assert "what reached this host's card" in done.stdout, done.stdout
+
+
+@test
 def instance_steps_are_idempotent(world):
     host = Host(world)
     host.tenant("acme", None, ["a"])
