@@ -50,6 +50,11 @@ const char *world_enter(void)
 	return world_run_in(home_fd, "ip link set lo up") ? NULL : "the command ip is missing";
 }
 
+int world_home_fd(void)
+{
+	return home_fd;
+}
+
 static void enter(int fd)
 {
 	if (setns(fd, CLONE_NEWNET) < 0)

@@ -45,6 +45,8 @@ extern struct world *const worlds[]; /* ended by NULL */
 
 /* Leaves the host's namespace for one of the process's own, once. NULL, or why not. */
 const char *world_enter(void);
+/* The process's own, after world_enter. */
+int world_home_fd(void);
 /* A new namespace, as a descriptor. */
 int world_make_netns(void);
 /* Runs a shell command in a namespace; false if it failed. */
