@@ -1,0 +1,468 @@
+/* Taking over what others made, sharing with the host, and dying without a word. */
+#include "tests/component/drivers/world.h"
+
+#include "tests/harness.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct heap_pool heap;
+static int guest_fd;
+
+/* A veth of "another manager", whose near end has an address of the host. */
+static void begin(void)
+{
+	const char *why = world_enter();
+	char command[256];
+
+	if (why != NULL)
+		HG_SKIP(why);
+	heap_pool_init(&heap);
+	/* Of a test that failed. */
+	world_run_in(world_home_fd(), "ip link del near0 2>/dev/null");
+	guest_fd = world_make_netns();
+	snprintf(command, sizeof(command),
+		 "ip link add near0 type veth peer name far0 netns /proc/%d/fd/%d && "
+		 "ip addr add 10.8.0.1/24 dev near0 && ip link set near0 up",
+		 getpid(), guest_fd);
+	HG_CHECK(world_run_in(world_home_fd(), command));
+	HG_CHECK(world_run_in(guest_fd, "ip addr add 10.8.0.2/24 dev far0 && ip link set far0 up"));
+}
+
+static void end(void)
+{
+	world_run_in(world_home_fd(), "ip link del near0 2>/dev/null");
+	close(guest_fd);
+	HG_CHECK_EQ(heap.n_out, 0);
+}
+
+static struct hg_dev *open_device(const char *device, const char *netns, bool is_uplink)
+{
+	struct hg_dev_cfg cfg = {.device = device,
+				 .netns = netns,
+				 .mtu = 1500,
+				 .pool = &heap.pool,
+				 .is_uplink = is_uplink};
+	struct hg_error err = {0};
+	struct hg_dev *dev = NULL;
+
+	if (hg_dev_open(&cfg, &dev, &err) < 0 || dev->driver->start(dev, &err) < 0)
+		HG_TEST_FAIL("%s: %s", device, err.text);
+	return dev;
+}
+
+/* What the kernel says of the near end, but for counters and what is passing. */
+static void describe(char *text, size_t size)
+{
+	FILE *pipe =
+		popen("{ ip -d link show near0; ip addr show near0; tc qdisc show dev near0; "
+		      "tc filter show dev near0 ingress; tc filter show dev near0 egress; } 2>&1 "
+		      "| sed 's/valid_lft.*//; s/tentative//'",
+		      "r");
+	size_t n;
+
+	HG_CHECK(pipe != NULL);
+	n = fread(text, 1, size - 1u, pipe);
+	text[n] = '\0';
+	pclose(pipe);
+	HG_CHECK(n > 0);
+}
+
+static int udp_in(int netns_fd, const char *address)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(5002)};
+	int fd;
+
+	inet_pton(AF_INET, address, &at.sin_addr);
+	HG_CHECK(setns(netns_fd, CLONE_NEWNET) == 0);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	HG_CHECK(setns(world_home_fd(), CLONE_NEWNET) == 0);
+	HG_CHECK(bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0);
+	return fd;
+}
+
+static void send_to(int fd, const char *address)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(5002)};
+
+	inet_pton(AF_INET, address, &at.sin_addr);
+	HG_CHECK(sendto(fd, "hello", 5, 0, (const struct sockaddr *)&at, sizeof(at)) == 5);
+}
+
+/* Whether a datagram of the guest reaches the host's own stack, within wait_ms. */
+static bool host_hears(int wait_ms)
+{
+	int host = udp_in(world_home_fd(), "10.8.0.1"), guest = udp_in(guest_fd, "10.8.0.2");
+	struct pollfd at = {host, POLLIN, 0};
+	bool hears;
+
+	send_to(guest, "10.8.0.1");
+	hears = poll(&at, 1, wait_ms) == 1;
+	close(host);
+	close(guest);
+	return hears;
+}
+
+/* Every frame waiting in the device; returns how many were for groups. */
+static unsigned drain(struct hg_dev *dev, unsigned *ret_n_single)
+{
+	struct hg_pkt *pkt;
+	unsigned n_groups = 0;
+
+	*ret_n_single = 0;
+	while (dev->driver->rx(dev, &pkt, 1, world_now_ns()) == 1) {
+		if (pkt->data[0] & 1u)
+			n_groups++;
+		else
+			*ret_n_single += 1;
+		hg_pool_put(&heap.pool, &pkt, 1);
+	}
+	return n_groups;
+}
+
+/* As drain, until one frame for a single address was there. */
+static unsigned wait_for_single(struct hg_dev *dev)
+{
+	hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
+	unsigned n_single = 0;
+
+	while (n_single == 0 && world_now_ns() < until_ns) {
+		world_turn(dev);
+		drain(dev, &n_single);
+	}
+	return n_single;
+}
+
+/* ---- packet ------------------------------------------------------------------------------------- */
+
+static void s7_10_packet_gives_a_veth_back_as_it_was(void)
+{
+	char before[8192], during[8192], after[8192];
+	struct hg_dev *dev;
+
+	begin();
+	HG_CHECK(host_hears(2000));
+	describe(before, sizeof(before));
+	dev = open_device("packet:near0", "", false);
+	describe(during, sizeof(during));
+	HG_CHECK(strcmp(before, during) != 0);
+	HG_CHECK(!host_hears(100));
+	world_end(dev, false);
+	describe(after, sizeof(after));
+	HG_CHECK_STR(after, before);
+	HG_CHECK(host_hears(2000));
+	end();
+}
+
+/* The guest's neighbours of before are still in its table: the host must not reach it either. */
+static void s7_10_packet_cuts_the_host_off_both_ways(void)
+{
+	struct hg_dev *dev;
+	struct pollfd at = {.events = POLLIN};
+	int host, guest;
+
+	begin();
+	HG_CHECK(host_hears(2000));
+	host = udp_in(world_home_fd(), "10.8.0.1");
+	guest = udp_in(guest_fd, "10.8.0.2");
+	at.fd = guest;
+	dev = open_device("packet:near0", "", false);
+	send_to(host, "10.8.0.2");
+	HG_CHECK_EQ(poll(&at, 1, 100), 0);
+	world_end(dev, false);
+	send_to(host, "10.8.0.2");
+	HG_CHECK_EQ(poll(&at, 1, 2000), 1);
+	close(host);
+	close(guest);
+	end();
+}
+
+static void s7_10_packet_leaves_filters_of_others_alone(void)
+{
+	char before[8192], after[8192];
+	struct hg_dev *dev;
+
+	begin();
+	HG_CHECK(world_run_in(world_home_fd(),
+			      "tc qdisc add dev near0 clsact && tc filter add dev near0 ingress "
+			      "prio 7 protocol ip u32 match ip dst 10.66.66.66/32 flowid 1:1"));
+	describe(before, sizeof(before));
+	dev = open_device("packet:near0", "", false);
+	world_end(dev, false);
+	describe(after, sizeof(after));
+	HG_CHECK_STR(after, before);
+	end();
+}
+
+/* Runs a process that attaches the device and is then killed. */
+static void attach_and_die(const char *device, const char *netns, bool is_uplink)
+{
+	int ready[2], status;
+	pid_t child;
+	char byte;
+
+	HG_CHECK(pipe(ready) == 0);
+	child = fork();
+	HG_CHECK(child >= 0);
+	if (child == 0) {
+		open_device(device, netns, is_uplink);
+		if (write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	HG_CHECK(read(ready[0], &byte, 1) == 1);
+	kill(child, SIGKILL);
+	HG_CHECK(waitpid(child, &status, 0) == child);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void s7_11_packet_is_taken_up_again_after_a_kill(void)
+{
+	char before[8192], after[8192];
+	struct hg_dev *dev;
+
+	begin();
+	describe(before, sizeof(before));
+	attach_and_die("packet:near0", "", false);
+	/* Nobody serves the guest, and nobody else steps in. */
+	HG_CHECK(!host_hears(100));
+	dev = open_device("packet:near0", "", false);
+	world_end(dev, true);
+	HG_CHECK(!host_hears(100));
+	dev = open_device("packet:near0", "", false);
+	world_end(dev, false);
+	describe(after, sizeof(after));
+	HG_CHECK_STR(after, before);
+	HG_CHECK(host_hears(2000));
+	end();
+}
+
+/* A TAP as a virtual machine's manager makes it; our own driver plays the machine. */
+static void s7_10_packet_takes_over_a_tap(void)
+{
+	uint8_t frame[300], got[400];
+	struct hg_dev *machine, *dev;
+	struct hg_pkt *pkt;
+
+	begin();
+	machine = open_device("tap:vm0", "", false);
+	dev = open_device("packet:vm0", "", false);
+	for (unsigned way = 0; way < 2; way++) {
+		struct hg_dev *from = way == 0 ? machine : dev, *to = way == 0 ? dev : machine;
+		hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
+		unsigned n = 0;
+
+		world_frame(frame, sizeof(frame), way);
+		pkt = heap_pool_frame(&heap, sizeof(frame), 0);
+		memcpy(pkt->data, frame, sizeof(frame));
+		HG_CHECK_EQ(from->driver->tx(from, &pkt, 1, 0), 1);
+		/* Whatever the kernel itself says on the new interface comes before or between. */
+		while (n != sizeof(frame) && world_now_ns() < until_ns) {
+			world_turn(to);
+			if (to->driver->rx(to, &pkt, 1, 0) == 0)
+				continue;
+			n = world_flatten(pkt, got, sizeof(got));
+			hg_pool_put(&heap.pool, &pkt, 1);
+		}
+		HG_CHECK_EQ(n, sizeof(frame));
+		HG_CHECK(memcmp(got, frame, n) == 0);
+	}
+	world_end(dev, false);
+	world_end(machine, false);
+	end();
+}
+
+static void packet_puts_tags_back(void)
+{
+	uint8_t frame[200];
+	struct hg_dev *dev;
+	struct hg_pkt *pkt = NULL;
+	hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
+	int far;
+
+	begin();
+	dev = open_device("packet:near0", "", false);
+	far = world_open_socket(guest_fd, "far0");
+	world_frame(frame, sizeof(frame), 3);
+	memcpy(frame + 12, "\x81\x00\x60\x64\x88\xb5", 6); /* priority 3, VLAN 100 */
+	HG_CHECK(send(far, frame, sizeof(frame), 0) == (ssize_t)sizeof(frame));
+	while (world_now_ns() < until_ns) {
+		if (dev->driver->rx(dev, &pkt, 1, world_now_ns()) == 0) {
+			world_turn(dev);
+			continue;
+		}
+		if (memcmp(pkt->data, world_near_mac, HG_MAC_BYTES) == 0)
+			break;
+		hg_pool_put(&heap.pool, &pkt, 1);
+	}
+	HG_CHECK(pkt != NULL);
+	HG_CHECK_EQ(pkt->total_bytes, sizeof(frame));
+	HG_CHECK(memcmp(pkt->data, frame, sizeof(frame)) == 0);
+	hg_pool_put(&heap.pool, &pkt, 1);
+	close(far);
+	world_end(dev, false);
+	end();
+}
+
+static void packet_says_when_its_interface_is_down(void)
+{
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+	struct hg_dev *dev;
+	struct hg_pkt *pkt;
+
+	begin();
+	dev = open_device("packet:near0", "", false);
+	HG_CHECK(world_run_in(world_home_fd(), "ip link set near0 down"));
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_EQ(state.link, HG_DEV_DOWN);
+	HG_CHECK_STR(state.reason, "the interface is down");
+	pkt = heap_pool_frame(&heap, 60, 0);
+	HG_CHECK_EQ(dev->driver->tx(dev, &pkt, 1, 0), 1);
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_EQ(stats.drops[HG_DROP_PORT_DOWN], 1);
+	HG_CHECK(world_run_in(world_home_fd(), "ip link set near0 up"));
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_EQ(state.link, HG_DEV_UP);
+	world_end(dev, false);
+	end();
+}
+
+/* ---- tap ---------------------------------------------------------------------------------------- */
+
+static unsigned index_in_guest(const char *name)
+{
+	unsigned idx;
+
+	HG_CHECK(setns(guest_fd, CLONE_NEWNET) == 0);
+	idx = if_nametoindex(name);
+	HG_CHECK(setns(world_home_fd(), CLONE_NEWNET) == 0);
+	return idx;
+}
+
+/* The container's interface, its index and its address are the same before, between and after. */
+static void s7_11_tap_outlives_a_kill_and_is_adopted(void)
+{
+	struct hg_dev *dev;
+	char netns[64];
+	unsigned idx;
+
+	begin();
+	snprintf(netns, sizeof(netns), "/proc/%d/fd/%d", getpid(), guest_fd);
+	attach_and_die("tap:eth0", netns, false);
+	idx = index_in_guest("eth0");
+	HG_CHECK(idx > 0);
+	HG_CHECK(world_run_in(guest_fd, "ip addr add 10.8.1.1/24 dev eth0"));
+	dev = open_device("tap:eth0", netns, false);
+	HG_CHECK_EQ(index_in_guest("eth0"), idx);
+	world_end(dev, true);
+	HG_CHECK_EQ(index_in_guest("eth0"), idx);
+	HG_CHECK(world_run_in(guest_fd, "ip addr show dev eth0 | grep -q 10.8.1.1"));
+	dev = open_device("tap:eth0", netns, false);
+	world_end(dev, false);
+	HG_CHECK_EQ(index_in_guest("eth0"), 0);
+	end();
+}
+
+static void s7_10_tap_of_somebody_else_is_left_to_them(void)
+{
+	struct hg_dev *dev;
+
+	begin();
+	HG_CHECK(world_run_in(world_home_fd(), "ip tuntap add theirs0 mode tap"));
+	dev = open_device("tap:theirs0", "", false);
+	world_end(dev, false);
+	HG_CHECK(if_nametoindex("theirs0") > 0);
+	HG_CHECK(world_run_in(world_home_fd(), "ip link del theirs0"));
+	end();
+}
+
+static void tap_refuses_an_interface_of_another_kind(void)
+{
+	struct hg_dev_cfg cfg = {.device = "tap:near0", .netns = "", .mtu = 1500};
+	struct hg_error err = {0};
+	struct hg_dev *dev = NULL;
+
+	begin();
+	cfg.pool = &heap.pool;
+	HG_CHECK_EQ(hg_dev_open(&cfg, &dev, &err), -HG_EINVAL);
+	HG_CHECK_HAS(err.text, "not a TAP");
+	end();
+}
+
+/* ---- xdp ---------------------------------------------------------------------------------------- */
+
+static void s7_10_xdp_uplink_leaves_the_host_its_traffic(void)
+{
+	static const uint8_t mac[1][HG_MAC_BYTES] = {{2, 0, 0, 0, 0, 0x0a}};
+	uint8_t frame[100];
+	struct hg_dev *dev;
+	unsigned n_single;
+	int far;
+
+	begin();
+	dev = open_device("xdp:near0", "", true);
+	HG_CHECK_EQ(dev->driver->set_macs(dev, mac, 1, NULL), 0);
+	far = world_open_socket(guest_fd, "far0");
+	HG_CHECK(world_run_in(guest_fd,
+			      "ip neigh flush dev far0; ethtool -K far0 tx off >/dev/null"));
+	/* The host's datagram, and the broadcast question for its address, which both of us see. */
+	HG_CHECK(host_hears(2000));
+	HG_CHECK(drain(dev, &n_single) >= 1);
+	HG_CHECK_EQ(n_single, 0);
+	/* An instance's frame is ours. */
+	world_frame(frame, sizeof(frame), 9);
+	HG_CHECK(send(far, frame, sizeof(frame), 0) == (ssize_t)sizeof(frame));
+	HG_CHECK_EQ(wait_for_single(dev), 1);
+	/* No longer an instance: the host's again. */
+	HG_CHECK_EQ(dev->driver->set_macs(dev, mac, 0, NULL), 0);
+	HG_CHECK(send(far, frame, sizeof(frame), 0) == (ssize_t)sizeof(frame));
+	HG_CHECK(host_hears(2000));
+	drain(dev, &n_single);
+	HG_CHECK_EQ(n_single, 0);
+	close(far);
+	world_end(dev, false);
+	end();
+}
+
+static void s7_11_xdp_leaves_nothing_behind_after_a_kill(void)
+{
+	char before[8192], after[8192];
+
+	begin();
+	describe(before, sizeof(before));
+	attach_and_die("xdp:near0", "", true);
+	HG_CHECK(host_hears(2000));
+	describe(after, sizeof(after));
+	HG_CHECK_STR(after, before);
+	end();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct hg_test tests[] = {
+		HG_TEST(s7_10_packet_gives_a_veth_back_as_it_was),
+		HG_TEST(s7_10_packet_cuts_the_host_off_both_ways),
+		HG_TEST(s7_10_packet_leaves_filters_of_others_alone),
+		HG_TEST(s7_11_packet_is_taken_up_again_after_a_kill),
+		HG_TEST(s7_10_packet_takes_over_a_tap),
+		HG_TEST(packet_puts_tags_back),
+		HG_TEST(packet_says_when_its_interface_is_down),
+		HG_TEST(s7_11_tap_outlives_a_kill_and_is_adopted),
+		HG_TEST(s7_10_tap_of_somebody_else_is_left_to_them),
+		HG_TEST(tap_refuses_an_interface_of_another_kind),
+		HG_TEST(s7_10_xdp_uplink_leaves_the_host_its_traffic),
+		HG_TEST(s7_11_xdp_leaves_nothing_behind_after_a_kill),
+		{0},
+	};
+
+	return hg_tests_main(argc, argv, tests);
+}
