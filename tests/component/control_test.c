@@ -28,6 +28,18 @@ struct world {
 
 static struct world w;
 
+/* The linker puts these around the allocations of everything under test. */
+static unsigned fail_alloc_after; /* 0: never */
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	if (fail_alloc_after > 0 && --fail_alloc_after == 0)
+		return NULL;
+	return __real_calloc(n, size);
+}
+
 static hg_ns stolen(void *user)
 {
 	return ((struct world *)user)->stolen_ns;
@@ -184,6 +196,25 @@ static void s1_11_each_step_may_fail_and_nothing_is_half_done(void)
 	tear_down();
 }
 
+static void s1_11_each_allocation_may_fail_and_nothing_is_half_done(void)
+{
+	unsigned n = 0;
+	int rc;
+
+	set_up();
+	do {
+		check_all_are(100);
+		hg_error_clear(&w.error);
+		fail_alloc_after = ++n;
+		rc = apply_min(200, 0);
+		HG_CHECK(rc == 0 || rc == -HG_ENOMEM);
+	} while (rc != 0 && n < 1000);
+	fail_alloc_after = 0;
+	check_all_are(200);
+	HG_CHECK(n > 10); /* it did fail, at each place */
+	tear_down();
+}
+
 static void a_way_back_that_fails_is_said(void)
 {
 	set_up();
@@ -329,6 +360,7 @@ int main(int argc, char **argv)
 		HG_TEST(s1_11_a_change_is_in_force_and_saved),
 		HG_TEST(s1_10_admission_refuses_before_anything_changes),
 		HG_TEST(s1_11_each_step_may_fail_and_nothing_is_half_done),
+		HG_TEST(s1_11_each_allocation_may_fail_and_nothing_is_half_done),
 		HG_TEST(a_way_back_that_fails_is_said),
 		HG_TEST(s7_10_what_is_not_confirmed_comes_back),
 		HG_TEST(s7_10_what_is_confirmed_stays_and_is_saved),

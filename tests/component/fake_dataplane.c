@@ -61,7 +61,7 @@ static void *copy(const void *from, size_t n, size_t size)
 {
 	void *to = calloc(n + 1, size);
 
-	if (n > 0)
+	if (to != NULL && n > 0)
 		memcpy(to, from, n * size);
 	return to;
 }
@@ -84,19 +84,28 @@ static struct fake_named *find(struct fake_named *all, const char *name)
 
 int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
 {
+	struct hg_desired desired_copy = *desired;
+
 	if (dp->fail_apply != 0 && dp->fail_apply_after-- == 0) {
 		int code = dp->fail_apply;
 
 		dp->fail_apply = 0;
 		return hg_error_set(reterr, code, "the fake packet lane was told to fail", NULL);
 	}
-	free_desired(&dp->desired);
-	dp->desired = *desired;
-	dp->desired.uplinks = copy(desired->uplinks, desired->n_uplinks, sizeof(*desired->uplinks));
-	dp->desired.tenants = copy(desired->tenants, desired->n_tenants, sizeof(*desired->tenants));
-	dp->desired.instances =
+	desired_copy.uplinks =
+		copy(desired->uplinks, desired->n_uplinks, sizeof(*desired->uplinks));
+	desired_copy.tenants =
+		copy(desired->tenants, desired->n_tenants, sizeof(*desired->tenants));
+	desired_copy.instances =
 		copy(desired->instances, desired->n_instances, sizeof(*desired->instances));
-	dp->desired.ports = copy(desired->ports, desired->n_ports, sizeof(*desired->ports));
+	desired_copy.ports = copy(desired->ports, desired->n_ports, sizeof(*desired->ports));
+	if (!desired_copy.uplinks || !desired_copy.tenants || !desired_copy.instances ||
+	    !desired_copy.ports) {
+		free_desired(&desired_copy);
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory", NULL);
+	}
+	free_desired(&dp->desired);
+	dp->desired = desired_copy;
 	dp->n_applied++;
 	dp->host.generation++;
 	return 0;
