@@ -33,7 +33,7 @@ static inline void calendar_file(const struct hg_sched *s, struct hg_tenant *t, 
 	if (ahead > (int64_t)CALENDAR_SLOTS - 1)
 		ahead = CALENDAR_SLOTS - 1;
 	slot = (unsigned)(t->slot_now + (uint64_t)ahead) % CALENDAR_SLOTS;
-	node->next = t->full >> slot & 1u ? t->slot[slot] : NO_INSTANCE;
+	node->next = (uint32_t)t->full >> slot & 1u ? t->slot[slot] : NO_INSTANCE;
 	t->slot[slot] = idx;
 	t->full = (uint16_t)(t->full | 1u << slot);
 }

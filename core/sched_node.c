@@ -318,7 +318,7 @@ static void calendar_remove(struct hg_sched *s, struct hg_tenant *t, uint32_t id
 
 	lists[n++] = &t->current;
 	for (unsigned slot = 0; slot < CALENDAR_SLOTS; slot++)
-		if (t->full >> slot & 1u)
+		if ((uint32_t)t->full >> slot & 1u)
 			lists[n++] = &t->slot[slot];
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t *at = lists[i];
