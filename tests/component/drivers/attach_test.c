@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -398,6 +399,59 @@ static void tap_refuses_an_interface_of_another_kind(void)
 	end();
 }
 
+/* Names of namespaces of our own, which nobody else sees and which end with the process. */
+static void hide_names(void)
+{
+	static bool is_done;
+
+	if (is_done)
+		return;
+	HG_CHECK(unshare(CLONE_NEWNS) == 0);
+	HG_CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	HG_CHECK(mount("none", "/run", "tmpfs", 0, NULL) == 0);
+	is_done = true;
+}
+
+/* Waits until the device says that it is gone. */
+static void check_goes(struct hg_dev *dev)
+{
+	hg_ns until_ns = world_now_ns() + 5 * HG_NS_PER_S;
+	struct hg_dev_state state = {0};
+	struct hg_dev_stats stats;
+	unsigned n_single;
+
+	while (state.link != HG_DEV_GONE && world_now_ns() < until_ns) {
+		world_turn(dev);
+		drain(dev, &n_single);
+		dev->driver->sample(dev, &state, &stats);
+	}
+	HG_CHECK_EQ(state.link, HG_DEV_GONE);
+	HG_CHECK(state.reason[0] != '\0');
+}
+
+/* Of a container that ends while its TAP is attached: one that we made, and one that we adopted. */
+static void tap_goes_with_its_named_namespace(void)
+{
+	struct hg_dev *dev;
+
+	begin();
+	hide_names();
+	HG_CHECK(world_run_in(world_home_fd(), "ip netns add container"));
+	dev = open_device("tap:eth0", "container", false);
+	HG_CHECK(world_run_in(world_home_fd(), "ip netns del container"));
+	check_goes(dev);
+	world_end(dev, false);
+
+	HG_CHECK(
+		world_run_in(world_home_fd(),
+			     "ip netns add container && ip -n container tuntap add eth0 mode tap"));
+	dev = open_device("tap:eth0", "container", false);
+	HG_CHECK(world_run_in(world_home_fd(), "ip netns del container"));
+	check_goes(dev);
+	world_end(dev, true);
+	end();
+}
+
 /* ---- xdp ---------------------------------------------------------------------------------------- */
 
 static void s7_10_xdp_uplink_leaves_the_host_its_traffic(void)
@@ -459,6 +513,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_11_tap_outlives_a_kill_and_is_adopted),
 		HG_TEST(s7_10_tap_of_somebody_else_is_left_to_them),
 		HG_TEST(tap_refuses_an_interface_of_another_kind),
+		HG_TEST(tap_goes_with_its_named_namespace),
 		HG_TEST(s7_10_xdp_uplink_leaves_the_host_its_traffic),
 		HG_TEST(s7_11_xdp_leaves_nothing_behind_after_a_kill),
 		{0},
