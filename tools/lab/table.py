@@ -109,7 +109,10 @@ def promise_rows(before, after):
 def felt_summary(before, after):
     def row(name, text, key, show, better=None):
         was, now = before.totals[name].get(key, 0.0), after.totals[name].get(key, 0.0)
-        note = f"{better(was, now):.1f} times better" if better and was and now else ""
+        note = ""
+        if better and was and now:
+            times = better(was, now)
+            note = f"{times:.1f} times better" if times >= 1 else f"{1 / times:.1f} times worse"
         return f"{name:<6}{text:<20}{show(was):>12}{show(now):>13}   {note}"
     lower, higher = (lambda was, now: was / now), (lambda was, now: now / was)
     yield row("rr", "round trip p50", "p50_us", span)
