@@ -3,7 +3,8 @@
 
 The source is docs/conformance.d/*.txt, one line for each claim:
     S1.5 | core/bucket.h | core/bucket_test.c: s1_5_burst_never_exceeded
-Several files or tests are divided by commas; "path: name, name" gives several tests of one file.
+Several files or tests are divided by commas; "path: name, name" gives several tests of one file. What
+stands in round brackets is a remark.
 
 tools/conformance.py           writes docs/conformance.md
 tools/conformance.py --check   fails when a file or a test does not exist, a requirement has no line, or
@@ -59,6 +60,7 @@ def claims():
             if not line:
                 continue
             where = f"{os.path.relpath(path, ROOT)}:{number}"
+            line = re.sub(r"\([^)]*\)", "", line)  # remarks
             parts = [part.strip() for part in line.split("|")]
             if len(parts) != 3:
                 yield where, None, [], []
