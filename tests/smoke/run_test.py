@@ -13,7 +13,8 @@ import time
 from smoke import IS_LONG, ROOT, LabError, Skip, ip, main, test, until
 from lab.daemon import HEADGATE  # found by way of smoke
 
-SECONDS = 120 if IS_LONG else 8
+# One second in twenty may be stolen before nothing was measured.
+SECONDS = 120 if IS_LONG else 20
 
 
 class Terminal:
@@ -82,7 +83,10 @@ def s1_8_every_contract_is_kept_in_each_second(world):
 @test
 def s1_11_a_change_shows_in_the_table_within_a_second(world):
     """As a person does it: ./run --keep on a terminal, and headgate apply from another one."""
-    terminal, inside = pty.openpty()
+    try:
+        terminal, inside = pty.openpty()
+    except OSError as error:
+        raise Skip(f"no pseudo terminals here: {error}") from error
     child = world.start([sys.executable, os.path.join(ROOT, "tools", "demo.py"), "--seconds", "3",
                          "--keep"], stdout=inside, stderr=inside)
     os.close(inside)

@@ -4,7 +4,6 @@ Names begin with "hg" and the process id of the owner, so two runs never collide
 leaves its folder in FOLDERS behind; the next one finds it, sees that its owner is dead, and cleans up.
 A process is known by its id and the time it started, so a reused id is never mistaken for ours.
 """
-import ctypes
 import fcntl
 import os
 import shutil
@@ -13,8 +12,8 @@ import subprocess
 import time
 
 FOLDERS = "/run/headgate-lab"
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+# In front of a command: the kernel ends it when its owner ends, however that happens.
+DIE_WITH_OWNER = ["setpriv", "--pdeathsig", "TERM"]
 
 
 class LabError(Exception):
@@ -41,11 +40,6 @@ def started_at(pid):
         return None if fields[0] == "Z" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
-
-
-def die_with_parent():
-    """In a child, before exec: end when the owner ends, however that happens."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def prefer_session(pid, nice):
@@ -181,8 +175,8 @@ class World:
             command = ["nice", "-n", str(nice)] + command
         if netns:
             command = ["ip", "netns", "exec", netns] + command
-        child = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
-                                 preexec_fn=die_with_parent, **options)
+        child = subprocess.Popen(DIE_WITH_OWNER + command, start_new_session=True,
+                                 stdin=subprocess.DEVNULL, **options)
         if nice:
             prefer_session(child.pid, nice)
         child.start_ticks = started_at(child.pid)
