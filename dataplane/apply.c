@@ -248,12 +248,21 @@ static void forget_tenants(struct hg_dp *dp, const struct hg_change *c)
 	free(stays);
 }
 
+static void set_reason(struct hg_dp *dp, uint32_t slot, const char *reason)
+{
+	/* Nothing in place of nothing is not written: see dp.h. */
+	if (reason[0] != '\0' || dp->reasons[slot][0] != '\0')
+		snprintf(dp->reasons[slot], sizeof(dp->reasons[slot]), "%.120s", reason);
+}
+
 /* A slot that no port has any more remembers nothing. */
 static void forget_states(struct hg_dp *dp, const struct hg_snapshot *s)
 {
 	for (uint32_t slot = 0; slot < s->n_port_slots; slot++) {
-		if (!s->is_port[slot])
-			dp->states[slot] = (struct hg_port_state){0};
+		if (s->is_port[slot])
+			continue;
+		dp->states[slot] = (struct hg_port_state){0};
+		set_reason(dp, slot, "");
 	}
 }
 
@@ -267,7 +276,7 @@ static void note_states(struct hg_dp *dp, struct hg_change *c)
 
 		state->port = o->port;
 		state->has_gone = false;
-		memcpy(state->reason, o->reason, sizeof(state->reason));
+		set_reason(dp, o->slot, o->reason);
 	}
 }
 
@@ -280,8 +289,7 @@ static void watch_opened(struct hg_dp *dp, struct hg_change *c)
 		if (port == NULL)
 			continue;
 		if (hg_worker_watch(dp->lane.workers[port->worker], port, &err) != 0)
-			snprintf(dp->states[port->slot].reason,
-				 sizeof(dp->states[port->slot].reason), "%.120s", err.text);
+			set_reason(dp, port->slot, err.text);
 	}
 }
 
@@ -291,6 +299,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 
 	hand_over(dp, c->snapshot);
 	dp->snapshot = c->snapshot;
+	hg_build_free_ops(c->snapshot);
 	note_states(dp, c);
 	watch_opened(dp, c);
 	/* Only now can no packet between two workers name a slot that is to be given away. */
@@ -414,7 +423,7 @@ static unsigned count_missing(const struct hg_dp *dp)
 	unsigned n = 0;
 
 	for (uint32_t slot = 0; slot < dp->port_slots.n_high; slot++)
-		n += dp->states[slot].port == NULL && dp->states[slot].reason[0] != '\0';
+		n += dp->states[slot].port == NULL && dp->reasons[slot][0] != '\0';
 	return n;
 }
 

@@ -45,6 +45,15 @@ static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	       s->always != NULL && s->ops != NULL;
 }
 
+void hg_build_free_ops(struct hg_snapshot *s)
+{
+	free(s->ops);
+	free(s->mac_ops);
+	s->ops = NULL;
+	s->mac_ops = NULL;
+	s->n_ops = s->n_mac_ops = 0;
+}
+
 void hg_build_free_snapshot(struct hg_snapshot *s)
 {
 	if (s == NULL)
@@ -56,8 +65,7 @@ void hg_build_free_snapshot(struct hg_snapshot *s)
 	free(s->instances);
 	free(s->uplink_trees);
 	free(s->always);
-	free(s->ops);
-	free(s->mac_ops);
+	hg_build_free_ops(s);
 	free(s->switch_ports);
 	free(s->addresses);
 	free(s->view_memory);

@@ -13,7 +13,7 @@
 struct hg_opened {
 	uint32_t slot;
 	struct hg_port *port; /* NULL: missing */
-	char reason[128];
+	char reason[HG_REASON_BYTES];
 };
 
 /* One change on its way. */
@@ -43,6 +43,8 @@ HG_MUST_CHECK int hg_build_set_macs(const struct hg_desired *d, const struct hg_
 
 /* The first snapshot: a host with nothing on it. */
 HG_MUST_CHECK int hg_build_empty(struct hg_snapshot **ret_snapshot, struct hg_error *reterr);
+/* The operations, once every worker has carried out its own. */
+void hg_build_free_ops(struct hg_snapshot *s);
 void hg_build_free_snapshot(struct hg_snapshot *s);
 
 #endif

@@ -90,7 +90,9 @@ static int create_tables(struct hg_dp *dp, struct hg_error *reterr)
 	dp->states = calloc(dp->cfg.max_ports, sizeof(*dp->states));
 	dp->uplink_trees = calloc(dp->cfg.max_ports, sizeof(struct hg_tree *));
 	dp->retired = calloc((size_t)dp->cfg.max_tenants * HG_N_DIRS, sizeof(*dp->retired));
-	if (dp->states == NULL || dp->uplink_trees == NULL || dp->retired == NULL)
+	dp->reasons = calloc(dp->cfg.max_ports, sizeof(*dp->reasons));
+	if (dp->states == NULL || dp->reasons == NULL || dp->uplink_trees == NULL ||
+	    dp->retired == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for the packet lane", NULL);
 	r = hg_slots_init(&dp->tenant_slots, dp->cfg.max_tenants, reterr);
 	if (r == 0)
@@ -298,6 +300,7 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 	free(dp->by_tenant);
 	free(dp->first_of_tenant);
 	free(dp->states);
+	free(dp->reasons);
 	free(dp->uplink_trees);
 	free(dp->retired);
 	free(dp);

@@ -11,9 +11,10 @@
 /* A port or an uplink as the operator sees it, whether its device is there or not. By slot. */
 struct hg_port_state {
 	struct hg_port *port; /* NULL: missing */
-	char reason[128]; /* why it is missing */
 	bool has_gone; /* the device went away while it was in use */
 };
+
+#define HG_REASON_BYTES 128
 
 /* What an instance of a removed index counted is kept for its tenant's totals. */
 struct hg_retired {
@@ -35,6 +36,9 @@ struct hg_dp {
 	 * by_tenant[first[t + 1]]. */
 	uint32_t *by_tenant, *first_of_tenant;
 	struct hg_port_state *states; /* by port slot */
+	/* By port slot: why its device is missing; apart, since few are, and what is not written costs no
+	 * memory. */
+	char (*reasons)[HG_REASON_BYTES];
 	struct hg_tree **uplink_trees; /* by port slot */
 	struct hg_retired *retired; /* [tenant slot * HG_N_DIRS + dir] */
 	struct hg_snapshot *snapshot;

@@ -110,13 +110,16 @@ void hg_dp_sample_tenant(struct hg_dp *dp, uint32_t tenant_idx, enum hg_dir dir,
 	set_sums(ret, &sum);
 }
 
-static enum hg_port_link link_of(const struct hg_port_state *state, char *ret_reason, size_t size,
-				 struct hg_dev_state *ret_dev, struct hg_dev_stats *ret_stats)
+static enum hg_port_link link_of(const struct hg_dp *dp, uint32_t slot, char *ret_reason,
+				 size_t size, struct hg_dev_state *ret_dev,
+				 struct hg_dev_stats *ret_stats)
 {
+	const struct hg_port_state *state = &dp->states[slot];
+
 	*ret_dev = (struct hg_dev_state){0};
 	*ret_stats = (struct hg_dev_stats){0};
 	if (state->port == NULL) {
-		snprintf(ret_reason, size, "%s", state->reason);
+		snprintf(ret_reason, size, "%s", dp->reasons[slot]);
 		return HG_PORT_MISSING;
 	}
 	state->port->dev->driver->sample(state->port->dev, ret_dev, ret_stats);
@@ -138,17 +141,17 @@ static void add_drops(uint64_t *drops, const struct hg_dev_stats *stats,
 
 void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sample *ret)
 {
-	const struct hg_port_state *state = &dp->states[dp->ports.slots[port_idx]];
+	uint32_t slot = dp->ports.slots[port_idx];
 	struct hg_dev_state dev;
 	struct hg_dev_stats stats;
 
 	*ret = (struct hg_dp_port_sample){0};
-	ret->link = link_of(state, ret->reason, sizeof(ret->reason), &dev, &stats);
+	ret->link = link_of(dp, slot, ret->reason, sizeof(ret->reason), &dev, &stats);
 	ret->rx_pkts = stats.rx_pkts;
 	ret->rx_bytes = stats.rx_bytes;
 	ret->tx_pkts = stats.tx_pkts;
 	ret->tx_bytes = stats.tx_bytes;
-	add_drops(ret->drops, &stats, state);
+	add_drops(ret->drops, &stats, &dp->states[slot]);
 }
 
 /* What instances have waiting for the uplink. */
@@ -169,12 +172,13 @@ static uint64_t queued_for(const struct hg_dp *dp, uint32_t uplink_idx)
 
 void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_uplink_sample *ret)
 {
-	const struct hg_port_state *state = &dp->states[dp->uplinks.slots[uplink_idx]];
+	uint32_t slot = dp->uplinks.slots[uplink_idx];
+	const struct hg_port_state *state = &dp->states[slot];
 	struct hg_dev_state dev;
 	struct hg_dev_stats stats;
 
 	*ret = (struct hg_dp_uplink_sample){0};
-	ret->link = link_of(state, ret->reason, sizeof(ret->reason), &dev, &stats);
+	ret->link = link_of(dp, slot, ret->reason, sizeof(ret->reason), &dev, &stats);
 	ret->tx_pkts = stats.tx_pkts;
 	ret->rx_pkts = stats.rx_pkts;
 	ret->card_pkts = dev.ring_used_pkts;

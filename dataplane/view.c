@@ -7,6 +7,7 @@
 static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 {
 	const struct hg_desired *d = c->desired;
+	struct hg_address *address = s->addresses;
 
 	for (uint32_t slot = 0; slot < s->n_port_slots; slot++)
 		s->switch_ports[slot] = (struct hg_switch_port){.is_gone = true};
@@ -34,12 +35,12 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 			.mtu = p->mtu,
 			.tenant_idx = c->tenants.slots[tenant],
 			.uplink_idx = c->uplinks.slots[d->tenants[tenant].uplink_idx],
-			.addresses = &s->addresses[(size_t)i * HG_PORT_ADDRESSES_MAX],
+			.addresses = address,
 			.n_addresses = p->n_addresses,
 		};
 		memcpy(to->mac, p->mac, HG_MAC_BYTES);
-		memcpy(&s->addresses[(size_t)i * HG_PORT_ADDRESSES_MAX], p->addresses,
-		       sizeof(p->addresses));
+		memcpy(address, p->addresses, p->n_addresses * sizeof(*address));
+		address += p->n_addresses;
 	}
 }
 
@@ -71,9 +72,12 @@ static void add_mac_ops(struct hg_dp *dp, struct hg_snapshot *s)
 int hg_build_view(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
 		  struct hg_error *reterr)
 {
+	size_t n_addresses = 0;
+
+	for (uint32_t i = 0; i < c->desired->n_ports; i++)
+		n_addresses += c->desired->ports[i].n_addresses;
 	s->switch_ports = calloc(s->n_port_slots + 1u, sizeof(*s->switch_ports));
-	s->addresses = calloc((size_t)c->desired->n_ports * HG_PORT_ADDRESSES_MAX + 1u,
-			      sizeof(*s->addresses));
+	s->addresses = calloc(n_addresses + 1u, sizeof(*s->addresses));
 	s->mac_ops = calloc(s->n_port_slots + 1u, sizeof(*s->mac_ops));
 	if (s->switch_ports == NULL || s->addresses == NULL || s->mac_ops == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
