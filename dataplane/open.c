@@ -24,6 +24,7 @@ static struct hg_port *make_port(struct hg_dp *dp, const struct wanted *want, st
 	port->worker =
 		(uint16_t)(want->is_uplink ? dp->lane.out_owner : want->slot % dp->lane.n_workers);
 	port->progress_at_ns = HG_NEVER;
+	port->n_ask = HG_BURST_PKTS;
 	hg_flood_limit_init(&port->flood_limit, want->is_uplink, hg_dp_clock_ns());
 	return port;
 }

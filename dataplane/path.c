@@ -19,8 +19,13 @@
 #define HOLD_TIME_NS (200 * HG_NS_PER_MS)
 /* Packets that one turn takes from one tree, so that no tree keeps the others waiting. */
 #define SERVE_PKTS 128u
-/* Wire bytes that one pop may hand out: four segments of 64 KiB. */
-#define SERVE_BYTES (256u * 1024u)
+/* Bytes that one turn receives from one port, after which it asks for fewer frames: a container's kernel
+ * hands over segments of 64 KiB, each of which takes the processor some 20 us to copy in and out, and a
+ * link that waits for the end of the turn stands still. */
+#define RECEIVE_BYTES (128u * 1024u)
+#define RECEIVE_MIN_PKTS 2u
+/* Wire bytes that one turn takes from one tree, for the same reason. */
+#define SERVE_BYTES (128u * 1024u)
 /* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
  * that it may be passed by so much, and one packet. */
 #define BATCH_BYTES (64u * 1024u)
@@ -141,14 +146,26 @@ static void note_progress(struct hg_worker *w, struct hg_port *port)
 	}
 }
 
+/* How many frames to ask a port for next: as many as a turn has time for, judged by the last burst. */
+static void note_burst(struct hg_port *port, unsigned n, uint32_t n_bytes)
+{
+	if (n_bytes > RECEIVE_BYTES)
+		port->n_ask =
+			port->n_ask / 2 > RECEIVE_MIN_PKTS ? port->n_ask / 2 : RECEIVE_MIN_PKTS;
+	else if (n == port->n_ask && n_bytes < RECEIVE_BYTES / 2)
+		port->n_ask = port->n_ask * 2 < HG_BURST_PKTS ? port->n_ask * 2 : HG_BURST_PKTS;
+}
+
 unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 {
 	struct hg_pkt *pkts[HG_BURST_PKTS];
-	unsigned n = port->dev->driver->rx(port->dev, pkts, HG_BURST_PKTS, w->now_ns);
+	unsigned n = port->dev->driver->rx(port->dev, pkts, port->n_ask, w->now_ns);
+	uint32_t n_bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		enum hg_drop reason;
 
+		n_bytes += pkts[i]->total_bytes;
 		pkts[i]->in_port_idx = port->slot;
 		pkts[i]->at_ns = w->now_ns;
 		pkts[i]->generation = (uint32_t)w->snapshot->generation;
@@ -163,6 +180,7 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 		}
 		forward(w, port, pkts[i]);
 	}
+	note_burst(port, n, n_bytes);
 	note_progress(w, port);
 	return n;
 }
@@ -388,20 +406,25 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 	struct hg_port *uplink =
 		tree->uplink_slot == HG_SLOT_NONE ? NULL : port_of(w, tree->uplink_slot);
 	struct hg_sched_item items[HG_BURST_PKTS];
+	uint32_t left_bytes = SERVE_BYTES;
 	unsigned n_all = 0;
 
 	if (tree->n_batch > 0)
 		push_batch(w, tree);
-	while (n_all < SERVE_PKTS) {
+	while (n_all < SERVE_PKTS && left_bytes > 0) {
+		uint32_t n_bytes = 0;
 		unsigned n;
 
 		/* What the card refused goes first; until then the queue stands here. */
 		if (uplink != NULL && uplink->n_staged > 0)
 			break;
-		n = hg_sched_pop(tree->sched, items, HG_BURST_PKTS, SERVE_BYTES, w->now_ns);
-		for (unsigned i = 0; i < n; i++)
+		n = hg_sched_pop(tree->sched, items, HG_BURST_PKTS, left_bytes, w->now_ns);
+		for (unsigned i = 0; i < n; i++) {
+			n_bytes += items[i].wire_bytes;
 			hand_over(w, tree, items[i].pkt);
+		}
 		n_all += n;
+		left_bytes -= n_bytes < left_bytes ? n_bytes : left_bytes;
 		if (uplink != NULL && n > 0)
 			transmit_port(w, uplink);
 		if (n == 0)
@@ -424,23 +447,35 @@ unsigned hg_path_serve(struct hg_worker *w)
 	return n;
 }
 
-hg_ns hg_path_next_at(struct hg_worker *w)
+static hg_ns link_next_at(const struct hg_worker *w, const struct hg_tree *tree)
 {
-	hg_ns at_ns = HG_NEVER, tree_at_ns;
+	const struct hg_port *uplink = port_of(w, tree->uplink_slot);
+
+	/* The card is full: it says itself when it goes on, or is asked. */
+	if (uplink != NULL && uplink->n_staged > 0)
+		return uplink->is_ticking ? HG_NEVER : w->now_ns + ASK_AGAIN_NS;
+	return hg_sched_next_at(tree->sched, w->now_ns);
+}
+
+hg_ns hg_path_links_next_at(const struct hg_worker *w)
+{
+	hg_ns at_ns = HG_NEVER;
+
+	if (w->idx != w->lane->out_owner)
+		return HG_NEVER;
+	for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++) {
+		hg_ns tree_at_ns = link_next_at(w, w->snapshot->uplink_trees[i]);
+
+		at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
+	}
+	return at_ns;
+}
+
+hg_ns hg_path_next_at(const struct hg_worker *w)
+{
+	hg_ns at_ns = hg_path_links_next_at(w), tree_at_ns;
 
 	if (w->idx == w->lane->out_owner) {
-		for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++) {
-			const struct hg_tree *tree = w->snapshot->uplink_trees[i];
-			const struct hg_port *uplink = port_of(w, tree->uplink_slot);
-
-			/* The card is full: it says itself when it goes on, or is asked. */
-			if (uplink != NULL && uplink->n_staged > 0)
-				tree_at_ns =
-					uplink->is_ticking ? HG_NEVER : w->now_ns + ASK_AGAIN_NS;
-			else
-				tree_at_ns = hg_sched_next_at(tree->sched, w->now_ns);
-			at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
-		}
 		tree_at_ns = hg_sched_next_at(w->lane->local_tree->sched, w->now_ns);
 		at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
 	}

@@ -34,7 +34,9 @@ void hg_path_settle(struct hg_worker *w);
 void hg_path_forget(struct hg_worker *w);
 
 /* When hg_path_serve() may find something next. */
-hg_ns hg_path_next_at(struct hg_worker *w);
+hg_ns hg_path_next_at(const struct hg_worker *w);
+/* The same, of the uplinks' trees alone. */
+hg_ns hg_path_links_next_at(const struct hg_worker *w);
 
 /* Counts and releases a packet that goes no further. */
 void hg_path_drop_flow(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt,

@@ -82,6 +82,7 @@ struct hg_port {
 	bool is_staged; /* on the worker's list of ports to transmit */
 	bool is_ticking; /* on the worker's list of devices with something under way */
 	uint32_t n_staged;
+	uint32_t n_ask; /* frames to receive at once, in [2, HG_BURST_PKTS] */
 	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
 	hg_ns progress_at_ns;
 	struct hg_flood_limit flood_limit;
