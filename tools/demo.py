@@ -157,7 +157,10 @@ class Demo:
         for _ in range(SETTLE_SECONDS):
             phase.begin(lab.until(lambda: self.next_second(phase), 10,
                                   "headgated to close a second"))
+        waited, began = self.daemon.kept_waiting_s(), time.monotonic()
         self.follow(phase, loads, seconds)
+        phase.kept_waiting = ((self.daemon.kept_waiting_s() - waited) /
+                              (time.monotonic() - began))
         phase.finish({name: load.finish() for name, load in loads.items()})
         return phase
 
@@ -205,6 +208,7 @@ Left running. From another terminal:
             "kept": after.all_kept(), "seconds": len(after.seconds),
             "stolen_share": after.stolen_share(),
             "link_use": after.link_use(), "link_use_goal": LINK_USE_MIN,
+            "kept_waiting_share": round(after.kept_waiting, 5),
             "rr_p99_times_better": round(better, 2), "rr_p99_goal": BETTER_MIN,
             "plain_queue": before.record(), "contracts": after.record(),
         }

@@ -91,6 +91,18 @@ class Daemon:
     def port(self, name):
         return self.get(f"/v1/ports/{name}")
 
+    def kept_waiting_s(self):
+        """How long its busiest thread was ready and had no processor, since it started."""
+        waited = [0.0]
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            try:
+                with open(f"/proc/{self.process.pid}/task/{task}/schedstat",
+                          encoding="ascii") as stat:
+                    waited.append(int(stat.read().split()[1]) / 1e9)
+            except OSError:
+                pass  # a kernel that does not count it, or a thread that has ended
+        return max(waited)
+
     def headgate(self, *args, text=None, timeout=30):
         """Runs the operator's command against this daemon; returns the finished process."""
         return subprocess.run([HEADGATE, "--socket", self.socket, *args], input=text, text=True,

@@ -2,6 +2,7 @@
 import sys
 import time
 
+BUSY_SHARE = 0.02  # of the time without a processor; above, the link's use says little
 PIPE_EVERY_S = 5  # on a pipe a block this often is enough to follow
 
 
@@ -142,6 +143,10 @@ def conclusion(after, result, stolen_max):
             (f"rr's p99 {better:.1f} times better", f"{result['rr_p99_goal']:.0f} times",
              better >= result["rr_p99_goal"])):
         yield f"{what} (goal: {goal}, {'met' if is_met else 'NOT met'})."
+    if after.kept_waiting > BUSY_SHARE and use < result["link_use_goal"]:
+        yield (f"This machine is busy with other things: headgated waited "
+               f"{100 * after.kept_waiting:.0f} % of the time")
+        yield "for a processor, and the link stands idle meanwhile."
 
 
 def summary_lines(before, after, result, stolen_max):

@@ -69,6 +69,7 @@ class Phase:
         self.n_wanted = 0  # seconds; for the title of the table
         self.last_second = self.generation = None
         self.n_stolen = 0
+        self.kept_waiting = 0.0  # share of the time in which headgated was ready and had no processor
         self.totals = {}
         self._link = []
         self._stolen_before = 0
