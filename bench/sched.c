@@ -1,0 +1,362 @@
+/* sched: what a packet costs to go through the scheduler, against DPDK's rte_sched.
+ * Usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST
+ *
+ * Model      A standing backlog of BACKLOG packets for each instance. A turn dequeues a burst of 32,
+ *            gives each packet to a random instance, and enqueues it again: the whole turn is timed,
+ *            for both schedulers by the same code, on the same mbufs, with the same sequence of
+ *            instances and the same backlog. rte_sched, ours with rates unset, ours with every
+ *            minimum active run in turn, PAIRS times; each fills, warms up, is timed, and drains.
+ * Ours       A virtual clock that moves by what a burst takes of a link of 10 Gbit/s. The root is paced a
+ *            little above, so that nothing waits for it. 16 instances a tenant. Scenario G: every
+ *            instance has a minimum, together 90 % of the link.
+ * rte_sched  As its guide advises: queues no larger than needed, traffic classes that are not used are
+ *            switched off (size 0), one pipe for each instance, rates and buckets so large that
+ *            nothing is shaped, bursts of 32. It reads the processor's clock itself.
+ * Memory     Of both from the same huge pages, where there are any.
+ */
+#include "bench/figures.h"
+#include "core/sched.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_sched.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BURST = 32, INSTANCES_PER_TENANT = 16, MAX_PAIRS = 31, PKT_BYTES = 64 };
+
+/* Packets of backlog for each instance; a million instances get fewer, so that the packets of it all fit
+ * in 2 GiB. */
+enum { BACKLOG = 8, BACKLOG_MILLION = 2 };
+
+#define LINK_BYTES_PER_S UINT64_C(1250000000)
+#define WIRE_BYTES (PKT_BYTES + HG_WIRE_OVERHEAD_BYTES)
+/* Far above what one processor can move, so that rte_sched never waits. */
+#define RTE_RATE_BYTES_PER_S UINT64_C(12500000000)
+#define RTE_QUEUE_PKTS 64u
+
+struct bench {
+	uint32_t n_instances;
+	uint32_t n_pkts; /* of the standing backlog */
+	struct rte_mbuf **pkts;
+	uint64_t random;
+	/* ours */
+	struct hg_sched *s;
+	hg_ns now_ns;
+	void *memory;
+	/* theirs */
+	struct rte_sched_port *port;
+};
+
+struct subject {
+	const char *name;
+	bool has_minima;
+	void (*create)(struct bench *b, bool has_minima);
+	unsigned (*enqueue)(struct bench *b, struct rte_mbuf **pkts, unsigned n);
+	unsigned (*dequeue)(struct bench *b, struct rte_mbuf **pkts, unsigned n);
+	void (*destroy)(struct bench *b);
+};
+
+static void die(const char *why)
+{
+	fprintf(stderr, "sched: %s\n", why);
+	exit(1);
+}
+
+/* xorshift64*, reduced without division: the same sequence for all subjects. */
+static inline uint32_t next_instance(struct bench *b)
+{
+	b->random ^= b->random >> 12;
+	b->random ^= b->random << 25;
+	b->random ^= b->random >> 27;
+	return (uint32_t)(((b->random * UINT64_C(0x2545F4914F6CDD1D)) >> 32) * b->n_instances >>
+			  32);
+}
+
+/* ---- ours --------------------------------------------------------------------------------------- */
+
+static void ours_create(struct bench *b, bool has_minima)
+{
+	uint32_t n_tenants = (b->n_instances + INSTANCES_PER_TENANT - 1) / INSTANCES_PER_TENANT;
+	struct hg_sched_cfg cfg = {.max_tenants = n_tenants,
+				   .max_instances = b->n_instances,
+				   .max_queued_pkts = b->n_pkts + BURST};
+	struct hg_policy policy = {.burst_bytes = HG_BURST_DEFAULT_BYTES,
+				   .reserve_bytes = HG_BURST_DEFAULT_BYTES,
+				   .idle_after_ns = HG_IDLE_AFTER_DEFAULT_NS,
+				   .weight = HG_WEIGHT_DEFAULT};
+	uintptr_t lowest = UINTPTR_MAX;
+
+	for (uint32_t i = 0; i < b->n_pkts; i++)
+		if ((uintptr_t)b->pkts[i] < lowest)
+			lowest = (uintptr_t)b->pkts[i];
+	cfg.pkt_base = (const void *)lowest;
+	b->memory = rte_zmalloc("hg_sched", hg_sched_size(&cfg), RTE_CACHE_LINE_SIZE);
+	if (b->memory == NULL)
+		die("no memory for the scheduler");
+	b->now_ns = HG_NS_PER_S;
+	if (hg_sched_init(b->memory, &cfg, b->now_ns, &b->s, NULL) < 0)
+		die("hg_sched_init refused");
+	hg_sched_set_root(b->s, LINK_BYTES_PER_S + LINK_BYTES_PER_S / 10, 2 * BURST * WIRE_BYTES,
+			  b->now_ns);
+	for (uint32_t t = 0; t < n_tenants; t++)
+		if (hg_sched_set_tenant(b->s, t, &policy, b->now_ns, NULL) < 0)
+			die("hg_sched_set_tenant refused");
+	if (has_minima)
+		policy.min_bytes_per_s = LINK_BYTES_PER_S / 10 * 9 / b->n_instances;
+	for (uint32_t i = 0; i < b->n_instances; i++)
+		if (hg_sched_set_instance(b->s, i, i / INSTANCES_PER_TENANT, &policy, b->now_ns,
+					  NULL) < 0)
+			die("hg_sched_set_instance refused");
+}
+
+static unsigned ours_enqueue(struct bench *b, struct rte_mbuf **pkts, unsigned n)
+{
+	struct hg_sched_item items[BURST];
+
+	for (unsigned i = 0; i < n; i++)
+		items[i] = (struct hg_sched_item){
+			.pkt = pkts[i],
+			.instance_idx = next_instance(b),
+			.wire_bytes =
+				(pkts[i]->pkt_len + HG_WIRE_OVERHEAD_BYTES) & HG_WIRE_MAX_BYTES,
+			.parts = 1};
+	return hg_sched_push(b->s, items, n, b->now_ns);
+}
+
+static unsigned ours_dequeue(struct bench *b, struct rte_mbuf **pkts, unsigned n)
+{
+	struct hg_sched_item items[BURST];
+	unsigned got;
+
+	b->now_ns += BURST * WIRE_BYTES * HG_NS_PER_S / (hg_ns)LINK_BYTES_PER_S;
+	got = hg_sched_pop(b->s, items, n, UINT32_MAX, b->now_ns);
+	for (unsigned i = 0; i < got; i++)
+		pkts[i] = items[i].pkt;
+	return got;
+}
+
+static void ours_destroy(struct bench *b)
+{
+	rte_free(b->memory);
+}
+
+/* ---- theirs ------------------------------------------------------------------------------------- */
+
+static void theirs_create(struct bench *b, bool has_minima)
+{
+	static struct rte_sched_pipe_params pipe;
+	static struct rte_sched_subport_profile_params profile;
+	struct rte_sched_subport_params subport = {.n_pipes_per_subport_enabled = b->n_instances,
+						   .pipe_profiles = &pipe,
+						   .n_pipe_profiles = 1,
+						   .n_max_pipe_profiles = 1};
+	struct rte_sched_port_params port = {.name = "bench",
+					     .socket = (int)rte_socket_id(),
+					     .rate = RTE_RATE_BYTES_PER_S,
+					     .mtu = 1518,
+					     .frame_overhead = HG_WIRE_OVERHEAD_BYTES,
+					     .n_subports_per_port = 1,
+					     .subport_profiles = &profile,
+					     .n_subport_profiles = 1,
+					     .n_max_subport_profiles = 1,
+					     .n_pipes_per_subport = b->n_instances};
+
+	(void)has_minima;
+	pipe = (struct rte_sched_pipe_params){.tc_ov_weight = 1,
+					      .tb_rate = RTE_RATE_BYTES_PER_S,
+					      .tb_size = 1000000,
+					      .tc_period = 10};
+	profile = (struct rte_sched_subport_profile_params){
+		.tb_rate = RTE_RATE_BYTES_PER_S, .tb_size = 1000000, .tc_period = 10};
+	pipe.tc_rate[RTE_SCHED_TRAFFIC_CLASS_BE] = RTE_RATE_BYTES_PER_S;
+	for (unsigned i = 0; i < RTE_SCHED_TRAFFIC_CLASSES_PER_PIPE; i++)
+		profile.tc_rate[i] = RTE_RATE_BYTES_PER_S;
+	for (unsigned i = 0; i < RTE_SCHED_BE_QUEUES_PER_PIPE; i++)
+		pipe.wrr_weights[i] = 1;
+	subport.qsize[RTE_SCHED_TRAFFIC_CLASS_BE] = RTE_QUEUE_PKTS;
+	b->port = rte_sched_port_config(&port);
+	if (b->port == NULL)
+		die("rte_sched_port_config refused");
+	if (rte_sched_subport_config(b->port, 0, &subport, 0) != 0)
+		die("rte_sched_subport_config refused");
+	for (uint32_t i = 0; i < b->n_instances; i++)
+		if (rte_sched_pipe_config(b->port, 0, i, 0) != 0)
+			die("rte_sched_pipe_config refused");
+}
+
+static unsigned theirs_enqueue(struct bench *b, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		rte_sched_port_pkt_write(b->port, pkts[i], 0, next_instance(b),
+					 RTE_SCHED_TRAFFIC_CLASS_BE, 0, RTE_COLOR_GREEN);
+	return (unsigned)rte_sched_port_enqueue(b->port, pkts, n);
+}
+
+static unsigned theirs_dequeue(struct bench *b, struct rte_mbuf **pkts, unsigned n)
+{
+	return (unsigned)rte_sched_port_dequeue(b->port, pkts, n);
+}
+
+static void theirs_destroy(struct bench *b)
+{
+	rte_sched_port_free(b->port);
+}
+
+/* ---- one run ------------------------------------------------------------------------------------ */
+
+static const struct subject subjects[] = {
+	{"rte", false, theirs_create, theirs_enqueue, theirs_dequeue, theirs_destroy},
+	{"u", false, ours_create, ours_enqueue, ours_dequeue, ours_destroy},
+	{"g", true, ours_create, ours_enqueue, ours_dequeue, ours_destroy},
+};
+
+enum { N_SUBJECTS = sizeof(subjects) / sizeof(subjects[0]), THEIRS = 0, OURS_U = 1, OURS_G = 2 };
+
+/* Turns until n packets have gone through. */
+static void turns(struct bench *b, const struct subject *with, uint64_t n)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned n_empty = 0;
+
+	while (n > 0) {
+		unsigned got = with->dequeue(b, pkts, BURST);
+
+		if (got == 0 && ++n_empty > 1000000)
+			die("nothing comes out");
+		if (with->enqueue(b, pkts, got) != got)
+			die("a packet was dropped");
+		n -= got < n ? got : n;
+	}
+}
+
+static double timed(struct bench *b, const struct subject *with, uint64_t n)
+{
+	uint64_t begin = rte_rdtsc_precise(), end;
+
+	turns(b, with, n);
+	end = rte_rdtsc_precise();
+	return (double)(end - begin) * 1e9 / (double)rte_get_tsc_hz() / (double)n;
+}
+
+/* ns a packet of one subject. */
+static double run(struct bench *b, const struct subject *with, uint64_t n)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint32_t n_left = b->n_pkts;
+	double ns;
+
+	b->random = 88172645463325252;
+	with->create(b, with->has_minima);
+	for (uint32_t i = 0; i < b->n_pkts; i += BURST)
+		if (with->enqueue(b, b->pkts + i, BURST) != BURST)
+			die("a packet was dropped");
+	turns(b, with, n / 4 + 2 * (uint64_t)b->n_pkts);
+	ns = timed(b, with, n);
+	while (n_left > 0)
+		n_left -= with->dequeue(b, pkts, BURST);
+	with->destroy(b);
+	return ns;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), compare);
+	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static void figure(const char *what, uint32_t n_instances, const char *suffix, double value)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_%" PRIu32 "%s", what, n_instances, suffix);
+	hg_figure(name, value);
+}
+
+/* A size: all subjects in turn, `pairs` times. Prints ns (median, least, largest) of each, and of the
+ * ratios within each round the medians. */
+static void size(struct bench *b, unsigned pairs, uint64_t n, bool has_theirs)
+{
+	double ns[N_SUBJECTS][MAX_PAIRS], speedup[N_SUBJECTS][MAX_PAIRS];
+
+	for (unsigned r = 0; r < pairs; r++) {
+		for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++) {
+			ns[k][r] = run(b, &subjects[k], n);
+			speedup[k][r] = ns[THEIRS][r] / ns[k][r];
+		}
+		fprintf(stderr, "sched: %7" PRIu32 " instances, round %u of %u:", b->n_instances,
+			r + 1, pairs);
+		for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++)
+			fprintf(stderr, "  %s %.1f ns", subjects[k].name, ns[k][r]);
+		fputc('\n', stderr);
+	}
+	for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s_ns", subjects[k].name);
+		figure(name, b->n_instances, "", median(ns[k], pairs));
+		figure(name, b->n_instances, "_least", ns[k][0]);
+		figure(name, b->n_instances, "_largest", ns[k][pairs - 1]);
+		if (k == THEIRS || !has_theirs)
+			continue;
+		snprintf(name, sizeof(name), "_%s", subjects[k].name);
+		figure("speedup", b->n_instances, name, median(speedup[k], pairs));
+		snprintf(name, sizeof(name), "_%s_least", subjects[k].name);
+		figure("speedup", b->n_instances, name, speedup[k][0]);
+		snprintf(name, sizeof(name), "_%s_largest", subjects[k].name);
+		figure("speedup", b->n_instances, name, speedup[k][pairs - 1]);
+	}
+}
+
+/* The packets of the largest backlog; smaller ones use the first of them. */
+static void take_pkts(struct bench *b, uint32_t n)
+{
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create("pkts", n + 1024, 0, 0, PKT_BYTES, SOCKET_ID_ANY);
+
+	b->pkts = malloc((n + BURST) * sizeof(*b->pkts));
+	if (pool == NULL || b->pkts == NULL || rte_pktmbuf_alloc_bulk(pool, b->pkts, n) != 0)
+		die("no memory for the packets");
+	for (uint32_t i = 0; i < n; i++)
+		b->pkts[i]->pkt_len = b->pkts[i]->data_len = PKT_BYTES;
+}
+
+int main(int argc, char **argv)
+{
+	static const uint32_t sizes[] = {1, 64, 1024, 4096, 32768, 1u << 20};
+	static struct bench b;
+	int n_eal = rte_eal_init(argc, argv);
+	unsigned pairs;
+	uint64_t n;
+
+	if (n_eal < 0 || argc - n_eal != 4)
+		die("usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST");
+	pairs = (unsigned)strtoul(argv[n_eal + 1], NULL, 10);
+	n = strtoull(argv[n_eal + 2], NULL, 10);
+	if (pairs < 1 || pairs > MAX_PAIRS || n < 1)
+		die("PAIRS is not in [1, 31], or PACKETS is 0");
+	take_pkts(&b, (1u << 20) * BACKLOG_MILLION);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		bool is_million = sizes[i] == 1u << 20;
+
+		if (sizes[i] > strtoul(argv[n_eal + 3], NULL, 10))
+			continue;
+		b.n_instances = sizes[i];
+		b.n_pkts = sizes[i] * (is_million ? BACKLOG_MILLION : BACKLOG);
+		b.n_pkts = (b.n_pkts + BURST - 1) / BURST * BURST;
+		size(&b, pairs, n, !is_million);
+	}
+	rte_eal_cleanup();
+	return 0;
+}

@@ -1,0 +1,76 @@
+"""What a packet costs to go through the scheduler, against DPDK's rte_sched, in turn in one run.
+
+Enqueue and dequeue together, 64-byte packets in bursts of 32 for random instances with a standing backlog of
+8 packets each (2 with a million instances): the same mbufs, order and backlog for both. Ours with rates unset
+(u) and with every minimum active (g); the plain speedup_N is the worse of the two.
+"""
+import os
+
+import harness
+
+HUGEPAGES = "/proc/sys/vm/nr_hugepages"
+SIZES = (64, 1024, 4096, 32768)
+MILLION = 1 << 20
+
+
+def add_options(parser):
+    parser.add_argument("--pairs", type=int, default=7, metavar="N",
+                        help="rounds of each scheduler in turn (default 7)")
+    parser.add_argument("--packets", type=int, default=2000000, metavar="N",
+                        help="packets timed in each (default 2,000,000)")
+    parser.add_argument("--largest", type=int, default=MILLION, metavar="N",
+                        help="no more instances than this (default 1,048,576)")
+
+
+def eal_arguments(bench, pages):
+    """Huge pages for both sides if they can be had. Returns the arguments and what to restore."""
+    common = ["--in-memory", "--no-pci", "--no-telemetry", "--log-level=4", "-l", str(os.cpu_count() - 1)]
+    before = int(harness.read(HUGEPAGES, "0"))
+    if before < pages:
+        try:
+            with open(HUGEPAGES, "w", encoding="utf-8") as file:
+                file.write(str(pages))
+        except OSError:
+            pass
+    if int(harness.read(HUGEPAGES, "0")) >= pages:
+        return common, before
+    bench.progress("no huge pages: both sides use ordinary memory")
+    return common + ["--no-huge", "-m", str(2 * pages)], before
+
+
+def release(before):
+    try:
+        with open(HUGEPAGES, "w", encoding="utf-8") as file:
+            file.write(str(before))
+    except OSError:
+        pass
+
+
+def spread_of(measured, name):
+    return [measured[f"{name}_least"], measured[f"{name}_largest"]]
+
+
+def measure(bench, options):
+    build = bench.build("bench/bench_sched")
+    arguments, before = eal_arguments(bench, 1200)
+    try:
+        measured = bench.figures_of([os.path.join(build, "bench/bench_sched")] + arguments + [
+            "--", str(options.pairs), str(options.packets), str(options.largest)])
+    finally:
+        release(before)
+    figures = {name: value for name, value in measured.items()
+               if not name.endswith(("_least", "_largest"))}
+    spread = {name: spread_of(measured, name) for name in figures}
+    for size in SIZES:
+        if f"speedup_{size}_u" in figures:
+            worse = min((f"speedup_{size}_u", f"speedup_{size}_g"), key=figures.get)
+            figures[f"speedup_{size}"], spread[f"speedup_{size}"] = figures[worse], spread[worse]
+    for size in SIZES[1:] + (MILLION,):
+        if f"u_ns_{size}" in figures:
+            growth = {which: figures[f"{which}_ns_{size}"] / figures[f"{which}_ns_64"] for which in "ug"}
+            worst = max(growth, key=growth.get)
+            figures[f"growth_{size}"] = growth[worst]
+            spread[f"growth_{size}"] = [min(growth.values()), growth[worst]]
+    figures["backlog_packets_per_instance"] = 8
+    spread["backlog_packets_per_instance"] = [2, 8]
+    return figures, spread
