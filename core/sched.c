@@ -71,6 +71,14 @@ static HG_NOINLINE void settle_counts(struct hg_node *node, struct hg_node_cold 
 	node->new_guaranteed_bytes = 0;
 }
 
+static HG_NOINLINE void settle_tenant_counts(struct hg_tenant *t)
+{
+	t->sent_pkts += t->new_pkts;
+	t->guaranteed_bytes += t->new_guaranteed_bytes;
+	t->new_pkts = 0;
+	t->new_guaranteed_bytes = 0;
+}
+
 static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t n_buffers,
 			 bool is_guaranteed)
 {
@@ -81,14 +89,12 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 	p->taken_bytes += bytes;
 	node->queued_bytes -= bytes;
 	node->queued_pkts -= n_buffers;
-	t->queued_bytes -= bytes;
-	t->queued_pkts -= n_buffers;
 	t->sent_bytes += bytes;
-	t->sent_pkts += p->got_pkts;
+	t->new_pkts += p->got_pkts;
 	node->new_bytes += bytes;
 	if (is_guaranteed) {
 		node->new_guaranteed_bytes += bytes;
-		t->guaranteed_bytes += bytes;
+		t->new_guaranteed_bytes += bytes;
 	}
 	if (HG_UNLIKELY(node->new_bytes >> 31 != 0 || node->new_pkts + p->got_pkts > UINT16_MAX)) {
 		settle_counts(node, &s->cold[idx]);
@@ -96,6 +102,8 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 	} else {
 		node->new_pkts = (uint16_t)(node->new_pkts + p->got_pkts);
 	}
+	if (HG_UNLIKELY((t->new_pkts | t->new_guaranteed_bytes) >> 31 != 0))
+		settle_tenant_counts(t);
 }
 
 /* One decision: packets of one instance, up to a quantum, as far as its maxima and the call allow. */

@@ -144,6 +144,7 @@ uint32_t hg_sched_instance_queued_bytes(const struct hg_sched *s, uint32_t insta
 
 void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
 			      struct hg_sched_stats *ret_stats, hg_ns now_ns);
+/* O(instances): what a tenant has queued is added up here, not on the way. */
 void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
 			    struct hg_sched_stats *ret_stats, hg_ns now_ns);
 

@@ -33,14 +33,14 @@ static inline void calendar_file(const struct hg_sched *s, struct hg_tenant *t, 
 	if (ahead > (int64_t)CALENDAR_SLOTS - 1)
 		ahead = CALENDAR_SLOTS - 1;
 	slot = (unsigned)(t->slot_now + (uint64_t)ahead) % CALENDAR_SLOTS;
-	node->next = (uint32_t)t->full >> slot & 1u ? t->slot[slot] : NO_INSTANCE;
+	node->next = (uint32_t)t->full >> slot & 1u ? t->slot[slot] & NO_INSTANCE : NO_INSTANCE;
 	t->slot[slot] = idx;
 	t->full = (uint16_t)(t->full | 1u << slot);
 }
 
 static inline void calendar_put_first(struct hg_tenant *t, uint32_t idx, struct hg_node *node)
 {
-	node->next = t->current;
+	node->next = t->current & NO_INSTANCE;
 	t->current = idx;
 }
 

@@ -15,6 +15,12 @@ static inline hg_ns instance_reserve_ns(const struct hg_sched *s, uint32_t idx)
 	return pace_cost_ns(s->nodes[idx].guarantee, s->cold[idx].reserve_bytes);
 }
 
+/* Whether so much is surely in the reserve, told from the hot line alone. */
+static inline bool is_within_reserve(const struct hg_node *node, hg_ns in_hand_ns)
+{
+	return in_hand_ns >> node->reserve_log2 == 0;
+}
+
 /* From when on a guarantee counts. Who spends a reserve is as one who begins now; once it lags behind what
  * it would have without the reserve, it has begun before. */
 static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns reserve_ns, hg_ns now_ns)
@@ -44,8 +50,13 @@ static inline void guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_no
 	hg_ns from_ns = node->due_ns;
 	uint32_t id;
 
-	if (HG_UNLIKELY(node->flags & ON_CREDIT))
-		from_ns = start_ns(&node->flags, from_ns, instance_reserve_ns(s, idx), now_ns);
+	if (node->flags & ON_CREDIT) {
+		if (from_ns <= now_ns && is_within_reserve(node, now_ns - from_ns))
+			from_ns = now_ns;
+		else
+			from_ns = start_ns(&node->flags, from_ns, instance_reserve_ns(s, idx),
+					   now_ns);
+	}
 	node->flags |= IN_GUARANTEE;
 	id = guarantee_id(idx, ID_INSTANCE, node->flags);
 	if (tick_of(from_ns) > tick_of(now_ns))

@@ -75,15 +75,19 @@ static bool may_jump(struct hg_sched *s, const struct hg_node *node, hg_ns now_n
 void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
-	hg_ns idle_after_ns;
+	hg_ns in_hand_ns = now_ns - node->due_ns;
 
 	node->flags &= (uint16_t)~ON_CREDIT;
-	if (node->due_ns >= now_ns)
-		return; /* nothing in hand, and no look at the cold line */
-	idle_after_ns = (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US;
-	if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx), quiet_ns >= idle_after_ns,
-			    now_ns))
+	if (in_hand_ns <= 0)
 		return;
+	if (is_within_reserve(node, in_hand_ns)) { /* and no look at the cold line */
+		if (in_hand_ns <= WAKE_AHEAD_NS)
+			return;
+	} else if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx),
+				   quiet_ns >= (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US,
+				   now_ns)) {
+		return;
+	}
 	node->flags |= ON_CREDIT;
 	if (!(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, node, now_ns)) {
 		node->flags |= IN_GUARANTEE;
@@ -334,13 +338,13 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 	for (unsigned i = 0; i < n; i++) {
 		const struct hg_sched_item *item = &items[i];
 		struct hg_node *node = &s->nodes[item->instance_idx];
-		struct hg_tenant *t = &s->tenants[node->tenant_idx];
 		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
 		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
 					      .wire_bytes = item->wire_bytes,
 					      .parts = item->parts};
 
 		if (node->queued_pkts == 0) {
+			HG_PREFETCH(&s->tenants[node->tenant_idx]);
 			woken[n_woken].idx = item->instance_idx;
 			woken[n_woken++].emptied_at_ns = node->emptied_at_ns;
 			hg_fifo_start(&s->fifo, &node->head, &node->tail, entry);
@@ -349,8 +353,6 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 		}
 		node->queued_pkts++;
 		node->queued_bytes += item->wire_bytes;
-		t->queued_pkts++;
-		t->queued_bytes += item->wire_bytes;
 	}
 	for (unsigned i = 0; i < n_woken; i++)
 		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);

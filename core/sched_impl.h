@@ -50,7 +50,7 @@
 #define LAG_MAX_NS (100 * HG_NS_PER_MS)
 
 #define CALENDAR_SLOTS 16u
-#define NO_INSTANCE UINT32_MAX
+#define NO_INSTANCE 0xffffffu /* in the 24 bits of hg_node.next */
 
 /* What an entry of a wheel names: idx in bits 0 to 19, kind in 20 and 21, generation in 24 to 31. */
 #define ID_IDX_MASK 0xfffffu
@@ -89,7 +89,8 @@ struct hg_node { /* an instance: the line that every decision touches */
 		hg_ns emptied_at_ns; /* with nothing queued */
 	};
 	uint64_t finish; /* F: virtual time up to which it was served by share */
-	uint32_t next; /* in the calendar */
+	uint32_t next : 24; /* in the calendar */
+	uint32_t reserve_log2 : 8; /* the reserve is worth at least so many ns: 2^this; 0: look */
 	uint32_t tenant_idx : 20;
 	uint32_t weight : 12;
 	uint32_t queued_bytes;
@@ -112,36 +113,37 @@ struct hg_node_cold {
 };
 
 struct hg_tenant {
+	/* What a decision touches. */
 	_Alignas(HG_CACHE_LINE_BYTES) hg_ns due_ns;
 	uint64_t finish;
 	uint64_t slot_now; /* of the calendar: the slot being served, counted from the beginning */
+	uint64_t sent_bytes;
 	uint32_t current; /* the instances of it that are still to be served */
 	uint32_t n_backlogged;
 	uint32_t n_parked; /* of n_backlogged */
-	uint32_t queued_pkts;
-	uint64_t queued_bytes;
+	uint32_t new_pkts; /* sent, not yet in sent_pkts */
+	uint32_t new_guaranteed_bytes;
 	pace32 guarantee;
 	uint16_t full; /* a bit for each slot of the calendar that holds something */
 	uint16_t weight;
 	uint16_t flags;
 	uint8_t held_by; /* enum hg_limit */
 	uint8_t blocked_at; /* entry of the first chunk that is the first of the queue */
-	uint32_t n_instances;
 
 	uint32_t slot[CALENDAR_SLOTS]; /* lists through hg_node.next */
 
-	uint64_t sent_bytes;
 	uint64_t sent_pkts;
 	uint64_t guaranteed_bytes;
 	hg_ns emptied_at_ns;
 	hg_ns reserve_ns; /* of the guarantee: what waking finds */
 	hg_ns idle_after_ns;
 	hg_ns held_since_ns;
-
 	hg_ns parked_ns[2]; /* run while parked */
+
 	hg_ns held_ns[HG_N_LIMITS - 1u]; /* without NONE */
 	uint32_t blocked_head,
 		blocked_tail; /* chunks of a first in, first out queue of instances */
+	uint32_t n_instances;
 };
 
 struct hg_sched {

@@ -310,27 +310,30 @@ int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx, const struct hg
 	return 0;
 }
 
+/* The list that begins with `first`, without an instance. */
+static uint32_t list_without(struct hg_sched *s, uint32_t first, uint32_t idx)
+{
+	uint32_t before = first;
+
+	if (first == idx)
+		return s->nodes[idx].next;
+	while (before != NO_INSTANCE && s->nodes[before].next != idx)
+		before = s->nodes[before].next;
+	if (before != NO_INSTANCE)
+		s->nodes[before].next = s->nodes[idx].next;
+	return first;
+}
+
 /* Takes an instance out of its tenant's calendar. O(instances that wait in it). */
 static void calendar_remove(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
 {
-	uint32_t *lists[CALENDAR_SLOTS + 1u];
-	unsigned n = 0;
-
-	lists[n++] = &t->current;
-	for (unsigned slot = 0; slot < CALENDAR_SLOTS; slot++)
-		if ((uint32_t)t->full >> slot & 1u)
-			lists[n++] = &t->slot[slot];
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t *at = lists[i];
-
-		while (*at != NO_INSTANCE && *at != idx)
-			at = &s->nodes[*at].next;
-		if (*at == NO_INSTANCE)
+	t->current = list_without(s, t->current, idx);
+	for (unsigned slot = 0; slot < CALENDAR_SLOTS; slot++) {
+		if (!((uint32_t)t->full >> slot & 1u))
 			continue;
-		*at = s->nodes[idx].next;
-		if (i > 0 && *lists[i] == NO_INSTANCE)
-			t->full = (uint16_t)(t->full & ~(1u << (unsigned)(lists[i] - t->slot)));
-		break;
+		t->slot[slot] = list_without(s, t->slot[slot], idx);
+		if (t->slot[slot] == NO_INSTANCE)
+			t->full = (uint16_t)(t->full & ~(1u << slot));
 	}
 	s->nodes[idx].flags &= (uint16_t)~IN_SHARE;
 }
@@ -367,6 +370,12 @@ static void leave_tenant(struct hg_sched *s, uint32_t idx)
 		blocked_remove(s, t, idx);
 }
 
+/* 0 for less than 2 ns. */
+static uint8_t log2_of(hg_ns ns)
+{
+	return ns > 1 ? (uint8_t)(63 - __builtin_clzll((unsigned long long)ns)) : 0;
+}
+
 static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_policy *policy,
 			  hg_ns now_ns)
 {
@@ -392,10 +401,6 @@ static void move_instance(struct hg_sched *s, uint32_t idx, uint32_t tenant_idx,
 	if (node->queued_pkts > 0) {
 		turn_end(node, &s->cold[idx], from, now_ns);
 		turn_begin(node, &s->cold[idx], to, now_ns);
-		from->queued_pkts -= node->queued_pkts;
-		from->queued_bytes -= node->queued_bytes;
-		to->queued_pkts += node->queued_pkts;
-		to->queued_bytes += node->queued_bytes;
 		if (--from->n_backlogged == 0)
 			from->emptied_at_ns = now_ns;
 		to->n_backlogged++;
@@ -436,6 +441,7 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 	if (cold->idle_after_us > IDLE_AFTER_MAX_US)
 		cold->idle_after_us = IDLE_AFTER_MAX_US;
 	node->weight = policy->weight & 0xfffu;
+	node->reserve_log2 = log2_of(pace_cost_ns(pace, cold->reserve_bytes));
 	if (node->guarantee == 0)
 		node->due_ns = now_ns - pace_cost_ns(pace, cold->reserve_bytes);
 	else
@@ -520,10 +526,8 @@ unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sch
 		};
 		node->queued_pkts--;
 		node->queued_bytes -= entry.wire_bytes;
-		t->queued_bytes -= entry.wire_bytes;
 		node->head = hg_fifo_after(&s->fifo, node->head, node->queued_pkts == 0);
 	}
-	t->queued_pkts -= n_out;
 	s->queued_pkts -= n_out;
 	if (node->queued_pkts == 0) {
 		turn_end(node, &s->cold[instance_idx], t, now_ns);
@@ -594,14 +598,20 @@ void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
 
 	*ret_stats = (struct hg_sched_stats){
 		.sent_bytes = t->sent_bytes,
-		.sent_pkts = t->sent_pkts,
-		.guaranteed_bytes = t->guaranteed_bytes,
-		.queued_bytes =
-			t->queued_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)t->queued_bytes,
-		.queued_pkts = t->queued_pkts,
+		.sent_pkts = t->sent_pkts + t->new_pkts,
+		.guaranteed_bytes = t->guaranteed_bytes + t->new_guaranteed_bytes,
 		.held_by = (enum hg_limit)t->held_by,
 		.is_active = t->n_backlogged > 0 || now_ns - t->emptied_at_ns < t->idle_after_ns,
 	};
+	for (uint32_t i = 0, n = t->n_instances; n > 0 && i < s->max_instances; i++) {
+		const struct hg_node *node = &s->nodes[i];
+
+		if (!(node->flags & IS_SET) || node->tenant_idx != tenant_idx)
+			continue;
+		ret_stats->queued_bytes += node->queued_bytes;
+		ret_stats->queued_pkts += node->queued_pkts;
+		n--;
+	}
 	for (unsigned i = 0; i < HG_N_LIMITS - 1u; i++)
 		ret_stats->held_ns[i + 1u] = (uint64_t)t->held_ns[i];
 	if (t->held_by != HG_LIMIT_NONE)
