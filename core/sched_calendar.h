@@ -4,7 +4,8 @@
  *            where weight times quantum exceeds what is queued. Order by virtual time has neither fault.
  * Model      16 slots of half a quantum each at weight 1, in one cache line; a slot is a list through the
  *            nodes. The slot being served is taken as a whole and served from the front; who is filed into
- *            it again meanwhile waits for the next pass, newcomers go to the front. Beyond the last slot an
+ *            it again meanwhile waits for the next pass; a newcomer, who has had less than its share, goes to the
+ *            front. Beyond the last slot an
  *            instance is filed into that, and filed again when its turn comes.
  * Promise    Long-run shares are exact for weights from 1 to 1,000; in the short run they are right to within
  *            a slot at the instance's weight.

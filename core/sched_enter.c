@@ -72,24 +72,32 @@ static bool may_jump(struct hg_sched *s, const struct hg_node *node, hg_ns now_n
 	return true;
 }
 
+/* Told from the hot line alone as long as it is surely not. */
+static bool was_idle(const struct hg_sched *s, uint32_t idx, hg_ns quiet_ns)
+{
+	if (quiet_ns < HG_IDLE_AFTER_MIN_NS << s->nodes[idx].idle_log2)
+		return false;
+	return quiet_ns >= (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US;
+}
+
 void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
 	hg_ns in_hand_ns = now_ns - node->due_ns;
+	bool is_idle;
 
 	node->flags &= (uint16_t)~ON_CREDIT;
 	if (in_hand_ns <= 0)
 		return;
+	is_idle = was_idle(s, idx, quiet_ns);
 	if (is_within_reserve(node, in_hand_ns)) { /* and no look at the cold line */
 		if (in_hand_ns <= WAKE_AHEAD_NS)
 			return;
-	} else if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx),
-				   quiet_ns >= (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US,
-				   now_ns)) {
+	} else if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx), is_idle, now_ns)) {
 		return;
 	}
 	node->flags |= ON_CREDIT;
-	if (!(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, node, now_ns)) {
+	if (is_idle && !(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, node, now_ns)) {
 		node->flags |= IN_GUARANTEE;
 		hg_wheel_push(&s->deadlines, guarantee_id(idx, ID_INSTANCE, node->flags),
 			      tick_of(now_ns - WAKE_AHEAD_NS));
@@ -147,9 +155,8 @@ void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 
 	if (!(node->flags & IN_SHARE)) {
 		node->flags |= IN_SHARE;
-		if (node->finish >> s->slot_shift <= t->slot_now) {
-			if (node->finish < t->slot_now << s->slot_shift)
-				node->finish = t->slot_now << s->slot_shift;
+		if (node->finish < t->slot_now << s->slot_shift) {
+			node->finish = t->slot_now << s->slot_shift;
 			calendar_put_first(t, idx, node);
 		} else {
 			calendar_file(s, t, idx, node);

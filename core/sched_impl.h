@@ -50,7 +50,7 @@
 #define LAG_MAX_NS (100 * HG_NS_PER_MS)
 
 #define CALENDAR_SLOTS 16u
-#define NO_INSTANCE 0xffffffu /* in the 24 bits of hg_node.next */
+#define NO_INSTANCE 0x3fffffu /* in the 22 bits of hg_node.next */
 
 /* What an entry of a wheel names: idx in bits 0 to 19, kind in 20 and 21, generation in 24 to 31. */
 #define ID_IDX_MASK 0xfffffu
@@ -89,8 +89,9 @@ struct hg_node { /* an instance: the line that every decision touches */
 		hg_ns emptied_at_ns; /* with nothing queued */
 	};
 	uint64_t finish; /* F: virtual time up to which it was served by share */
-	uint32_t next : 24; /* in the calendar */
-	uint32_t reserve_log2 : 8; /* the reserve is worth at least so many ns: 2^this; 0: look */
+	uint32_t next : 22; /* in the calendar */
+	uint32_t reserve_log2 : 6; /* the reserve is worth at least so many ns: 2^this */
+	uint32_t idle_log2 : 4; /* idle_after is at least HG_IDLE_AFTER_MIN_NS * 2^this */
 	uint32_t tenant_idx : 20;
 	uint32_t weight : 12;
 	uint32_t queued_bytes;

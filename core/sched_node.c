@@ -376,6 +376,13 @@ static uint8_t log2_of(hg_ns ns)
 	return ns > 1 ? (uint8_t)(63 - __builtin_clzll((unsigned long long)ns)) : 0;
 }
 
+static uint8_t idle_log2_of(hg_ns idle_after_ns)
+{
+	uint8_t log2 = log2_of(idle_after_ns / HG_IDLE_AFTER_MIN_NS);
+
+	return log2 < 15 ? log2 : 15;
+}
+
 static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_policy *policy,
 			  hg_ns now_ns)
 {
@@ -441,7 +448,8 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 	if (cold->idle_after_us > IDLE_AFTER_MAX_US)
 		cold->idle_after_us = IDLE_AFTER_MAX_US;
 	node->weight = policy->weight & 0xfffu;
-	node->reserve_log2 = log2_of(pace_cost_ns(pace, cold->reserve_bytes));
+	node->reserve_log2 = log2_of(pace_cost_ns(pace, cold->reserve_bytes)) & 63u;
+	node->idle_log2 = idle_log2_of(policy->idle_after_ns) & 15u;
 	if (node->guarantee == 0)
 		node->due_ns = now_ns - pace_cost_ns(pace, cold->reserve_bytes);
 	else
