@@ -25,8 +25,7 @@
 
 struct hg_fifo_entry {
 	uint32_t handle; /* of the packet; in a link: the next chunk */
-	uint32_t wire_bytes : 20;
-	uint32_t parts : 12;
+	uint32_t load; /* as the owner packs it */
 };
 
 struct hg_fifo_pool {

@@ -30,8 +30,8 @@ static bool has_room(const struct pop *p)
 /* ---- serving ------------------------------------------------------------------------------------ */
 
 /* Whether the maxima of both levels let a packet go; if so they are charged. */
-static bool caps_take(struct hg_sched *s, struct pop *p, uint32_t idx, struct hg_fifo_entry entry,
-		      enum outcome *ret_held)
+static HG_NOINLINE bool caps_take(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t load,
+				  enum outcome *ret_held)
 {
 	struct hg_node *node = &s->nodes[idx];
 	uint32_t tenant_idx = node->tenant_idx;
@@ -39,24 +39,24 @@ static bool caps_take(struct hg_sched *s, struct pop *p, uint32_t idx, struct hg
 	struct hg_caps *caps = s->caps;
 
 	if (node->flags & CAPPED) {
-		p->wait = instance_wait(s, idx, entry.wire_bytes, entry.parts, p->now_ns);
+		p->wait = instance_wait(s, idx, load, p->now_ns);
 		if (p->wait.until_ns > p->now_ns) {
 			*ret_held = HELD;
 			return false;
 		}
 	}
 	if (has_tenant) {
-		p->wait = tenant_wait(s, tenant_idx, entry.wire_bytes, entry.parts, p->now_ns);
+		p->wait = tenant_wait(s, tenant_idx, load, p->now_ns);
 		if (p->wait.until_ns > p->now_ns) {
 			*ret_held = TENANT_HELD;
 			return false;
 		}
 		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
-			      entry.wire_bytes, entry.parts, p->now_ns);
+			      load_bytes(load), load_parts(load), p->now_ns);
 	}
 	if (node->flags & CAPPED)
 		hg_cap_charge(&caps->instance_bytes[idx], &caps->instance_pkts[idx],
-			      entry.wire_bytes, entry.parts, p->now_ns);
+			      load_bytes(load), load_parts(load), p->now_ns);
 	return true;
 }
 
@@ -107,47 +107,40 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 }
 
 /* One decision: packets of one instance, up to a quantum, as far as its maxima and the call allow. */
-static inline enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx,
-				 bool is_guaranteed)
+static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool is_guaranteed)
 {
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	const bool is_capped = ((node->flags | t->flags) & CAPPED) != 0;
-	int64_t left_bytes = p->limit_bytes - p->taken_bytes;
-	uint32_t n_left = node->queued_pkts, n_buffers = 0;
-	uint32_t head = node->head, bytes = 0, parts = 0;
+	const int64_t left_bytes = p->limit_bytes - p->taken_bytes;
+	const uint32_t quantum_bytes = s->quantum_bytes, n_queued = node->queued_pkts;
+	const struct hg_fifo_entry *entries = s->fifo.entries;
+	struct hg_sched_item *out = p->out, *const end = p->end;
+	uint32_t head = node->head, bytes = 0, parts = 0, n = 0;
 	enum outcome outcome = MORE;
 
-	for (;;) {
-		struct hg_fifo_entry entry = s->fifo.entries[head];
+	do {
+		struct hg_fifo_entry entry = entries[head];
 
-		if (bytes > 0 && bytes + entry.wire_bytes > s->quantum_bytes)
+		if (bytes + load_bytes(entry.load) > quantum_bytes && n > 0)
 			break;
-		if (HG_UNLIKELY(is_capped) && !caps_take(s, p, idx, entry, &outcome))
+		if (HG_UNLIKELY(is_capped) && !caps_take(s, p, idx, entry.load, &outcome))
 			break;
-		*p->out++ = (struct hg_sched_item){
-			.pkt = (void *)(uintptr_t)(s->pkt_base +
-						   (size_t)entry.handle * HG_CACHE_LINE_BYTES),
-			.instance_idx = idx,
-			.wire_bytes = entry.wire_bytes,
-			.parts = entry.parts,
-		};
-		bytes += entry.wire_bytes;
-		parts += entry.parts;
-		n_buffers++;
-		head = hg_fifo_after(&s->fifo, head, --n_left == 0);
-		if (n_left == 0) {
+		*out++ = item_of(s, entry, idx);
+		bytes += load_bytes(entry.load);
+		parts += load_parts(entry.load);
+		head = hg_fifo_after(&s->fifo, head, ++n == n_queued);
+		if (n == n_queued) {
 			outcome = EMPTIED;
 			break;
 		}
-		if (p->out == p->end || (int64_t)bytes > left_bytes)
-			break;
-	}
+	} while (out < end && (int64_t)bytes <= left_bytes);
+	p->out = out;
 	node->head = head;
-	s->queued_pkts -= n_buffers;
+	s->queued_pkts -= n;
 	p->got_bytes = bytes;
 	p->got_pkts = parts;
-	count(s, p, idx, n_buffers, is_guaranteed);
+	count(s, p, idx, n, is_guaranteed);
 	if (outcome == EMPTIED || outcome == HELD)
 		turn_end(node, &s->cold[idx], t, p->now_ns);
 	if (outcome == EMPTIED)

@@ -77,8 +77,13 @@ struct hg_sched_cfg {
 struct hg_sched_item {
 	void *pkt;
 	uint32_t instance_idx;
-	uint32_t wire_bytes : 20; /* in [1, HG_WIRE_MAX_BYTES] */
-	uint32_t parts : 12; /* wire packets it will be, in [1, HG_PARTS_MAX] */
+	union {
+		struct {
+			uint32_t wire_bytes : 20; /* in [1, HG_WIRE_MAX_BYTES] */
+			uint32_t parts : 12; /* wire packets it will be, in [1, HG_PARTS_MAX] */
+		};
+		uint32_t load; /* both in one word, to be copied */
+	};
 };
 
 /* What the scheduler counted for one node, since it was set. */

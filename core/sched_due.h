@@ -34,12 +34,15 @@ static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns reserve_ns, hg
 	return due_ns;
 }
 
-/* By when the next decision of an instance should be served. */
+/* By when the next decision of an instance should be served. Credit is served by the quantum: by the
+ * packet, whoever has queued little would go before who has queued much, and all would be served one
+ * packet at a time. */
 static inline hg_ns deadline_ns(const struct hg_sched *s, const struct hg_node *node, hg_ns from_ns)
 {
-	uint32_t bytes =
-		node->queued_bytes < s->quantum_bytes ? node->queued_bytes : s->quantum_bytes;
+	uint32_t bytes = s->quantum_bytes;
 
+	if (node->queued_bytes < bytes && !(node->flags & ON_CREDIT))
+		bytes = node->queued_bytes;
 	return from_ns + pace_cost_ns(node->guarantee, bytes);
 }
 

@@ -219,7 +219,7 @@ static hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns
 
 static void forgive(const struct hg_sched *s, struct hg_node *node, hg_ns now_ns)
 {
-	uint32_t bytes = s->fifo.entries[node->head].wire_bytes;
+	uint32_t bytes = load_bytes(s->fifo.entries[node->head].load);
 
 	if (node->guarantee == 0)
 		return;
@@ -313,9 +313,8 @@ static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns no
 	if (t->n_backlogged++ == 0)
 		hg_sched_wake_tenant_guarantee(t, now_ns - t->emptied_at_ns, now_ns);
 	if (HG_UNLIKELY(node->flags & CAPPED)) {
-		const struct hg_fifo_entry *first = &s->fifo.entries[node->head];
 		struct hg_cap_wait wait =
-			instance_wait(s, idx, first->wire_bytes, first->parts, now_ns);
+			instance_wait(s, idx, s->fifo.entries[node->head].load, now_ns);
 
 		if (wait.until_ns > now_ns) {
 			hg_sched_park(s, idx, wait, now_ns);
@@ -347,8 +346,7 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 		struct hg_node *node = &s->nodes[item->instance_idx];
 		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
 		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
-					      .wire_bytes = item->wire_bytes,
-					      .parts = item->parts};
+					      .load = item->load};
 
 		if (node->queued_pkts == 0) {
 			HG_PREFETCH(&s->tenants[node->tenant_idx]);
@@ -359,7 +357,7 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 			hg_fifo_push(&s->fifo, &node->tail, entry);
 		}
 		node->queued_pkts++;
-		node->queued_bytes += item->wire_bytes;
+		node->queued_bytes += load_bytes(item->load);
 	}
 	for (unsigned i = 0; i < n_woken; i++)
 		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);

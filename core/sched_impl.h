@@ -227,6 +227,29 @@ static inline unsigned parked_by(uint16_t flags)
 	return (flags & BY_PKTS) != 0; /* index of parked_ns */
 }
 
+/* ---- packets ------------------------------------------------------------------------------------ */
+
+/* How hg_sched_item lays out its load. */
+static inline uint32_t load_bytes(uint32_t load)
+{
+	return load & HG_WIRE_MAX_BYTES;
+}
+
+static inline uint32_t load_parts(uint32_t load)
+{
+	return load >> 20;
+}
+
+static inline struct hg_sched_item item_of(const struct hg_sched *s, struct hg_fifo_entry entry,
+					   uint32_t idx)
+{
+	size_t offset = (size_t)entry.handle * HG_CACHE_LINE_BYTES;
+
+	return (struct hg_sched_item){.pkt = (void *)(uintptr_t)(s->pkt_base + offset),
+				      .instance_idx = idx,
+				      .load = entry.load};
+}
+
 /* ---- held times --------------------------------------------------------------------------------- */
 
 /* The state of a tenant's own account: what holds it as a whole. */
@@ -276,19 +299,19 @@ static inline void turn_end(struct hg_node *node, struct hg_node_cold *cold,
 			cold->tenant_ns[by] += tenant_parked_ns(t, by, now_ns);
 }
 
-/* What the maxima say to the first packet of an instance. */
+/* What the maxima say to a packet. */
 static inline struct hg_cap_wait instance_wait(const struct hg_sched *s, uint32_t idx,
-					       uint32_t wire_bytes, uint32_t parts, hg_ns now_ns)
+					       uint32_t load, hg_ns now_ns)
 {
-	return hg_cap_next(&s->caps->instance_bytes[idx], &s->caps->instance_pkts[idx], wire_bytes,
-			   parts, now_ns);
+	return hg_cap_next(&s->caps->instance_bytes[idx], &s->caps->instance_pkts[idx],
+			   load_bytes(load), load_parts(load), now_ns);
 }
 
-static inline struct hg_cap_wait tenant_wait(const struct hg_sched *s, uint32_t idx,
-					     uint32_t wire_bytes, uint32_t parts, hg_ns now_ns)
+static inline struct hg_cap_wait tenant_wait(const struct hg_sched *s, uint32_t idx, uint32_t load,
+					     hg_ns now_ns)
 {
-	return hg_cap_next(&s->caps->tenant_bytes[idx], &s->caps->tenant_pkts[idx], wire_bytes,
-			   parts, now_ns);
+	return hg_cap_next(&s->caps->tenant_bytes[idx], &s->caps->tenant_pkts[idx],
+			   load_bytes(load), load_parts(load), now_ns);
 }
 
 /* The last packet of an instance has left. */

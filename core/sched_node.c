@@ -525,15 +525,9 @@ unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sch
 	while (n_out < n && node->queued_pkts > 0) {
 		struct hg_fifo_entry entry = s->fifo.entries[node->head];
 
-		ret_items[n_out++] = (struct hg_sched_item){
-			.pkt = (void *)(uintptr_t)(s->pkt_base +
-						   (size_t)entry.handle * HG_CACHE_LINE_BYTES),
-			.instance_idx = instance_idx,
-			.wire_bytes = entry.wire_bytes,
-			.parts = entry.parts,
-		};
+		ret_items[n_out++] = item_of(s, entry, instance_idx);
 		node->queued_pkts--;
-		node->queued_bytes -= entry.wire_bytes;
+		node->queued_bytes -= load_bytes(entry.load);
 		node->head = hg_fifo_after(&s->fifo, node->head, node->queued_pkts == 0);
 	}
 	s->queued_pkts -= n_out;

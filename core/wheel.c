@@ -87,24 +87,24 @@ bool hg_wheel_advance(struct hg_wheel *w, int64_t limit)
 
 bool hg_wheel_pop_first(struct hg_wheel *w, int64_t limit, struct hg_wheel_entry *ret_entry)
 {
-	unsigned level = 0;
+	uint32_t *slot = &w->due;
+	unsigned level = 0, idx = 0;
 	int64_t tick;
-	uint32_t *slot;
 
 	if (w->n_entries == 0)
 		return false;
-	w->n_entries--;
-	if (w->due != 0 || hg_wheel_advance(w, limit)) {
-		*ret_entry = hg_wheel_unchain(w->pool, &w->due);
-		return true;
+	/* With the clock at the limit, only its own slot can have become due. */
+	if (w->due == 0 && ((w->clock >= limit && !(w->full[0] >> (w->clock & 63) & 1u)) ||
+			    !hg_wheel_advance(w, limit))) {
+		while (!first_slot(w, level, &tick))
+			level++;
+		idx = (unsigned)(tick >> (6u * level)) & (HG_WHEEL_SLOTS - 1u);
+		slot = &w->slot[level][idx];
 	}
-	while (!first_slot(w, level, &tick))
-		level++;
-	tick = tick >> (6u * level) & (HG_WHEEL_SLOTS - 1u);
-	slot = &w->slot[level][tick];
+	w->n_entries--;
 	*ret_entry = hg_wheel_unchain(w->pool, slot);
-	if (*slot == 0)
-		w->full[level] &= ~(UINT64_C(1) << tick);
+	if (*slot == 0 && slot != &w->due)
+		w->full[level] &= ~(UINT64_C(1) << idx);
 	return true;
 }
 
