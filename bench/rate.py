@@ -1,7 +1,8 @@
 """How exactly rates are kept: 1 Mbit/s to 40 Gbit/s, windows of 100 ms, an hour of virtual time.
 
 On the virtual clock, each rate as a bucket and as an instance's maximum in the scheduler. The worst of both
-is the figure.
+is the figure. On real time, an instance's maximum through the whole packet lane between devices of memory:
+real_time_error_percent is the worst of its rates, each the median of undisturbed runs.
 """
 import os
 
@@ -9,6 +10,8 @@ import os
 def add_options(parser):
     parser.add_argument("--seconds", type=int, default=3600, metavar="N",
                         help="virtual seconds of the long run (default 3600)")
+    parser.add_argument("--real-seconds", type=int, default=2, metavar="N",
+                        help="of each run on real time (default 2); 0: none")
 
 
 def worst(measured, what):
@@ -32,4 +35,11 @@ def measure(bench, options):
         every = [value for values in by_path.values() for value in values]
         figures[what] = max(every)
         spread[what] = [min(every), max(every)]
+    if options.real_seconds > 0:
+        build = bench.build("bench/bench_rate_real")
+        measured = bench.figures_of([os.path.join(build, "bench/bench_rate_real"), str(options.real_seconds)])
+        errors = [value for name, value in measured.items() if name.endswith("_error_percent")]
+        figures.update(measured)
+        figures["real_time_error_percent"] = max(errors)
+        spread["real_time_error_percent"] = [min(errors), max(errors)]
     return figures, spread
