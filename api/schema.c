@@ -237,8 +237,10 @@ static const struct hg_field uplink_fields[] = {
 	 AT(hg_desired_uplink, device),
 	 .is_required = true,
 	 .is_device = true,
-	 .doc = "The card or link: `xdp:eth1`, `packet:eth1`, `tap:out0`, "
-		"`simnic(rate=1Gbit,ring=1024)+tap:out0`."},
+	 .doc = "The card or link: `xdp:eth1`, which the host goes on using, and behind which "
+		"every "
+		"port needs a `mac`; `packet:eth1`, which is taken from the host; `tap:out0`; "
+		"`simnic(rate=1Gbit,ring=1024)+tap:out0`, a modelled card."},
 	{.key = "netns",
 	 .kind = HG_KIND_TEXT,
 	 AT(hg_desired_uplink, netns),

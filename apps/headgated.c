@@ -183,18 +183,22 @@ static void parse_arguments(int argc, char **argv, struct arguments *args)
 
 static int check_file(const char *path)
 {
-	struct hg_desired *desired;
+	struct hg_desired *desired = NULL;
 	struct hg_error error;
 	char text[1024];
+	int rc;
 
 	hg_error_clear(&error);
-	if (hg_config_load_file(path, hg_dev_check, &desired, &error) < 0) {
+	rc = hg_config_load_file(path, hg_dev_check, &desired, &error);
+
+	if (rc == 0)
+		rc = hg_dp_check(desired, &error);
+	if (rc < 0)
 		fprintf(stderr, "%s\n", hg_config_error_format(&error, path, text, sizeof(text)));
-		return 1;
-	}
-	puts(hg_config_summary(desired, text, sizeof(text)));
+	else
+		puts(hg_config_summary(desired, text, sizeof(text)));
 	hg_config_destroy(desired);
-	return 0;
+	return rc < 0 ? 1 : 0;
 }
 
 /* ---- what to start with ------------------------------------------------------------------------- */

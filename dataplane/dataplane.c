@@ -311,6 +311,22 @@ struct hg_pool *hg_dp_pool(struct hg_dp *dp)
 	return dp->lane.pool;
 }
 
+/* A shared uplink cannot learn: what it is not told of goes to the host. */
+static int check_mac(const struct hg_desired *d, const struct hg_desired_port *port,
+		     struct hg_error *reterr)
+{
+	uint32_t tenant_idx = d->instances[port->instance_idx].tenant_idx;
+	const struct hg_desired_uplink *uplink = &d->uplinks[d->tenants[tenant_idx].uplink_idx];
+
+	if (port->has_mac || !hg_dev_is_shared(uplink->device))
+		return 0;
+	return hg_error_set(reterr, -HG_EINVAL, "port ", port->name, " needs a mac: its uplink ",
+			    uplink->name, " (", uplink->device,
+			    ") is shared with the host, and takes packets for configured addresses"
+			    " alone",
+			    NULL);
+}
+
 int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr)
 {
 	for (uint32_t i = 0; i < desired->n_uplinks; i++) {
@@ -322,6 +338,8 @@ int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr)
 	for (uint32_t i = 0; i < desired->n_ports; i++) {
 		int r = hg_dev_check(desired->ports[i].device, reterr);
 
+		if (r == 0)
+			r = check_mac(desired, &desired->ports[i], reterr);
 		if (r != 0)
 			return r;
 	}

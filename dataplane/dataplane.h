@@ -45,7 +45,7 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices);
 /* The packet buffers of all devices, for who injects packets through a driver of memory. */
 struct hg_pool *hg_dp_pool(struct hg_dp *dp);
 
-/* Checks what only the packet lane can (device texts), without changing anything. */
+/* Checks what only the packet lane can (device texts, addresses that a device must be told), without changing anything. */
 HG_MUST_CHECK int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr);
 
 HG_MUST_CHECK int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired,

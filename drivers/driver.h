@@ -114,5 +114,8 @@ HG_MUST_CHECK int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_
 			      struct hg_error *reterr);
 /* The same check without opening anything, for --check. */
 HG_MUST_CHECK int hg_dev_check(const char *device, struct hg_error *reterr);
+/* Whether the host goes on using the device, so that as an uplink it takes packets only for the addresses
+ * of set_macs. Requires a text that hg_dev_check accepts. */
+bool hg_dev_is_shared(const char *device);
 
 #endif

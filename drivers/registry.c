@@ -81,6 +81,17 @@ int hg_dev_check(const char *device, struct hg_error *reterr)
 	return 0;
 }
 
+bool hg_dev_is_shared(const char *device)
+{
+	const struct hg_driver *driver = NULL;
+	struct hg_dev_text text = {.inner = device};
+
+	while (text.inner != NULL)
+		if (find(text.inner, &driver, &text, NULL) < 0)
+			return false;
+	return driver->set_macs != NULL;
+}
+
 int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struct hg_error *reterr)
 {
 	struct hg_dev_cfg own = *cfg;

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What cannot be: one clear sentence and a non-zero exit, never a trace and never silence."""
 import os
+import re
 import subprocess
+import textwrap
 
-from smoke import Host, Skip, main, tenant_row, test
+from smoke import ROOT, Host, Skip, main, tenant_row, test
 from lab.daemon import HEADGATE, HEADGATED  # found by way of smoke
 
 GOOD = """\
@@ -81,6 +83,30 @@ def check_refuses_what_does_not_fit_the_link(world):
     code, text = run(HEADGATED, "--check", path)
     assert code != 0
     says(text, "2Gbit", "1Gbit", "acme")
+
+
+@test
+def check_accepts_what_the_documents_show(world):
+    """The first contract of the README, and the example that is installed."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as readme:
+        contract = re.search(r"headgated\.yaml`:\n\n((?:    .*\n)+)", readme.read()).group(1)
+    for path in (write(world, textwrap.dedent(contract), "readme.yaml"),
+                 os.path.join(ROOT, "packaging", "headgated.example.yaml")):
+        code, text = run(HEADGATED, "--check", path)
+        assert code == 0, text
+
+
+@test
+def check_refuses_a_port_without_mac_behind_a_shared_uplink(world):
+    """The host's card cannot be listened to for whoever may be behind it."""
+    port = GOOD.format(world.prefix) + '        ports: [{name: a-0, device: "tap:a-0"}]\n'
+    for device, wanted in ((f"tap:{world.prefix}up", 0), ("xdp:eth1", 1),
+                           ("simnic(rate=1Gbit,ring=64)+xdp:eth1", 1)):
+        text = port.replace(f"tap:{world.prefix}up", device)
+        code, said = run(HEADGATED, "--check", write(world, text))
+        assert code == wanted, (device, said)
+        if wanted:
+            says(said, "a-0", "up0", device, "mac")
 
 
 @test
