@@ -38,11 +38,12 @@ class Daemon:
         self.socket = world.path(f"{name}.sock")
         self.state = world.path(f"{name}.state")
         self.log = world.path(f"{name}.log")
+        self.options = []  # more of the daemon's own, such as --workers
         self.process = None
 
     def command(self, config=None):
         return ([HEADGATED] + (["--config", config] if config else []) +
-                ["--socket", self.socket, "--state", self.state])
+                ["--socket", self.socket, "--state", self.state] + self.options)
 
     def start(self, config=None):
         """Starts it and waits until it answers."""
