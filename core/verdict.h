@@ -28,7 +28,7 @@
 	X(UNKNOWN_LIMIT, "unknown_limit", "more frames to unknown addresses than allowed")  \
 	X(HOLD_BYTES, "hold_bytes", "the hold queue of the instance is full in bytes")      \
 	X(HOLD_TIME, "hold_time", "the frame waited in the hold queue longer than allowed") \
-	X(HOLD_PKTS, "hold_pkts", "no room left in the packet memory of the scheduler")     \
+	X(HOLD_PKTS, "hold_pkts", "the instance holds its part of the packet buffers")      \
 	X(NO_BUFFER, "no_buffer", "no free packet buffer")                                  \
 	X(RING_FULL, "ring_full", "the far end's ring had no room")                         \
 	X(PORT_DOWN, "port_down", "the port of the destination is down or gone")            \

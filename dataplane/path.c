@@ -187,6 +187,12 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 
 /* ---- from stage to stage ------------------------------------------------------------------------ */
 
+/* Buffers of a chain, near enough; the same number as long as it is queued. */
+static uint32_t n_buffers(const struct hg_pkt *pkt)
+{
+	return 1u + pkt->total_bytes / HG_PKT_ROOM_BYTES;
+}
+
 static bool may_hold(const struct hg_worker *w, const struct hg_tree *tree,
 		     const struct hg_flow *flow, const struct hg_pkt *pkt, enum hg_drop *ret_reason)
 {
@@ -197,6 +203,10 @@ static bool may_hold(const struct hg_worker *w, const struct hg_tree *tree,
 	*ret_reason = HG_DROP_HOLD_BYTES;
 	if (queued + pkt->wire_bytes >
 	    w->snapshot->instances[pkt->instance_idx].hold_bytes[tree->dir])
+		return false;
+	/* Small frames weigh little and take a whole buffer each. */
+	*ret_reason = HG_DROP_HOLD_PKTS;
+	if (flow->held_buffers + n_buffers(pkt) > w->max_held_buffers)
 		return false;
 	*ret_reason = HG_DROP_HOLD_TIME;
 	return flow->last_wait_ns <= HOLD_TIME_NS;
@@ -216,9 +226,12 @@ static void push_batch(struct hg_worker *w, struct hg_tree *tree)
 {
 	unsigned n = hg_sched_push(tree->sched, tree->batch, tree->n_batch, w->now_ns);
 
-	for (; n < tree->n_batch; n++)
-		hg_path_drop_flow(w, flow_of(w, tree->batch[n].instance_idx, tree->dir),
-				  tree->batch[n].pkt, HG_DROP_HOLD_PKTS);
+	for (; n < tree->n_batch; n++) {
+		struct hg_flow *flow = flow_of(w, tree->batch[n].instance_idx, tree->dir);
+
+		flow->held_buffers -= n_buffers(tree->batch[n].pkt);
+		hg_path_drop_flow(w, flow, tree->batch[n].pkt, HG_DROP_HOLD_PKTS);
+	}
 	tree->n_batch = tree->batch_bytes = 0;
 }
 
@@ -279,6 +292,7 @@ static void schedule(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		return;
 	}
 	pkt->queued_at_ns = w->now_ns;
+	flow->held_buffers += n_buffers(pkt);
 	tree->batch[tree->n_batch++] = item_of(pkt);
 	tree->batch_bytes += pkt->wire_bytes;
 	hg_publish_mark(w, flow);
@@ -313,7 +327,7 @@ static void flush_outbox(struct hg_worker *w, uint32_t to)
 					       (void *const *)w->outbox[to], w->n_outbox[to], NULL);
 
 	for (; n < w->n_outbox[to]; n++)
-		drop_port(w, NULL, w->outbox[to][n], HG_DROP_HOLD_PKTS);
+		drop_port(w, NULL, w->outbox[to][n], HG_DROP_RING_FULL);
 	w->n_outbox[to] = 0;
 	hg_worker_wake(w->lane->workers[to]);
 }
@@ -390,6 +404,7 @@ static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *
 {
 	struct hg_flow *flow = flow_of(w, pkt->instance_idx, tree->dir);
 
+	flow->held_buffers -= n_buffers(pkt);
 	flow->last_wait_ns = w->now_ns - pkt->queued_at_ns;
 	hg_histogram_add(&flow->wait, flow->last_wait_ns, 1);
 	if (flow->last_wait_ns > MARK_AFTER_NS && hg_ecn_mark(pkt))

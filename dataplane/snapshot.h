@@ -42,6 +42,7 @@ struct hg_flow {
 
 	/* How long the last packet handed over had waited: what the hold time is judged by. */
 	hg_ns last_wait_ns;
+	uint32_t held_buffers; /* packet buffers in its queues */
 
 	/* Copied from the schedulers when the control lane asks for it. */
 	struct hg_published {

@@ -1,5 +1,6 @@
 #include "dataplane/worker.h"
 
+#include "dataplane/buffers.h"
 #include "dataplane/ops.h"
 #include "dataplane/news.h"
 #include "dataplane/path.h"
@@ -39,6 +40,9 @@
 #define FDB_ENTRIES 65536u
 /* Buckets of the MAC table in which old entries are cleared at each housekeeping: all in some seconds. */
 #define FDB_BUCKETS_A_LOOK 1u
+/* A flow may hold an eighth of the buffers that are free (a dynamic threshold: Choudhury and Hahne, 1998):
+ * one alone a ninth of all, and a hundred at once leave a fourteenth to those who hold nothing. */
+#define HELD_PART 8u
 #define WAKE_EVENT UINT32_MAX
 
 static hg_ns clock_ns(void)
@@ -160,6 +164,7 @@ static void keep_house(struct hg_worker *w)
 {
 	w->housekeeping_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
 	hg_worker_catch_up(w);
+	w->max_held_buffers = hg_buffers_free(w->lane->pool) / HELD_PART;
 	hg_publish_some(w);
 	hg_news_hear(w);
 	(void)hg_fdb_advance(&w->fdb, FDB_BUCKETS_A_LOOK, w->now_ns);

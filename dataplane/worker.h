@@ -66,6 +66,8 @@ struct hg_worker {
 	/* Flows whose counters changed since they were last published. */
 	uint32_t dirty_head, publish_head;
 	bool is_publishing;
+	/* Buffers that one flow may hold: a part of those that are free. */
+	uint32_t max_held_buffers;
 	uint32_t drops[HG_N_DROPS]; /* that no port can be charged with */
 	uint64_t turns, busy_ns, sleeps;
 

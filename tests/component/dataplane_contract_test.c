@@ -341,6 +341,40 @@ static void s1_3_long_wait_drops_with_a_reason(void)
 	host_close(&host);
 }
 
+/* Eight that flood with the least frames while they may send next to nothing: each frame takes a whole
+ * buffer, so that by bytes alone they could hold many times the buffers that there are. */
+static void s1_8_flood_leaves_buffers_to_others(void)
+{
+	enum { FLOODERS = 8, FRAME_BYTES = 60 };
+	static uint8_t frames[FLOODERS][FRAME_BYTES];
+	static const char *const names[FLOODERS] = {"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"};
+	uint32_t tenant;
+
+	host_init(&host);
+	tenant = host_add_tenant(&host, "c", 0);
+	for (unsigned i = 0; i < FLOODERS; i++) {
+		host_add_instance(&host, names[i], tenant);
+		host_limit(&host, names[i], HG_OUT, 10000, SMALL_BURST);
+		host_write_frame(&host, names[i], "up0", frames[i], FRAME_BYTES);
+		hg_dummy_generate(host_far(&host, names[i]), frames[i], FRAME_BYTES);
+	}
+	host_start(&host, 1);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		WAIT_FOR(flow_drops((struct hg_dp_flow[]){host_flow(&host, names[i], HG_OUT)}) >
+			 10000);
+	for (uint32_t n = 0; n < 1000; n += 10) {
+		host_send(&host, "a1", "a2", 1000, n, 10);
+		host_expect(&host, "a2", n, 10);
+	}
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_NO_BUFFER], 0);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		host_remove_last_instance(&host);
+	host_apply(&host);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		hg_dummy_generate(hg_dummy_find(names[i]), NULL, 0);
+	host_close(&host);
+}
+
 /* ---- observing ---------------------------------------------------------------------------------- */
 
 static void s1_13_observed_host_measures_and_holds_nothing(void)
@@ -418,6 +452,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_3_queue_that_stands_is_marked),
 	HG_TEST(s1_3_full_hold_queue_drops_with_a_reason),
 	HG_TEST(s1_3_long_wait_drops_with_a_reason),
+	HG_TEST(s1_8_flood_leaves_buffers_to_others),
 	HG_TEST(s1_13_observed_host_measures_and_holds_nothing),
 	HG_TEST(s1_13_observed_contract_measures_and_holds_nothing),
 	HG_TEST(s1_13_observing_keeps_the_order),

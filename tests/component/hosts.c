@@ -215,29 +215,40 @@ const uint8_t *host_mac(const struct host *h, const char *name)
 	return strcmp(name, "up0") == 0 ? outside_mac : h->ports[host_instance(h, name)].mac;
 }
 
-static struct hg_pkt *make_packet(struct hg_pool *pool, const uint8_t *from, const uint8_t *to,
-				  uint32_t n_bytes, uint32_t number)
+static void write_frame(const uint8_t *from, const uint8_t *to, uint8_t *bytes, uint32_t n_bytes,
+			uint32_t number)
 {
-	struct hg_pkt *pkt = hg_pkt_create_chain(pool, n_bytes);
-	uint8_t *ip, *udp;
+	uint8_t *ip = bytes + HG_ETHER_BYTES, *udp = ip + HG_IP4_BYTES;
 
-	if (pkt == NULL)
-		return NULL;
-	memset(pkt->data, 0, n_bytes);
-	memcpy(pkt->data, to, HG_MAC_BYTES);
-	memcpy(pkt->data + HG_MAC_BYTES, from, HG_MAC_BYTES);
-	hg_bytes_put16(pkt->data + 12, HG_ETHERTYPE_IP4);
-	ip = pkt->data + HG_ETHER_BYTES;
+	memset(bytes, 0, n_bytes);
+	memcpy(bytes, to, HG_MAC_BYTES);
+	memcpy(bytes + HG_MAC_BYTES, from, HG_MAC_BYTES);
+	hg_bytes_put16(bytes + 12, HG_ETHERTYPE_IP4);
 	ip[0] = 0x45;
 	ip[1] = ECT_0;
 	hg_bytes_put16(ip + 2, n_bytes - HG_ETHER_BYTES);
 	ip[8] = 64;
 	ip[9] = HG_IP_UDP;
-	udp = ip + HG_IP4_BYTES;
 	hg_bytes_put16(udp, 1000);
 	hg_bytes_put16(udp + 2, 2000);
 	hg_bytes_put16(udp + 4, n_bytes - HG_ETHER_BYTES - HG_IP4_BYTES);
-	hg_bytes_put32(pkt->data + NUMBER_OFFSET, number);
+	hg_bytes_put32(bytes + NUMBER_OFFSET, number);
+}
+
+void host_write_frame(const struct host *h, const char *from, const char *to, uint8_t *bytes,
+		      uint32_t n_bytes)
+{
+	write_frame(host_mac(h, from), host_mac(h, to), bytes, n_bytes, 0);
+}
+
+static struct hg_pkt *make_packet(struct hg_pool *pool, const uint8_t *from, const uint8_t *to,
+				  uint32_t n_bytes, uint32_t number)
+{
+	struct hg_pkt *pkt = hg_pkt_create_chain(pool, n_bytes);
+
+	if (pkt == NULL)
+		return NULL;
+	write_frame(from, to, pkt->data, n_bytes, number);
 	pkt->flags = 0;
 	pkt->gso = HG_GSO_NONE;
 	pkt->gso_ecn = false;

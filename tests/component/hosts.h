@@ -100,6 +100,9 @@ const uint8_t *host_mac(const struct host *h, const char *name);
 /* A UDP frame that carries its number; n_bytes in [60, 1514]. ECT(0) is set. */
 struct hg_pkt *host_packet(struct host *h, const char *from, const char *to, uint32_t n_bytes,
 			   uint32_t number);
+/* The same in memory of the test's own, with the number 0. */
+void host_write_frame(const struct host *h, const char *from, const char *to, uint8_t *bytes,
+		      uint32_t n_bytes);
 uint32_t packet_number(const struct hg_pkt *pkt);
 
 /* Gives a packet to the device of that name; waits for room. */
