@@ -12,12 +12,13 @@ static void three_digits(char *buf, double value, const char *unit)
 	snprintf(buf, HG_HUMAN_BYTES, "%.*f%s", n_decimals, value, unit);
 }
 
-static char *scaled(char *buf, double value, const char *const *units, unsigned n_units)
+static char *scaled(char *buf, double value, double step, const char *const *units,
+		    unsigned n_units)
 {
 	unsigned i = 0;
 
 	while (value >= 999.5 && i + 1u < n_units) {
-		value /= 1000;
+		value /= step;
 		i++;
 	}
 	three_digits(buf, value, units[i]);
@@ -28,14 +29,14 @@ char *hg_human_rate(char *buf, uint64_t bytes_per_s)
 {
 	static const char *const units[] = {"", "K", "M", "G", "T"};
 
-	return scaled(buf, (double)bytes_per_s * 8, units, 5);
+	return scaled(buf, (double)bytes_per_s * 8, 1000, units, 5);
 }
 
 char *hg_human_rate_long(char *buf, uint64_t bytes_per_s)
 {
 	static const char *const units[] = {" bit/s", " Kbit/s", " Mbit/s", " Gbit/s", " Tbit/s"};
 
-	return scaled(buf, (double)bytes_per_s * 8, units, 5);
+	return scaled(buf, (double)bytes_per_s * 8, 1000, units, 5);
 }
 
 char *hg_human_time(char *buf, hg_ns ns)
@@ -46,14 +47,21 @@ char *hg_human_time(char *buf, hg_ns ns)
 		snprintf(buf, HG_HUMAN_BYTES, "0");
 		return buf;
 	}
-	return scaled(buf, (double)ns, units, 4);
+	return scaled(buf, (double)ns, 1000, units, 4);
 }
 
 char *hg_human_count(char *buf, uint64_t n)
 {
 	static const char *const units[] = {"", "K", "M", "G", "T", "P"};
 
-	return scaled(buf, (double)n, units, 6);
+	return scaled(buf, (double)n, 1000, units, 6);
+}
+
+char *hg_human_size(char *buf, uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+
+	return scaled(buf, (double)bytes, 1024, units, 6);
 }
 
 char *hg_human_share(char *buf, uint64_t part, uint64_t whole)

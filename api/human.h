@@ -18,6 +18,8 @@ char *hg_human_rate(char *buf, uint64_t bytes_per_s);
 char *hg_human_rate_long(char *buf, uint64_t bytes_per_s);
 /* "220us"; 0 is "0". */
 char *hg_human_time(char *buf, hg_ns ns);
+/* "64KiB", in steps of 1,024, as the sizes of the configuration. */
+char *hg_human_size(char *buf, uint64_t bytes);
 /* "87 %", "0.3 %", "<0.1 %" for what is not quite nothing. */
 char *hg_human_share(char *buf, uint64_t part, uint64_t whole);
 /* "64.0K", in steps of 1,000. */

@@ -33,6 +33,18 @@ static void times_have_units(void)
 	HG_CHECK_STR(hg_human_time(buf, 2 * HG_NS_PER_S), "2s");
 }
 
+static void sizes_go_by_1024(void)
+{
+	char buf[HG_HUMAN_BYTES];
+
+	HG_CHECK_STR(hg_human_size(buf, 0), "0B");
+	HG_CHECK_STR(hg_human_size(buf, 999), "999B");
+	HG_CHECK_STR(hg_human_size(buf, 1000), "0.98KiB");
+	HG_CHECK_STR(hg_human_size(buf, 131072), "128KiB");
+	HG_CHECK_STR(hg_human_size(buf, 680156), "664KiB");
+	HG_CHECK_STR(hg_human_size(buf, 26315128), "25.1MiB");
+}
+
 static void a_share_is_never_nothing_when_there_is_some(void)
 {
 	char buf[HG_HUMAN_BYTES];
@@ -54,6 +66,7 @@ static void whatever_it_is_it_fits_a_column(void)
 
 		HG_CHECK(strlen(hg_human_rate(buf, n)) <= 6);
 		HG_CHECK(strlen(hg_human_time(buf, (hg_ns)(n >> 5))) <= 6);
+		HG_CHECK(strlen(hg_human_size(buf, n)) <= 7);
 	}
 }
 
@@ -62,6 +75,7 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(rates_have_three_digits),
 		HG_TEST(times_have_units),
+		HG_TEST(sizes_go_by_1024),
 		HG_TEST(a_share_is_never_nothing_when_there_is_some),
 		HG_TEST(whatever_it_is_it_fits_a_column),
 		{0},
