@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/pretty.h"
+#include "cli/record.h"
 #include "cli/show.h"
 #include "cli/table.h"
 
@@ -71,11 +72,16 @@ static void held_lines(const struct hg_cli *cli, const char *title, const json_t
 	size_t i;
 
 	fprintf(cli->out, "  held, %s:\n", title);
-	json_array_foreach(json_object_get(part, "held"), i, one) fprintf(
-		cli->out, "    %8s  %7s  %-11s  %s\n", hg_human_time(time, number(one, "ns")),
-		hg_human_share(share, (uint64_t)number(one, "share_ppm"), 1000000),
-		text(one, "limit"), text(one, "text"));
-	fprintf(cli->out, "    %8s  is the sum, and the time with something waiting is %s of %s\n",
+	json_array_foreach(json_object_get(part, "held"), i, one)
+	{
+		int n = fprintf(cli->out, "    %8s  %7s  %-11s  ",
+				hg_human_time(time, number(one, "ns")),
+				hg_human_share(share, (uint64_t)number(one, "share_ppm"), 1000000),
+				text(one, "limit"));
+
+		hg_table_wrap(cli->out, (unsigned)n, (unsigned)n, text(one, "text"));
+	}
+	fprintf(cli->out, "    %8s  the sum: something waited for %s of %s\n",
 		hg_human_time(time, number(part, "sum_ns")),
 		hg_human_time(wait, number(part, "wait_ns")),
 		hg_human_time(share, number(part, "for_ns")));
@@ -83,15 +89,19 @@ static void held_lines(const struct hg_cli *cli, const char *title, const json_t
 
 static void explain_direction(const struct hg_cli *cli, const json_t *direction, const char *dir)
 {
-	char rate[HG_HUMAN_BYTES], share[HG_HUMAN_BYTES];
+	char rate[HG_HUMAN_BYTES], share[HG_HUMAN_BYTES], line[512];
 	const json_t *one;
 	size_t i;
 
 	fputc('\n', cli->out);
 	hg_table_text(cli, HG_BOLD, dir);
-	fprintf(cli->out, ": %s.\n", text(direction, "summary"));
+	snprintf(line, sizeof(line), ": %s.", text(direction, "summary"));
+	hg_table_wrap(cli->out, (unsigned)strlen(dir), 2, line);
 	json_array_foreach(json_object_get(direction, "sentences"), i, one)
-		fprintf(cli->out, "  - %s.\n", json_string_value(one));
+	{
+		snprintf(line, sizeof(line), "  - %s.", json_string_value(one));
+		hg_table_wrap(cli->out, 0, 4, line);
+	}
 	held_lines(cli, "last second", json_object_get(direction, "second"));
 	held_lines(cli, "since start", json_object_get(direction, "total"));
 	json_array_foreach(json_object_get(direction, "competitors"), i, one)
@@ -229,14 +239,14 @@ int hg_command_instance_list(const struct hg_cli *cli)
 static void port_line(const struct hg_cli *cli, const struct hg_column *columns, const json_t *one)
 {
 	bool is_up = strcmp(text(one, "link"), "up") == 0;
-	char link[200];
-
 	hg_table_cell(cli, columns, 0, HG_BOLD, text(one, "name"));
 	hg_table_cell(cli, columns, 1, HG_PLAIN, text(one, "instance"));
 	hg_table_cell(cli, columns, 2, HG_PLAIN, text(one, "device"));
-	snprintf(link, sizeof(link), "%s%s%s", text(one, "link"), is_up ? "" : ": ",
-		 text(one, "reason"));
-	hg_table_cell(cli, columns, 3, is_up ? HG_GREEN : HG_RED, link);
+	hg_table_cell(cli, columns, 3, is_up ? HG_GREEN : HG_RED, text(one, "link"));
+	if (!is_up && text(one, "reason")[0] != '\0') {
+		fputs("  ", cli->out);
+		hg_table_wrap(cli->out, 2, 2, text(one, "reason"));
+	}
 }
 
 int hg_command_port_list(const struct hg_cli *cli)
@@ -247,7 +257,9 @@ int hg_command_port_list(const struct hg_cli *cli)
 	return list(cli, "/v1/ports", "ports", columns, port_line);
 }
 
-static int show_named(const struct hg_cli *cli, const char *prefix)
+typedef void (*print_fn)(const struct hg_cli *cli, json_t *answer);
+
+static int show_named(const struct hg_cli *cli, const char *prefix, print_fn print)
 {
 	char path[PATH_BYTES];
 	const struct hg_ask ask = {
@@ -258,22 +270,32 @@ static int show_named(const struct hg_cli *cli, const char *prefix)
 	if (rc != HG_EXIT_DONE)
 		return rc;
 	if (!cli->is_json)
-		hg_pretty_print(cli, answer, 0);
+		print(cli, answer);
 	json_decref(answer);
 	return HG_EXIT_DONE;
 }
 
+static void print_record(const struct hg_cli *cli, json_t *answer)
+{
+	hg_record_print(cli, answer);
+}
+
+static void print_port(const struct hg_cli *cli, json_t *answer)
+{
+	hg_pretty_print(cli, answer, 0);
+}
+
 int hg_command_tenant_show(const struct hg_cli *cli)
 {
-	return show_named(cli, "/v1/tenants/");
+	return show_named(cli, "/v1/tenants/", print_record);
 }
 
 int hg_command_instance_show(const struct hg_cli *cli)
 {
-	return show_named(cli, "/v1/instances/");
+	return show_named(cli, "/v1/instances/", print_record);
 }
 
 int hg_command_port_show(const struct hg_cli *cli)
 {
-	return show_named(cli, "/v1/ports/");
+	return show_named(cli, "/v1/ports/", print_port);
 }

@@ -28,7 +28,7 @@ static void format_number(const char *key, json_int_t value, char buf[VALUE_BYTE
 	else if (ends_with(key, "_ns", ret_stem))
 		hg_human_time(buf, value);
 	else if (ends_with(key, "_bytes", ret_stem))
-		hg_size_format(buf, VALUE_BYTES, (uint64_t)value);
+		hg_human_size(buf, (uint64_t)value);
 	else if (ends_with(key, "_ppm", ret_stem))
 		hg_human_share(buf, (uint64_t)value, 1000000);
 	else
@@ -56,6 +56,19 @@ static void print_list(const struct hg_cli *cli, const char *key, json_t *list, 
 	}
 }
 
+/* The names of the reasons are no keys: hold_bytes counts packets. */
+static void print_drops(const struct hg_cli *cli, json_t *drops, unsigned indent)
+{
+	const char *reason;
+	json_t *value;
+
+	fprintf(cli->out, "%*sdrops, packets:%s\n", (int)indent, "",
+		json_object_size(drops) == 0 ? " none" : "");
+	json_object_foreach(drops, reason, value)
+		fprintf(cli->out, "%*s%s: %lld\n", (int)indent + 2, "", reason,
+			(long long)json_integer_value(value));
+}
+
 static void print_value(const struct hg_cli *cli, const char *key, json_t *value, unsigned indent)
 {
 	char buf[VALUE_BYTES];
@@ -63,6 +76,10 @@ static void print_value(const struct hg_cli *cli, const char *key, json_t *value
 
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
+		if (strcmp(key, "drops") == 0) {
+			print_drops(cli, value, indent);
+			break;
+		}
 		fprintf(cli->out, "%*s%s:%s\n", (int)indent, "", key,
 			json_object_size(value) == 0 ? " none" : "");
 		hg_pretty_print(cli, value, indent + 2);
@@ -75,7 +92,8 @@ static void print_value(const struct hg_cli *cli, const char *key, json_t *value
 		fprintf(cli->out, "%*s%.*s: %s\n", (int)indent, "", (int)stem, key, buf);
 		break;
 	case JSON_STRING:
-		fprintf(cli->out, "%*s%s: %s\n", (int)indent, "", key, json_string_value(value));
+		fprintf(cli->out, "%*s%s: %s\n", (int)indent, "", key,
+			json_string_length(value) == 0 ? "none" : json_string_value(value));
 		break;
 	default:
 		fprintf(cli->out, "%*s%s: %s\n", (int)indent, "", key,

@@ -69,7 +69,7 @@ char *hg_show_held(char *buf, const json_t *row)
 	return buf;
 }
 
-static bool is_promised(const json_t *row, const char *dir)
+bool hg_show_is_promised(const json_t *row, const char *dir)
 {
 	return hg_show_number(row, dir, "contract", "min_bytes_per_s") > 0 ||
 	       hg_show_number(row, dir, "contract", "max_bytes_per_s") > 0 ||
@@ -88,7 +88,7 @@ char *hg_show_kept(char *buf, const json_t *row)
 	double percent;
 
 	for (unsigned d = 0; d < 2; d++) {
-		if (!is_promised(row, dirs[d]))
+		if (!hg_show_is_promised(row, dirs[d]))
 			continue;
 		kept += hg_show_number(row, dirs[d], "proof", "kept");
 		missed += hg_show_number(row, dirs[d], "proof", "missed");
@@ -113,12 +113,27 @@ static void rate_cell(const struct hg_cli *cli, unsigned column, enum hg_colour 
 		      bytes_per_s == 0 ? "-" : hg_human_rate(cell, (uint64_t)bytes_per_s));
 }
 
-static void wait_cell(const struct hg_cli *cli, const json_t *row)
+static json_int_t longer_wait_ns(const json_t *row)
 {
 	json_int_t out = hg_show_number(row, "out", "second", "wait_p99_ns");
 	json_int_t in = hg_show_number(row, "in", "second", "wait_p99_ns");
-	json_int_t longer = out > in ? out : in;
+
+	return out > in ? out : in;
+}
+
+/* Packets are timed by instance; of a tenant it is the longest of its instances. */
+static void wait_cell(const struct hg_cli *cli, const json_t *row)
+{
+	json_int_t longer = longer_wait_ns(row);
 	char cell[HG_HUMAN_BYTES];
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(row, "instances"), i, one)
+	{
+		if (longer_wait_ns(one) > longer)
+			longer = longer_wait_ns(one);
+	}
 
 	hg_table_cell(cli, columns, WAIT, longer == 0 ? HG_DIM : HG_PLAIN,
 		      longer == 0 ? "-" : hg_human_time(cell, longer));
@@ -189,14 +204,18 @@ static void uplink_line(const struct hg_cli *cli, const json_t *uplink)
 	hg_table_text(cli, HG_BOLD, text(uplink, "name"));
 	fputc(' ', cli->out);
 	hg_table_text(cli, is_up ? HG_GREEN : HG_RED, text(uplink, "link"));
-	if (!is_up)
-		fprintf(cli->out, " (%s)", text(uplink, "reason"));
 	snprintf(line, sizeof(line), "  %s  out %s (%s)  in %s (%s)  guaranteed out %s in %s",
 		 hg_human_rate(a, capacity), hg_human_rate(b, out),
 		 hg_human_share(c, out, capacity), hg_human_rate(d, in),
 		 hg_human_share(e, in, capacity), hg_human_rate(f, (uint64_t)number(sums, "out")),
 		 hg_human_rate(g, (uint64_t)number(sums, "in")));
-	fprintf(cli->out, "%s\n", line);
+	hg_table_wrap(cli->out,
+		      (unsigned)(strlen(text(uplink, "name")) + strlen(text(uplink, "link")) + 1),
+		      4, line);
+	if (!is_up && text(uplink, "reason")[0] != '\0') {
+		fputs("    ", cli->out);
+		hg_table_wrap(cli->out, 4, 4, text(uplink, "reason"));
+	}
 }
 
 static void tenant_lines(const struct hg_cli *cli, const json_t *tenant)
@@ -253,6 +272,8 @@ int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *u
 		if (is_on(one, "uplink", uplink))
 			tenant_lines(cli, one);
 	}
+	hg_table_text(cli, HG_DIM,
+		      "rates: bit/s of the last second; P99: 99 of 100 packets waited no longer\n");
 	if (has_receive_guarantee(status, uplink))
 		hg_table_text(cli, HG_DIM, "receiving: guaranteed of what reached the card\n");
 	return HG_EXIT_DONE;

@@ -75,6 +75,8 @@ static void s7_6_demand_guarantee_got_wait_held_kept(void)
 	HG_CHECK_HAS(text,
 		     "  flood             1.04G   100M   992M      -  870us link 87 %          "
 		     "100 %\n");
+	/* A tenant's P99 is the longest of its instances. */
+	HG_CHECK_HAS(text, "acme                1.05G   100M     1G      -  999us ");
 	HG_CHECK_HAS(text, "in link 100 %");
 	HG_CHECK_HAS(text, "96.8 %"); /* 90 of 93 */
 	HG_CHECK_HAS(text, "  a-name-that-is-~");

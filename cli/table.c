@@ -17,6 +17,26 @@ void hg_table_text(const struct hg_cli *cli, enum hg_colour colour, const char *
 		is_coloured ? "\033[0m" : "");
 }
 
+void hg_table_wrap(FILE *out, unsigned column, unsigned indent, const char *text)
+{
+	bool is_first = true; /* in its line */
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (!is_first && column + 1 + n > HG_TABLE_WIDTH) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+			is_first = true;
+		}
+		fprintf(out, "%s%.*s", is_first ? "" : " ", (int)n, text);
+		column += (unsigned)n + !is_first;
+		is_first = false;
+		text += n + (text[n] == ' ');
+	}
+	fputc('\n', out);
+}
+
 void hg_table_cell(const struct hg_cli *cli, const struct hg_column *columns, unsigned column,
 		   enum hg_colour colour, const char *text)
 {

@@ -1,5 +1,6 @@
 /* table: columns of text that fit a terminal.
  *
+ * Why        A terminal has 80 columns, and a line broken by it is hard to read.
  * Model      A column has a title, a width, and a side. Text that is too long is cut and ends with '~'; the
  *            last column of the left side may run on. Colour is put around a cell after it was measured.
  * Memory     None of its own. Threads: one. Errors: none.
@@ -22,5 +23,10 @@ void hg_table_cell(const struct hg_cli *cli, const struct hg_column *columns, un
 		   enum hg_colour colour, const char *text);
 /* Text in a colour, where there is any. */
 void hg_table_text(const struct hg_cli *cli, enum hg_colour colour, const char *text);
+
+/* Words in lines of at most HG_TABLE_WIDTH columns, the first of which begins behind `column` that are
+ * written already, the others behind `indent` blanks; ends the line. A word is never cut. */
+#define HG_TABLE_WIDTH 80u
+void hg_table_wrap(FILE *out, unsigned column, unsigned indent, const char *text);
 
 #endif
