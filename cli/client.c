@@ -1,10 +1,13 @@
 #include "cli/client.h"
 
 #include "api/config.h"
+#include "cli/table.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A change waits for the packet lane to adopt it, which takes milliseconds; a daemon that is silent for
  * this long is stuck. */
@@ -51,12 +54,36 @@ static int exit_code(long status, const char *code)
 	return HG_EXIT_FAILED;
 }
 
+/* One line, as programs and grep want it; on a terminal in as many as it takes. */
+static void tell(const struct hg_cli *cli, const char *prefix, const char *sentence)
+{
+	int fd = fileno(cli->err);
+
+	fputs(prefix, cli->err);
+	if (fd >= 0 && isatty(fd))
+		hg_table_wrap(cli->err, (unsigned)strlen(prefix), 2, sentence);
+	else
+		fprintf(cli->err, "%s\n", sentence);
+}
+
+/* Why the socket did not take a connection. */
+static const char *unreachable_text(const struct hg_cli *cli, CURLcode code)
+{
+	if (code != CURLE_COULDNT_CONNECT)
+		return curl_easy_strerror(code);
+	if (access(cli->socket_path, R_OK | W_OK) == 0)
+		return "nobody listens there any more; is headgated running?";
+	if (errno == EACCES)
+		return "permission denied; root may";
+	return errno == ENOENT ? "there is no such socket; is headgated running?" : strerror(errno);
+}
+
 /* Says the daemon's error as one line, with the place in the file where there is one. */
 static int tell_error(const struct hg_cli *cli, const struct hg_ask *ask,
 		      const struct answer *answer)
 {
 	json_t *json = answer->text == NULL ? NULL : json_loads(answer->text, 0, NULL);
-	const char *code = "", *path = "", *text = NULL;
+	const char *code = "", *path = "", *text = NULL, *file = ask->file;
 	struct hg_error error = {0};
 	char line[HG_ERROR_TEXT_BYTES + HG_ERROR_PATH_BYTES + 256];
 	json_int_t at = 0, column = 0;
@@ -72,10 +99,13 @@ static int tell_error(const struct hg_cli *cli, const struct hg_ask *ask,
 	} else {
 		snprintf(error.path, sizeof(error.path), "%s", path);
 		snprintf(error.text, sizeof(error.text), "%s", text);
-		error.line = ask->file == NULL ? 0 : (uint32_t)at;
-		error.column = ask->file == NULL ? 0 : (uint32_t)column;
-		fprintf(cli->err, "%s%s\n", ask->file == NULL ? "headgate: " : "",
-			hg_config_error_format(&error, ask->file, line, sizeof(line)));
+		/* Not about what stands in the file: the daemon's own state, a parameter. */
+		if (at == 0 && path[0] == '\0')
+			file = NULL;
+		error.line = file == NULL ? 0 : (uint32_t)at;
+		error.column = file == NULL ? 0 : (uint32_t)column;
+		hg_config_error_format(&error, file, line, sizeof(line));
+		tell(cli, file == NULL ? "headgate: " : "", line);
 	}
 	rc = exit_code(answer->status, code);
 	json_decref(json);
@@ -118,11 +148,13 @@ int hg_client_ask(const struct hg_cli *cli, const struct hg_ask *ask, char **ret
 {
 	struct answer answer = {0};
 	CURLcode code = perform(cli, ask, &answer);
+	char line[512];
 	int rc;
 
 	if (code != CURLE_OK) {
-		fprintf(cli->err, "headgate: headgated is not reachable at %s: %s\n",
-			cli->socket_path, curl_easy_strerror(code));
+		snprintf(line, sizeof(line), "headgated is not reachable at %s: %s",
+			 cli->socket_path, unreachable_text(cli, code));
+		tell(cli, "headgate: ", line);
 		free(answer.text);
 		return HG_EXIT_UNREACHABLE;
 	}
