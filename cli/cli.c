@@ -2,11 +2,16 @@
 
 #include "api/nearest.h"
 #include "cli/commands.h"
+#include "cli/table.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_SOCKET "/run/headgate/headgated.sock"
+
+/* Where the help of an option begins: behind "--out-idle-reserve SIZE". */
+#define OPTION_COLUMN 29
+#define WORDS_BYTES 64u
 
 /* Arguments that stand for nouns, verbs and names: two more than words. */
 #define PLAIN_MAX (HG_CLI_WORDS_MAX + 2u)
@@ -38,7 +43,8 @@ static void command_line(FILE *out, const struct hg_command *c)
 
 	snprintf(head, sizeof(head), "%s%s%s %s", c->noun, c->verb == NULL ? "" : " ",
 		 c->verb == NULL ? "" : c->verb, c->words);
-	fprintf(out, "  %-24s %s\n", head, c->doc);
+	fprintf(out, "  %-22s ", head);
+	hg_table_wrap(out, 25, 25, c->doc);
 }
 
 static void usage(FILE *out)
@@ -47,28 +53,79 @@ static void usage(FILE *out)
 	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++)
 		command_line(out, c);
 	fputs("\n  -j, --json       print the interface's JSON\n"
-	      "  --socket PATH    where headgated listens (default " DEFAULT_SOCKET ")\n"
-	      "  --help           this, or behind a command its options;  --version\n"
-	      "\nExit: 0 done, 1 failed, 2 usage, 3 not found, 4 refused by admission, 5 daemon "
-	      "not\n"
-	      "reachable.\n",
+	      "  --socket PATH    its socket (default " DEFAULT_SOCKET ")\n"
+	      "  --help           this; behind a command: its options\n"
+	      "  --version\n"
+	      "\nRates are written 10Mbit, sizes 256KiB, times 60s.\n"
+	      "Exit: 0 done, 1 failed, 2 usage, 3 not found, 4 refused by admission,\n"
+	      "5 daemon not reachable.\n",
 	      out);
+}
+
+static void option_line(FILE *out, const char *option, const char *value, const char *doc)
+{
+	int n = fprintf(out, "    --%s%s%s", option, *value == '\0' ? "" : " ", value);
+
+	n += fprintf(out, "%*s", n < OPTION_COLUMN ? OPTION_COLUMN - n : 1, "");
+	hg_table_wrap(out, (unsigned)n, OPTION_COLUMN, doc);
+}
+
+/* What the options mean that are not fields of the configuration. */
+static const char *option_doc(const char *option)
+{
+	static const struct {
+		const char *option, *doc;
+	} docs[] = {
+		{"dry-run", "say what would change, and change nothing"},
+		{"confirm", "take the change back after TIME (1s to 24h), unless headgate confirm "
+			    "is said before"},
+		{"tenant", "the tenant that the instance belongs to"},
+		{"instance", "the instance that the port belongs to"},
+		{"watch", "again each second, until Ctrl-C"},
+		{"json", "as JSON instead of YAML"},
+	};
+
+	for (unsigned i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
+		if (strcmp(docs[i].option, option) == 0)
+			return docs[i].doc;
+	}
+	return "";
+}
+
+/* What stands for the value of a field: its unit, or the words that may be said. */
+static const char *value_text(const struct hg_field *field, char words[WORDS_BYTES])
+{
+	static const char *const names[HG_N_KINDS] = {
+		[HG_KIND_NAME] = "NAME", [HG_KIND_TEXT] = "TEXT", [HG_KIND_RATE] = "RATE",
+		[HG_KIND_SIZE] = "SIZE", [HG_KIND_TIME] = "TIME", [HG_KIND_PKT_RATE] = "PPS",
+		[HG_KIND_COUNT] = "N",   [HG_KIND_MAC] = "MAC",   [HG_KIND_ADDRESSES] = "A,B,...",
+	};
+	size_t n = 0;
+
+	if (field->kind != HG_KIND_WORD)
+		return names[field->kind] == NULL ? "VALUE" : names[field->kind];
+	words[0] = '\0';
+	for (const char *const *word = field->words; *word != NULL && n < WORDS_BYTES; word++)
+		n += (size_t)snprintf(words + n, WORDS_BYTES - n, "%s%s", n == 0 ? "" : "|", *word);
+	return words;
 }
 
 static void command_usage(FILE *out, const struct hg_command *c)
 {
 	struct hg_cli_field fields[HG_FIELDS_MAX];
 	unsigned n_fields = c->fields == NULL ? 0 : hg_fields_list(c->fields, fields);
+	char words[WORDS_BYTES];
 
 	fputs("usage: headgate\n", out);
 	command_line(out, c);
 	for (const char *const *flag = c->flags; *flag != NULL; flag++)
-		fprintf(out, "    --%s\n", *flag);
+		option_line(out, *flag, "", option_doc(*flag));
 	for (const char *const *value = c->values; *value != NULL; value++)
-		fprintf(out, "    --%s %s\n", *value,
-			strcmp(*value, "confirm") == 0 ? "TIME" : "NAME");
+		option_line(out, *value, strcmp(*value, "confirm") == 0 ? "TIME" : "NAME",
+			    option_doc(*value));
 	for (unsigned i = 0; i < n_fields; i++)
-		fprintf(out, "    --%-20s %s\n", fields[i].option, fields[i].field->doc);
+		option_line(out, fields[i].option, value_text(fields[i].field, words),
+			    fields[i].field->doc);
 }
 
 static int refuse(const struct hg_cli *cli, const char *what, const char *word, const char *best)
@@ -76,7 +133,9 @@ static int refuse(const struct hg_cli *cli, const char *what, const char *word, 
 	fprintf(cli->err, "headgate: %s %s", what, word);
 	if (best != NULL)
 		fprintf(cli->err, "; did you mean %s?", best);
-	fputs(" (headgate --help lists what there is)\n", cli->err);
+	else
+		fputs("; see headgate --help", cli->err);
+	fputc('\n', cli->err);
 	return HG_EXIT_USAGE;
 }
 
@@ -106,24 +165,36 @@ static const struct hg_command *find_command(const struct arguments *a)
 	return NULL;
 }
 
+static bool is_noun(const char *word)
+{
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+		if (strcmp(c->noun, word) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void noun_usage(FILE *out, const char *noun)
+{
+	fprintf(out, "headgate: %s takes a verb:\n", noun);
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+		if (strcmp(c->noun, noun) == 0)
+			command_line(out, c);
+	}
+}
+
 static int refuse_command(const struct hg_cli *cli, const struct arguments *a)
 {
 	struct hg_nearest nearest;
-	bool is_noun = false;
+	bool has_noun = is_noun(a->plain[0]);
 
-	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++)
-		is_noun = is_noun || strcmp(c->noun, a->plain[0]) == 0;
-	if (is_noun && a->n_plain < 2) {
-		fprintf(cli->err, "headgate: %s takes a verb:\n", a->plain[0]);
-		for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
-			if (strcmp(c->noun, a->plain[0]) == 0)
-				command_line(cli->err, c);
-		}
+	if (has_noun && a->n_plain < 2) {
+		noun_usage(cli->err, a->plain[0]);
 		return HG_EXIT_USAGE;
 	}
-	hg_nearest_init(&nearest, a->plain[is_noun ? 1 : 0]);
+	hg_nearest_init(&nearest, a->plain[has_noun ? 1 : 0]);
 	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
-		if (!is_noun)
+		if (!has_noun)
 			hg_nearest_offer(&nearest, c->noun);
 		else if (strcmp(c->noun, a->plain[0]) == 0)
 			hg_nearest_offer(&nearest, c->verb);
@@ -260,15 +331,21 @@ static bool wants(int argc, char **argv, const char *option)
 	return false;
 }
 
-static int help(struct arguments *a, FILE *out)
+static int help(struct hg_cli *cli, struct arguments *a)
 {
-	for (a->at = 1; a->at < a->argc && a->argv[a->at][0] != '-' && a->n_plain < 2; a->at++)
-		a->plain[a->n_plain++] = a->argv[a->at];
+	for (a->at = 1; a->at < a->argc && a->n_plain < 2; a->at++) {
+		if (!take_global(cli, a) && a->argv[a->at][0] != '-')
+			a->plain[a->n_plain++] = a->argv[a->at];
+	}
 	know_command(a);
 	if (a->command != NULL)
-		command_usage(out, a->command);
+		command_usage(cli->out, a->command);
+	else if (a->n_plain == 1 && is_noun(a->plain[0]))
+		noun_usage(cli->out, a->plain[0]);
+	else if (a->n_plain > 0)
+		return refuse_command(cli, a);
 	else
-		usage(out);
+		usage(cli->out);
 	return HG_EXIT_DONE;
 }
 
@@ -280,7 +357,7 @@ int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
 	int fd = fileno(out), rc;
 
 	if (wants(argc, argv, "--help") || wants(argc, argv, "-h"))
-		return help(&a, out);
+		return help(&cli, &a);
 	if (wants(argc, argv, "--version")) {
 		fprintf(out, "headgate %s\n", version);
 		return HG_EXIT_DONE;
