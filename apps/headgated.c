@@ -89,16 +89,16 @@ static void usage(FILE *out)
 	      "\n"
 	      "  --config FILE   what to start with (default " DEFAULT_CONFIG ")\n"
 	      "  --socket PATH   where to listen (default " DEFAULT_SOCKET ")\n"
-	      "  --state FILE    where changes at run time are kept (default " DEFAULT_STATE ")\n"
+	      "  --state FILE    where changes at run time are kept\n"
+	      "                  (default " DEFAULT_STATE ")\n"
 	      "  --no-state      keep nothing: every start is from the configuration file\n"
 	      "  --workers N     threads that carry packets (default: one)\n"
-	      "  --check FILE    check a configuration file and say what is in it; changes "
-	      "nothing\n"
+	      "  --check FILE    check a configuration and say what is in it; changes nothing\n"
 	      "  --help, --version\n"
 	      "\n"
-	      "The state kept is used at start as long as the configuration file has not been "
-	      "edited\n"
-	      "since; an edited file wins. SIGHUP reads the file again, SIGTERM ends.\n",
+	      "The state kept is used at start as long as the configuration file has not\n"
+	      "been edited since; an edited file wins. SIGHUP reads the file again, SIGTERM\n"
+	      "ends.\n",
 	      out);
 }
 
