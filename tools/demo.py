@@ -15,12 +15,14 @@ machine underneath took too much processor time away), 130 stopped by Ctrl-C.
 """
 import argparse
 import json
+import os
+import shlex
 import signal
 import sys
 import time
 
 from lab import world as lab
-from lab.daemon import Daemon
+from lab.daemon import HEADGATE, Daemon
 from lab.load import Load
 from lab.table import Screen, live_block, summary_lines
 from lab.verdict import Phase
@@ -168,20 +170,32 @@ class Demo:
         """Leaves everything running until someone stops it."""
         print(f"""
 Left running. From another terminal:
-  look     {self.command('show')}
-           {self.command('explain flood')}
-  change   edit {self.config}
-           {self.command('apply ' + self.config)}
-  stop     Ctrl-C here, or: kill {lab.os.getpid()}
+
+  . {self.write_function()}
+  headgate show --watch                      who gets what, now; Ctrl-C ends it
+  headgate explain flood                     why is it slow?
+  headgate instance add flood --out-max 300Mbit
+  headgate show                              changed, under traffic
+  headgate diff {self.config}
+  headgate apply {self.config}
+
+The last takes the change back; edit the file to try another. KEPT counts from
+the start: with the plain queue it was measured, and not enforced.
+To stop: Ctrl-C here, or kill {os.getpid()}
 """, flush=True)
         phase = Phase("with contracts", CAPACITY_BIT_PER_S)
         loads = self.start_loads(86400)
         phase.begin(self.daemon.status())
         self.follow(phase, loads, 10**9)
 
-    def command(self, words):
-        return f"{lab.os.path.relpath(sys.modules['lab.daemon'].HEADGATE)} " \
-               f"--socket {self.daemon.socket} {words}"
+    def write_function(self):
+        """A file for a shell to read: headgate, with the socket of this world. Not a script, for where
+        /run holds no programs."""
+        path = self.world.path("commands")
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(f'headgate() {{ {shlex.quote(HEADGATE)} '
+                       f'--socket {shlex.quote(self.daemon.socket)} "$@"; }}\n')
+        return path
 
     def run(self):
         self.build_world()

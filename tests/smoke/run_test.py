@@ -92,14 +92,14 @@ def s1_11_a_change_shows_in_the_table_within_a_second(world):
     os.close(inside)
     screen = Terminal(terminal)
     screen.wait_for(r"Left running", 90)
-    config = screen.wait_for(r"edit (\S+)", 5).group(1)
-    socket = screen.wait_for(r"--socket (\S+)", 5).group(1)
+    function = screen.wait_for(r"\n  \. (\S+)", 5).group(1)
+    config = screen.wait_for(r"headgate apply (\S+)", 5).group(1)
     screen.wait_for(r"flood +out[ 0-9.]+ +100 +- ", 20)
     with open(config, encoding="utf-8") as file:
         text = file.read()
     with open(config, "w", encoding="utf-8") as file:
         file.write(text.replace("{min: 100Mbit}", "{min: 100Mbit, max: 150Mbit}", 1))
-    done = subprocess.run([HEADGATE, "--socket", socket, "apply", config], check=False,
+    done = subprocess.run(["sh", "-c", f". {function}; headgate apply {config}"], check=False,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     screen.forget()
