@@ -1,6 +1,6 @@
 """What a packet costs to go through the scheduler, against DPDK's rte_sched, in turn in one run.
 
-Enqueue and dequeue together, 64-byte packets in bursts of 32 for random instances with a standing backlog of
+The calls to enqueue and dequeue, 64-byte packets in bursts of 32 for random instances with a standing backlog of
 16 packets each (2 with a million instances): the same mbufs, order and backlog for both. Ours with rates unset
 (u) and with every minimum active (g); the plain speedup_N is the worse of the two.
 """

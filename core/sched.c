@@ -148,6 +148,64 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	return outcome;
 }
 
+/* ---- prefetching --------------------------------------------------------------------------------
+ * A decision touches lines in a chain: tenant, instance, first packets. Each is asked for one decision after
+ * the one that leads to it, so that nothing waits for a chain. */
+
+static inline void prefetch_pkts(const struct hg_sched *s, const struct hg_node *node)
+{
+	HG_PREFETCH(&s->fifo.entries[node->head]);
+}
+
+static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_tenant *t)
+{
+	const struct hg_node *next;
+
+	if (t->current == NO_INSTANCE)
+		return;
+	next = &s->nodes[t->current];
+	prefetch_pkts(s, next);
+	if (next->next != NO_INSTANCE)
+		HG_PREFETCH(&s->nodes[next->next]);
+}
+
+/* For the next call: what its first visits will touch. */
+static inline void prefetch_shares(const struct hg_sched *s)
+{
+	uint32_t id = hg_wheel_ahead(&s->shares, 0);
+
+	if (id == UINT32_MAX)
+		return;
+	id = s->tenants[id].current;
+	if (id != NO_INSTANCE)
+		prefetch_pkts(s, &s->nodes[id]);
+	id = hg_wheel_ahead(&s->shares, 1);
+	if (id == UINT32_MAX)
+		return;
+	id = s->tenants[id].current;
+	if (id != NO_INSTANCE)
+		HG_PREFETCH(&s->nodes[id]);
+	id = hg_wheel_ahead(&s->shares, 2);
+	if (id != UINT32_MAX)
+		HG_PREFETCH(&s->tenants[id]);
+}
+
+static inline void prefetch_deadlines(const struct hg_sched *s)
+{
+	uint32_t next = hg_wheel_ahead(&s->deadlines, 1), later = hg_wheel_ahead(&s->deadlines, 3);
+
+	if (later != UINT32_MAX)
+		HG_PREFETCH(&s->nodes[later & ID_IDX_MASK]);
+	if (next != UINT32_MAX && (next & ID_KIND_MASK) == ID_INSTANCE) {
+		const struct hg_node *node = &s->nodes[next & ID_IDX_MASK];
+
+		prefetch_pkts(s, node);
+		HG_PREFETCH(&s->tenants[node->tenant_idx]);
+	}
+}
+
+/* ---- the two bands ------------------------------------------------------------------------------ */
+
 /* Serves a tenant's instances in the order of their shares, up to a quantum. Returns the bytes. */
 static uint32_t visit(struct hg_sched *s, struct pop *p, uint32_t tenant_idx, bool is_guaranteed)
 {
@@ -161,8 +219,7 @@ static uint32_t visit(struct hg_sched *s, struct pop *p, uint32_t tenant_idx, bo
 
 		if (idx == NO_INSTANCE)
 			break;
-		if (t->current != NO_INSTANCE)
-			HG_PREFETCH(&s->nodes[t->current]);
+		prefetch_calendar(s, t);
 		outcome = serve(s, p, idx, is_guaranteed);
 		total_bytes += p->got_bytes;
 		node->finish += virtual_cost(s, node->weight, p->got_bytes);
@@ -325,9 +382,11 @@ static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 			return serve_guarantee(s, p, id);
 		await_deadline(s, id);
 	}
-	while (hg_wheel_pop_first(&s->deadlines, tick, &entry))
+	while (hg_wheel_pop_first(&s->deadlines, tick, &entry)) {
+		prefetch_deadlines(s);
 		if (serve_guarantee(s, p, entry.id))
 			return true;
+	}
 	return false;
 }
 
@@ -375,6 +434,7 @@ unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsig
 			break;
 	if (s->root.pace.mantissa != 0)
 		charge_root(s, p.taken_bytes, now_ns);
+	prefetch_shares(s);
 	return (unsigned)(p.out - ret_items);
 }
 

@@ -342,6 +342,11 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 	for (unsigned i = 0; i < n; i++)
 		HG_PREFETCH(&s->nodes[items[i].instance_idx]);
 	for (unsigned i = 0; i < n; i++) {
+		const struct hg_node *node = &s->nodes[items[i].instance_idx];
+
+		HG_PREFETCH(&s->fifo.entries[node->queued_pkts > 0 ? node->tail : 0]);
+	}
+	for (unsigned i = 0; i < n; i++) {
 		const struct hg_sched_item *item = &items[i];
 		struct hg_node *node = &s->nodes[item->instance_idx];
 		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);

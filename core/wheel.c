@@ -8,6 +8,7 @@
 void hg_wheel_pool_init(struct hg_wheel_pool *pool, struct hg_wheel_chunk *chunks,
 			uint32_t n_chunks)
 {
+	chunks[0].n = 0;
 	*pool = (struct hg_wheel_pool){
 		.chunks = chunks, .n_touched = 1, .n_chunks = n_chunks, .n_free = n_chunks - 1u};
 }
@@ -103,6 +104,7 @@ bool hg_wheel_pop_first(struct hg_wheel *w, int64_t limit, struct hg_wheel_entry
 	}
 	w->n_entries--;
 	*ret_entry = hg_wheel_unchain(w->pool, slot);
+	w->served = *slot;
 	if (*slot == 0 && slot != &w->due)
 		w->full[level] &= ~(UINT64_C(1) << idx);
 	return true;

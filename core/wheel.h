@@ -57,6 +57,7 @@ struct hg_wheel {
 	int64_t clock; /* no entry of a slot is before it */
 	uint32_t due; /* the chain that is being served */
 	uint32_t n_entries;
+	uint32_t served; /* the chunk that the next entry may come from; chunk 0 is always empty */
 	struct hg_wheel_pool *pool;
 	uint64_t full[HG_WHEEL_LEVELS]; /* a bit for each slot that holds something */
 	uint32_t slot[HG_WHEEL_LEVELS][HG_WHEEL_SLOTS];
@@ -186,11 +187,23 @@ static inline struct hg_wheel_entry hg_wheel_unchain(struct hg_wheel_pool *pool,
 	return entry;
 }
 
+/* The id that comes `ahead` entries after the next, as far as the chunk that was served last tells: for
+ * prefetching what it names. UINT32_MAX if it does not. */
+static inline uint32_t hg_wheel_ahead(const struct hg_wheel *w, uint32_t ahead)
+{
+	const struct hg_wheel_chunk *chunk = &w->pool->chunks[w->served];
+
+	return chunk->n > ahead ? chunk->entries[chunk->n - 1u - ahead].id : UINT32_MAX;
+}
+
 /* Takes the next entry. Requires hg_wheel_is_due(). */
 static inline struct hg_wheel_entry hg_wheel_pop(struct hg_wheel *w)
 {
+	struct hg_wheel_entry entry = hg_wheel_unchain(w->pool, &w->due);
+
 	w->n_entries--;
-	return hg_wheel_unchain(w->pool, &w->due);
+	w->served = w->due;
+	return entry;
 }
 
 #endif
