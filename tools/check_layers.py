@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Reads the layers off the include lines and fails when a directory includes one it may not.
 
-Usage: check_layers.py ROOT
+Usage: check_layers.py ROOT [STAMP DEPFILE]
+With a stamp it is part of the build: it is written when nothing was found, and made anew when a source or
+a folder changed.
 """
 import os
 import re
@@ -63,13 +65,27 @@ def problems(root):
                         yield f"{where}; {top}/ may use only {', '.join(sorted(libs))}"
 
 
+def write_stamp(root, stamp, depfile):
+    """Folders, too: a new file changes them."""
+    seen = [os.path.join(folder, name) for top in RULES
+            for folder, _, names in os.walk(os.path.join(root, top))
+            for name in ["."] + [n for n in names if n.endswith((".c", ".h"))]]
+    with open(depfile, "w", encoding="utf-8") as out:
+        out.write(f"{stamp}: " + " ".join(os.path.normpath(s).replace(" ", "\\ ") for s in seen) + "\n")
+    with open(stamp, "w", encoding="utf-8"):
+        pass
+
+
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: check_layers.py ROOT")
+    if len(sys.argv) not in (2, 4):
+        sys.exit("usage: check_layers.py ROOT [STAMP DEPFILE]")
     found = list(problems(sys.argv[1]))
     for text in found:
         print(text)
-    sys.exit(1 if found else 0)
+    if found:
+        sys.exit(1)
+    if len(sys.argv) == 4:
+        write_stamp(*sys.argv[1:])
 
 
 if __name__ == "__main__":
