@@ -141,9 +141,18 @@ def install(tally):
     target = os.path.join(ROOT, "build", "installed")
     ok, output = call(["meson", "install", "-C", "build", "--no-rebuild", "--destdir", target,
                        "--quiet"])
-    found = {os.path.basename(name) for folder, _, names in os.walk(target) for name in names}
-    for name in ("headgated", "headgate", "headgated.service", "headgated.example.yaml"):
-        tally.one("install", f"installs {name}", ok and name in found, output[-500:])
+    found = {os.path.join(folder, name)[len(target):] for folder, _, names in os.walk(target)
+             for name in names}
+    for name in ("/bin/headgated", "/bin/headgate", "/lib/systemd/system/headgated.service",
+                 "/etc/headgate/headgated.example.yaml", "/share/doc/headgate/README.md",
+                 "/man1/headgate.1", "/man8/headgated.8"):
+        tally.one("install", f"installs {name}", ok and any(f.endswith(name) for f in found),
+                  output[-500:])
+    unit = next((f for f in found if f.endswith("/headgated.service")), None)
+    text = open(target + unit, encoding="utf-8").read() if unit else ""
+    tally.one("install", "the unit starts what is installed, with the default configuration",
+              all(command.split()[0] in found and command.split()[-1] == "/etc/headgate/headgated.yaml"
+                  for command in re.findall(r"^ExecStart(?:Pre)?=(.*)", text, re.M)) and text != "")
 
 
 def fuzz(tally, seconds):
