@@ -216,6 +216,17 @@ static void instance_line(const struct hg_cli *cli, const struct hg_column *colu
 		      json_array_size(json_object_get(one, "ports")));
 }
 
+static int list_contracts(const struct hg_cli *cli, const char *path, const char *key,
+			  const struct hg_column *columns, line_fn line)
+{
+	int rc = list(cli, path, key, columns, line);
+
+	if (rc == HG_EXIT_DONE && !cli->is_json)
+		hg_table_text(cli, HG_DIM,
+			      "rates: bit/s; KEPT: of the seconds judged since start\n");
+	return rc;
+}
+
 int hg_command_tenant_list(const struct hg_cli *cli)
 {
 	static const struct hg_column columns[] = {
@@ -223,7 +234,7 @@ int hg_command_tenant_list(const struct hg_cli *cli)
 		{"OUT MIN", 7},  {"MAX", 6},      {"IN MIN", 6},
 		{"MAX", 6},      {"KEPT", 6},     {0}};
 
-	return list(cli, "/v1/tenants", "tenants", columns, tenant_line);
+	return list_contracts(cli, "/v1/tenants", "tenants", columns, tenant_line);
 }
 
 int hg_command_instance_list(const struct hg_cli *cli)
@@ -233,7 +244,7 @@ int hg_command_instance_list(const struct hg_cli *cli)
 		{"OUT MIN", 7},    {"MAX", 6},      {"IN MIN", 6},
 		{"MAX", 6},        {"KEPT", 6},     {0}};
 
-	return list(cli, "/v1/instances", "instances", columns, instance_line);
+	return list_contracts(cli, "/v1/instances", "instances", columns, instance_line);
 }
 
 static void port_line(const struct hg_cli *cli, const struct hg_column *columns, const json_t *one)
