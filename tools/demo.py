@@ -223,7 +223,7 @@ To stop: Ctrl-C here, or kill {os.getpid()}
             "stolen_share": after.stolen_share(),
             "link_use": after.link_use(), "link_use_goal": LINK_USE_MIN,
             "kept_waiting_share": round(after.kept_waiting, 5),
-            "rr_p99_times_better": round(better, 2), "rr_p99_goal": BETTER_MIN,
+            "rr_p99_times_better": round(better, 4), "rr_p99_goal": BETTER_MIN,
             "plain_queue": before.record(), "contracts": after.record(),
         }
         if after.stolen_share() > STOLEN_MAX:

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Builds headgate and runs all of its tests; the last line is "N passed, N failed, N skipped".
+"""Builds headgate and runs all of its tests; the last line is
+"N passed, N failed, N skipped".
 
 The tiers, in the order in which they run:
-  style      format, layers, headers, lengths; docs/conformance.d names tests that exist
-  build      everything that meson knows: unit, property, component, fuzz corpora
+  style      format, layers, headers, lengths; each test that is named exists
+  build      all that meson knows: unit, property, component, fuzz corpora
   install    meson install into an empty folder puts everything in place
-  sanitizer  the same tests built with AddressSanitizer and UndefinedBehaviorSanitizer
-  fuzz       libFuzzer on the parser and the configuration, for a few seconds each
+  sanitizer  the same with AddressSanitizer and UndefinedBehaviorSanitizer
+  fuzz       libFuzzer on the parser and the configuration, a few seconds each
   smoke      the real daemon, network namespaces and kernel TCP; needs root
 """
 import argparse
