@@ -10,7 +10,7 @@
  *            drains. A call in which the processor was taken away (STOLEN_NS) is left out.
  * Ours       A virtual clock that moves by what a burst takes of a link of 10 Gbit/s. The root is paced a
  *            little above, so that nothing waits for it. 16 instances a tenant. Scenario G: every
- *            instance has a minimum, together 90 % of the link.
+ *            instance has a minimum, together 90 % of the link, and no reserve to live on.
  * rte_sched  As its guide advises: queues no larger than needed, traffic classes that are not used are
  *            switched off (size 0), one pipe for each instance, rates and buckets so large that
  *            nothing is shaped, bursts of 32. It reads the processor's clock itself.
@@ -92,7 +92,6 @@ static void ours_create(struct bench *b, bool has_minima)
 				   .max_instances = b->n_instances,
 				   .max_queued_pkts = b->n_pkts + BURST};
 	struct hg_policy policy = {.burst_bytes = HG_BURST_DEFAULT_BYTES,
-				   .reserve_bytes = HG_BURST_DEFAULT_BYTES,
 				   .idle_after_ns = HG_IDLE_AFTER_DEFAULT_NS,
 				   .weight = HG_WEIGHT_DEFAULT};
 	uintptr_t lowest = UINTPTR_MAX;
