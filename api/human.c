@@ -50,13 +50,6 @@ char *hg_human_time(char *buf, hg_ns ns)
 	return scaled(buf, (double)ns, 1000, units, 4);
 }
 
-char *hg_human_count(char *buf, uint64_t n)
-{
-	static const char *const units[] = {"", "K", "M", "G", "T", "P"};
-
-	return scaled(buf, (double)n, 1000, units, 6);
-}
-
 char *hg_human_size(char *buf, uint64_t bytes)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -22,7 +22,5 @@ char *hg_human_time(char *buf, hg_ns ns);
 char *hg_human_size(char *buf, uint64_t bytes);
 /* "87 %", "0.3 %", "<0.1 %" for what is not quite nothing. */
 char *hg_human_share(char *buf, uint64_t part, uint64_t whole);
-/* "64.0K", in steps of 1,000. */
-char *hg_human_count(char *buf, uint64_t n);
 
 #endif

@@ -85,12 +85,6 @@ static void detach(int if_idx, enum bpf_tc_attach_point point, uint32_t handle)
 		bpf_tc_detach(&hook, &opts);
 }
 
-bool hg_cut_is_applied(int if_idx)
-{
-	libbpf_set_print(be_silent);
-	return find(if_idx, BPF_TC_INGRESS) != 0;
-}
-
 /* Returns the handle to use, which says whose the qdisc is, or -errno. */
 static int make_qdisc(int if_idx)
 {

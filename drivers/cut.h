@@ -24,6 +24,5 @@
 /* name: only for messages. */
 HG_MUST_CHECK int hg_cut_apply(int if_idx, const char *name, struct hg_error *reterr);
 void hg_cut_remove(int if_idx);
-bool hg_cut_is_applied(int if_idx);
 
 #endif
