@@ -63,10 +63,8 @@ static HG_NOINLINE bool caps_take(struct hg_sched *s, struct pop *p, uint32_t id
 /* Moves what was counted in the hot line to where it cannot wrap. */
 static HG_NOINLINE void settle_counts(struct hg_node *node, struct hg_node_cold *cold)
 {
-	cold->sent_bytes += node->new_bytes;
 	cold->sent_pkts += node->new_pkts;
 	cold->guaranteed_bytes += node->new_guaranteed_bytes;
-	node->new_bytes = 0;
 	node->new_pkts = 0;
 	node->new_guaranteed_bytes = 0;
 }
@@ -87,21 +85,18 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 	uint32_t bytes = p->got_bytes;
 
 	p->taken_bytes += bytes;
-	node->queued_bytes -= bytes;
-	node->queued_pkts -= n_buffers;
+	s->queues[idx].bytes -= bytes;
+	s->queues[idx].n_pkts -= n_buffers;
 	t->sent_bytes += bytes;
 	t->new_pkts += p->got_pkts;
-	node->new_bytes += bytes;
+	node->sent_bytes += bytes;
+	node->new_pkts += p->got_pkts;
 	if (is_guaranteed) {
 		node->new_guaranteed_bytes += bytes;
 		t->new_guaranteed_bytes += bytes;
 	}
-	if (HG_UNLIKELY(node->new_bytes >> 31 != 0 || node->new_pkts + p->got_pkts > UINT16_MAX)) {
+	if (HG_UNLIKELY((node->new_pkts | node->new_guaranteed_bytes) >> 31 != 0))
 		settle_counts(node, &s->cold[idx]);
-		s->cold[idx].sent_pkts += p->got_pkts;
-	} else {
-		node->new_pkts = (uint16_t)(node->new_pkts + p->got_pkts);
-	}
 	if (HG_UNLIKELY((t->new_pkts | t->new_guaranteed_bytes) >> 31 != 0))
 		settle_tenant_counts(t);
 }
@@ -110,13 +105,14 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool is_guaranteed)
 {
 	struct hg_node *node = &s->nodes[idx];
+	struct hg_queue *queue = &s->queues[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	const bool is_capped = ((node->flags | t->flags) & CAPPED) != 0;
 	const int64_t left_bytes = p->limit_bytes - p->taken_bytes;
-	const uint32_t quantum_bytes = s->quantum_bytes, n_queued = node->queued_pkts;
+	const uint32_t quantum_bytes = s->quantum_bytes, n_queued = queue->n_pkts;
 	const struct hg_fifo_entry *entries = s->fifo.entries;
 	struct hg_sched_item *out = p->out, *const end = p->end;
-	uint32_t head = node->head, bytes = 0, parts = 0, n = 0;
+	uint32_t head = queue->head, bytes = 0, parts = 0, n = 0;
 	enum outcome outcome = MORE;
 
 	do {
@@ -136,7 +132,7 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 		}
 	} while (out < end && (int64_t)bytes <= left_bytes);
 	p->out = out;
-	node->head = head;
+	queue->head = head;
 	s->queued_pkts -= n;
 	p->got_bytes = bytes;
 	p->got_pkts = parts;
@@ -152,9 +148,9 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
  * A decision touches lines in a chain: tenant, instance, first packets. Each is asked for one decision after
  * the one that leads to it, so that nothing waits for a chain. */
 
-static inline void prefetch_pkts(const struct hg_sched *s, const struct hg_node *node)
+static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
 {
-	HG_PREFETCH(&s->fifo.entries[node->head]);
+	HG_PREFETCH(&s->fifo.entries[s->queues[idx].head]);
 }
 
 static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_tenant *t)
@@ -164,7 +160,7 @@ static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_t
 	if (t->current == NO_INSTANCE)
 		return;
 	next = &s->nodes[t->current];
-	prefetch_pkts(s, next);
+	prefetch_pkts(s, t->current);
 	if (next->next != NO_INSTANCE)
 		HG_PREFETCH(&s->nodes[next->next]);
 }
@@ -178,7 +174,7 @@ static inline void prefetch_shares(const struct hg_sched *s)
 		return;
 	id = s->tenants[id].current;
 	if (id != NO_INSTANCE)
-		prefetch_pkts(s, &s->nodes[id]);
+		prefetch_pkts(s, id);
 	id = hg_wheel_ahead(&s->shares, 1);
 	if (id == UINT32_MAX)
 		return;
@@ -197,10 +193,8 @@ static inline void prefetch_deadlines(const struct hg_sched *s)
 	if (later != UINT32_MAX)
 		HG_PREFETCH(&s->nodes[later & ID_IDX_MASK]);
 	if (next != UINT32_MAX && (next & ID_KIND_MASK) == ID_INSTANCE) {
-		const struct hg_node *node = &s->nodes[next & ID_IDX_MASK];
-
-		prefetch_pkts(s, node);
-		HG_PREFETCH(&s->tenants[node->tenant_idx]);
+		prefetch_pkts(s, next & ID_IDX_MASK);
+		HG_PREFETCH(&s->tenants[s->nodes[next & ID_IDX_MASK].tenant_idx]);
 	}
 }
 
@@ -303,7 +297,7 @@ static bool instance_due(struct hg_sched *s, struct pop *p, uint32_t id)
 	if (!(node->flags & IN_GUARANTEE) || guarantee_id(idx, ID_INSTANCE, node->flags) != id)
 		return false;
 	node->flags &= (uint16_t)~IN_GUARANTEE;
-	if (!is_waiting(node))
+	if (!is_waiting(s, idx))
 		return false;
 	if (tick_of(node->due_ns) > tick_of(p->now_ns)) {
 		guarantee_file(s, idx, node, p->now_ns);
@@ -360,7 +354,7 @@ static void await_deadline(struct hg_sched *s, uint32_t id)
 	hg_ns at_ns;
 
 	if ((id & ID_KIND_MASK) == ID_INSTANCE) {
-		at_ns = deadline_ns(s, &s->nodes[idx], s->nodes[idx].due_ns);
+		at_ns = deadline_ns(s, idx, s->nodes[idx].due_ns);
 	} else {
 		t = &s->tenants[idx];
 		at_ns = t->due_ns + pace_cost_ns(t->guarantee, s->quantum_bytes);
@@ -464,5 +458,5 @@ uint32_t hg_sched_queued_pkts(const struct hg_sched *s)
 
 uint32_t hg_sched_instance_queued_bytes(const struct hg_sched *s, uint32_t instance_idx)
 {
-	return s->nodes[instance_idx].queued_bytes;
+	return s->queues[instance_idx].bytes;
 }

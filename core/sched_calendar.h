@@ -34,14 +34,14 @@ static inline void calendar_file(const struct hg_sched *s, struct hg_tenant *t, 
 	if (ahead > (int64_t)CALENDAR_SLOTS - 1)
 		ahead = CALENDAR_SLOTS - 1;
 	slot = (unsigned)(t->slot_now + (uint64_t)ahead) % CALENDAR_SLOTS;
-	node->next = (uint32_t)t->full >> slot & 1u ? t->slot[slot] & NO_INSTANCE : NO_INSTANCE;
+	node->next = (uint32_t)t->full >> slot & 1u ? t->slot[slot] : NO_INSTANCE;
 	t->slot[slot] = idx;
 	t->full = (uint16_t)(t->full | 1u << slot);
 }
 
 static inline void calendar_put_first(struct hg_tenant *t, uint32_t idx, struct hg_node *node)
 {
-	node->next = t->current & NO_INSTANCE;
+	node->next = t->current;
 	t->current = idx;
 }
 
@@ -73,7 +73,7 @@ static inline uint32_t calendar_take(struct hg_sched *s, struct hg_tenant *t)
 		idx = t->current;
 		node = &s->nodes[idx];
 		t->current = node->next;
-		if (HG_UNLIKELY(node->queued_pkts == 0 || is_parked(node->flags))) {
+		if (HG_UNLIKELY(!is_waiting(s, idx))) {
 			node->flags &= (uint16_t)~IN_SHARE;
 			continue;
 		}

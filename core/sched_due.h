@@ -10,25 +10,19 @@
 
 #include "core/sched_impl.h"
 
-static inline hg_ns instance_reserve_ns(const struct hg_sched *s, uint32_t idx)
+static inline hg_ns reserve_ns(const struct hg_node *node)
 {
-	return pace_cost_ns(s->nodes[idx].guarantee, s->cold[idx].reserve_bytes);
-}
-
-/* Whether so much is surely in the reserve, told from the hot line alone. */
-static inline bool is_within_reserve(const struct hg_node *node, hg_ns in_hand_ns)
-{
-	return in_hand_ns >> node->reserve_log2 == 0;
+	return pace_cost_ns(node->guarantee, node->reserve_bytes);
 }
 
 /* From when on a guarantee counts. Who spends a reserve is as one who begins now; once it lags behind what
  * it would have without the reserve, it has begun before. */
-static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns reserve_ns, hg_ns now_ns)
+static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns in_reserve_ns, hg_ns now_ns)
 {
 	if (due_ns > now_ns)
 		*flags &= (uint16_t)~ON_CREDIT;
-	else if (due_ns + reserve_ns < now_ns)
-		return due_ns + reserve_ns;
+	else if (due_ns + in_reserve_ns < now_ns)
+		return due_ns + in_reserve_ns;
 	else
 		return now_ns;
 	return due_ns;
@@ -37,12 +31,13 @@ static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns reserve_ns, hg
 /* By when the next decision of an instance should be served. Credit is served by the quantum: by the
  * packet, whoever has queued little would go before who has queued much, and all would be served one
  * packet at a time. */
-static inline hg_ns deadline_ns(const struct hg_sched *s, const struct hg_node *node, hg_ns from_ns)
+static inline hg_ns deadline_ns(const struct hg_sched *s, uint32_t idx, hg_ns from_ns)
 {
+	const struct hg_node *node = &s->nodes[idx];
 	uint32_t bytes = s->quantum_bytes;
 
-	if (node->queued_bytes < bytes && !(node->flags & ON_CREDIT))
-		bytes = node->queued_bytes;
+	if (s->queues[idx].bytes < bytes && !(node->flags & ON_CREDIT))
+		bytes = s->queues[idx].bytes;
 	return from_ns + pace_cost_ns(node->guarantee, bytes);
 }
 
@@ -53,19 +48,14 @@ static inline void guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_no
 	hg_ns from_ns = node->due_ns;
 	uint32_t id;
 
-	if (node->flags & ON_CREDIT) {
-		if (from_ns <= now_ns && is_within_reserve(node, now_ns - from_ns))
-			from_ns = now_ns;
-		else
-			from_ns = start_ns(&node->flags, from_ns, instance_reserve_ns(s, idx),
-					   now_ns);
-	}
+	if (node->flags & ON_CREDIT)
+		from_ns = start_ns(&node->flags, from_ns, reserve_ns(node), now_ns);
 	node->flags |= IN_GUARANTEE;
 	id = guarantee_id(idx, ID_INSTANCE, node->flags);
 	if (tick_of(from_ns) > tick_of(now_ns))
 		hg_wheel_push(&s->starts, id, tick_of(from_ns));
 	else
-		hg_wheel_push(&s->deadlines, id, tick_of(deadline_ns(s, node, from_ns)));
+		hg_wheel_push(&s->deadlines, id, tick_of(deadline_ns(s, idx, from_ns)));
 }
 
 static inline void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx,

@@ -47,9 +47,9 @@ static void blocked_drop_first(struct hg_sched *s, struct hg_tenant *t)
 
 /* What a guarantee has in hand for one who wakes: at most its reserve after idleness; after a pause at
  * least what WAKE_AHEAD_NS is worth. Returns whether it is more than that, to be spent as credit. */
-static bool guarantee_wake(hg_ns *due_ns, hg_ns reserve_ns, bool was_idle, hg_ns now_ns)
+static bool guarantee_wake(hg_ns *due_ns, hg_ns in_reserve_ns, bool was_idle, hg_ns now_ns)
 {
-	hg_ns most_ns = reserve_ns;
+	hg_ns most_ns = in_reserve_ns;
 
 	if (!was_idle && most_ns < WAKE_AHEAD_NS)
 		most_ns = WAKE_AHEAD_NS;
@@ -60,44 +60,31 @@ static bool guarantee_wake(hg_ns *due_ns, hg_ns reserve_ns, bool was_idle, hg_ns
 
 /* Whether the first packet of one who wakes may go ahead of those that are due: as long as not too much
  * has gone there already. */
-static bool may_jump(struct hg_sched *s, const struct hg_node *node, hg_ns now_ns)
+static bool may_jump(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 {
+	uint32_t bytes = s->queues[idx].bytes;
+
 	if (s->jumped_until_ns < now_ns)
 		s->jumped_until_ns = now_ns;
 	if (s->jumped_until_ns - now_ns > WAKE_AHEAD_NS)
 		return false;
-	s->jumped_until_ns += hg_pace_cost_ns(s->root.pace, node->queued_bytes < s->quantum_bytes
-								    ? node->queued_bytes
-								    : s->quantum_bytes);
+	if (bytes > s->quantum_bytes)
+		bytes = s->quantum_bytes;
+	s->jumped_until_ns += hg_pace_cost_ns(s->root.pace, bytes);
 	return true;
-}
-
-/* Told from the hot line alone as long as it is surely not. */
-static bool was_idle(const struct hg_sched *s, uint32_t idx, hg_ns quiet_ns)
-{
-	if (quiet_ns < HG_IDLE_AFTER_MIN_NS << s->nodes[idx].idle_log2)
-		return false;
-	return quiet_ns >= (hg_ns)s->cold[idx].idle_after_us * HG_NS_PER_US;
 }
 
 void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
-	hg_ns in_hand_ns = now_ns - node->due_ns;
-	bool is_idle;
+	bool was_idle = quiet_ns >= (hg_ns)node->idle_after_us * HG_NS_PER_US;
 
 	node->flags &= (uint16_t)~ON_CREDIT;
-	if (in_hand_ns <= 0)
+	if (node->due_ns >= now_ns ||
+	    !guarantee_wake(&node->due_ns, reserve_ns(node), was_idle, now_ns))
 		return;
-	is_idle = was_idle(s, idx, quiet_ns);
-	if (is_within_reserve(node, in_hand_ns)) { /* and no look at the cold line */
-		if (in_hand_ns <= WAKE_AHEAD_NS)
-			return;
-	} else if (!guarantee_wake(&node->due_ns, instance_reserve_ns(s, idx), is_idle, now_ns)) {
-		return;
-	}
 	node->flags |= ON_CREDIT;
-	if (is_idle && !(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, node, now_ns)) {
+	if (was_idle && !(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, idx, now_ns)) {
 		node->flags |= IN_GUARANTEE;
 		hg_wheel_push(&s->deadlines, guarantee_id(idx, ID_INSTANCE, node->flags),
 			      tick_of(now_ns - WAKE_AHEAD_NS));
@@ -117,7 +104,7 @@ static int64_t blocked_tick(const struct hg_sched *s, const struct hg_tenant *t)
 {
 	uint32_t idx = s->pool.chunks[t->blocked_head].entries[t->blocked_at].id;
 
-	return tick_of(deadline_ns(s, &s->nodes[idx], s->nodes[idx].due_ns));
+	return tick_of(deadline_ns(s, idx, s->nodes[idx].due_ns));
 }
 
 void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
@@ -217,9 +204,10 @@ static hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns
 	return due_ns > least_ns ? due_ns : least_ns;
 }
 
-static void forgive(const struct hg_sched *s, struct hg_node *node, hg_ns now_ns)
+static void forgive(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 {
-	uint32_t bytes = load_bytes(s->fifo.entries[node->head].load);
+	struct hg_node *node = &s->nodes[idx];
+	uint32_t bytes = load_bytes(s->fifo.entries[s->queues[idx].head].load);
 
 	if (node->guarantee == 0)
 		return;
@@ -236,11 +224,11 @@ void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	s->cold[idx].parked_ns[parked_by(node->flags)] += now_ns;
 	node->flags &= (uint16_t)~PARKED;
 	t->n_parked--;
-	if (node->queued_pkts == 0)
+	if (s->queues[idx].n_pkts == 0)
 		return;
 	tenant_account(t, now_ns);
 	turn_begin(node, &s->cold[idx], t, now_ns);
-	forgive(s, node, now_ns);
+	forgive(s, idx, now_ns);
 	hg_sched_enter(s, idx, now_ns);
 }
 
@@ -294,9 +282,9 @@ void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
 
 		blocked_drop_first(s, t);
 		node->flags &= (uint16_t)~BLOCKED;
-		if (!is_waiting(node))
+		if (!is_waiting(s, idx))
 			continue;
-		forgive(s, node, now_ns);
+		forgive(s, idx, now_ns);
 		guarantee_file(s, idx, node, now_ns);
 	}
 	hg_sched_enter_tenant(s, tenant_idx, now_ns);
@@ -314,7 +302,7 @@ static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns no
 		hg_sched_wake_tenant_guarantee(t, now_ns - t->emptied_at_ns, now_ns);
 	if (HG_UNLIKELY(node->flags & CAPPED)) {
 		struct hg_cap_wait wait =
-			instance_wait(s, idx, s->fifo.entries[node->head].load, now_ns);
+			instance_wait(s, idx, s->fifo.entries[s->queues[idx].head].load, now_ns);
 
 		if (wait.until_ns > now_ns) {
 			hg_sched_park(s, idx, wait, now_ns);
@@ -340,29 +328,31 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 	unsigned n_woken = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		HG_PREFETCH(&s->nodes[items[i].instance_idx]);
+		HG_PREFETCH(&s->queues[items[i].instance_idx]);
 	for (unsigned i = 0; i < n; i++) {
-		const struct hg_node *node = &s->nodes[items[i].instance_idx];
+		const struct hg_queue *queue = &s->queues[items[i].instance_idx];
 
-		HG_PREFETCH(&s->fifo.entries[node->queued_pkts > 0 ? node->tail : 0]);
+		if (queue->n_pkts > 0)
+			HG_PREFETCH(&s->fifo.entries[queue->tail]);
+		else
+			HG_PREFETCH(&s->nodes[items[i].instance_idx]);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct hg_sched_item *item = &items[i];
-		struct hg_node *node = &s->nodes[item->instance_idx];
+		struct hg_queue *queue = &s->queues[item->instance_idx];
 		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
 		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
 					      .load = item->load};
 
-		if (node->queued_pkts == 0) {
-			HG_PREFETCH(&s->tenants[node->tenant_idx]);
+		if (queue->n_pkts == 0) {
 			woken[n_woken].idx = item->instance_idx;
-			woken[n_woken++].emptied_at_ns = node->emptied_at_ns;
-			hg_fifo_start(&s->fifo, &node->head, &node->tail, entry);
+			woken[n_woken++].emptied_at_ns = queue->emptied_at_ns;
+			hg_fifo_start(&s->fifo, &queue->head, &queue->tail, entry);
 		} else {
-			hg_fifo_push(&s->fifo, &node->tail, entry);
+			hg_fifo_push(&s->fifo, &queue->tail, entry);
 		}
-		node->queued_pkts++;
-		node->queued_bytes += load_bytes(item->load);
+		queue->n_pkts++;
+		queue->bytes += load_bytes(item->load);
 	}
 	for (unsigned i = 0; i < n_woken; i++)
 		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);

@@ -10,8 +10,9 @@
 #define QUANTUM_MAX_BYTES (UINT32_C(1) << 20)
 
 _Static_assert(sizeof(struct hg_node) == HG_CACHE_LINE_BYTES, "a decision touches one line a node");
-_Static_assert(sizeof(struct hg_node_cold) == HG_CACHE_LINE_BYTES,
-	       "an idle instance costs two lines");
+_Static_assert(sizeof(struct hg_node) + sizeof(struct hg_queue) + sizeof(struct hg_node_cold) ==
+		       2 * HG_CACHE_LINE_BYTES,
+	       "an idle instance costs as much as two lines");
 _Static_assert(offsetof(struct hg_tenant, slot) == HG_CACHE_LINE_BYTES, "the first line decides");
 _Static_assert(sizeof(struct hg_tenant) % HG_CACHE_LINE_BYTES == 0, "tenants do not share lines");
 _Static_assert(sizeof(struct hg_wheel_chunk) == HG_CACHE_LINE_BYTES, "a chunk is a line");
@@ -20,7 +21,7 @@ _Static_assert(sizeof(struct hg_wheel_chunk) == HG_CACHE_LINE_BYTES, "a chunk is
 
 /* Where the parts lie, from the beginning of the memory. */
 struct layout {
-	size_t nodes, cold, tenants, chunks, fifo, end;
+	size_t queues, nodes, cold, tenants, chunks, fifo, end;
 	uint32_t n_chunks;
 };
 
@@ -57,6 +58,7 @@ static struct layout layout_of(const struct hg_sched_cfg *cfg)
 				     /* n_wheels= */ 4) +
 		2u * cfg->max_tenants;
 	add(&at, sizeof(struct hg_sched));
+	l.queues = add(&at, cfg->max_instances * sizeof(struct hg_queue));
 	l.nodes = add(&at, cfg->max_instances * sizeof(struct hg_node));
 	l.cold = add(&at, cfg->max_instances * sizeof(struct hg_node_cold));
 	l.tenants = add(&at, cfg->max_tenants * sizeof(struct hg_tenant));
@@ -111,6 +113,7 @@ int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg_ns now_ns,
 	memset(s, 0, sizeof(*s));
 	s->pkt_base = cfg->pkt_base;
 	s->caps = cfg->caps;
+	s->queues = (struct hg_queue *)(void *)(base + l.queues);
 	s->nodes = (struct hg_node *)(void *)(base + l.nodes);
 	s->cold = (struct hg_node_cold *)(void *)(base + l.cold);
 	s->tenants = (struct hg_tenant *)(void *)(base + l.tenants);
@@ -370,19 +373,6 @@ static void leave_tenant(struct hg_sched *s, uint32_t idx)
 		blocked_remove(s, t, idx);
 }
 
-/* 0 for less than 2 ns. */
-static uint8_t log2_of(hg_ns ns)
-{
-	return ns > 1 ? (uint8_t)(63 - __builtin_clzll((unsigned long long)ns)) : 0;
-}
-
-static uint8_t idle_log2_of(hg_ns idle_after_ns)
-{
-	uint8_t log2 = log2_of(idle_after_ns / HG_IDLE_AFTER_MIN_NS);
-
-	return log2 < 15 ? log2 : 15;
-}
-
 static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_policy *policy,
 			  hg_ns now_ns)
 {
@@ -392,7 +382,7 @@ static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_poli
 	memset(node, 0, sizeof(*node));
 	memset(&s->cold[idx], 0, sizeof(s->cold[idx]));
 	node->flags = (uint16_t)(gens | IS_SET);
-	node->emptied_at_ns = now_ns - policy->idle_after_ns;
+	s->queues[idx] = (struct hg_queue){.emptied_at_ns = now_ns - policy->idle_after_ns};
 }
 
 /* Moves an instance, with what it has queued, to another tenant. */
@@ -405,7 +395,7 @@ static void move_instance(struct hg_sched *s, uint32_t idx, uint32_t tenant_idx,
 	leave_tenant(s, idx);
 	from->n_instances--;
 	to->n_instances++;
-	if (node->queued_pkts > 0) {
+	if (s->queues[idx].n_pkts > 0) {
 		turn_end(node, &s->cold[idx], from, now_ns);
 		turn_begin(node, &s->cold[idx], to, now_ns);
 		if (--from->n_backlogged == 0)
@@ -422,7 +412,6 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 			  const struct hg_policy *policy, hg_ns now_ns, struct hg_error *reterr)
 {
 	pace32 pace = pace_for(policy->min_bytes_per_s);
-	struct hg_node_cold *cold;
 	struct hg_node *node;
 
 	if (instance_idx >= s->max_instances)
@@ -430,7 +419,6 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 	if (tenant_idx >= s->max_tenants || !(s->tenants[tenant_idx].flags & IS_SET))
 		return hg_error_set(reterr, -HG_EINVAL, "the instance's tenant is not set", NULL);
 	node = &s->nodes[instance_idx];
-	cold = &s->cold[instance_idx];
 	if (!(node->flags & IS_SET)) {
 		init_instance(s, instance_idx, policy, now_ns);
 		node->tenant_idx = tenant_idx & ID_IDX_MASK;
@@ -443,22 +431,20 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 		move_instance(s, instance_idx, tenant_idx, now_ns);
 	if (node->flags & BLOCKED)
 		blocked_remove(s, &s->tenants[tenant_idx], instance_idx);
-	cold->reserve_bytes = (uint32_t)policy->reserve_bytes;
-	cold->idle_after_us = (uint32_t)(policy->idle_after_ns / HG_NS_PER_US);
-	if (cold->idle_after_us > IDLE_AFTER_MAX_US)
-		cold->idle_after_us = IDLE_AFTER_MAX_US;
+	node->reserve_bytes = (uint32_t)policy->reserve_bytes;
+	node->idle_after_us = (uint32_t)(policy->idle_after_ns / HG_NS_PER_US);
+	if (node->idle_after_us > IDLE_AFTER_MAX_US)
+		node->idle_after_us = IDLE_AFTER_MAX_US;
 	node->weight = policy->weight & 0xfffu;
-	node->reserve_log2 = log2_of(pace_cost_ns(pace, cold->reserve_bytes)) & 63u;
-	node->idle_log2 = idle_log2_of(policy->idle_after_ns) & 15u;
 	if (node->guarantee == 0)
-		node->due_ns = now_ns - pace_cost_ns(pace, cold->reserve_bytes);
+		node->due_ns = now_ns - pace_cost_ns(pace, node->reserve_bytes);
 	else
 		node->due_ns = due_at_pace(node->due_ns, node->guarantee, pace, now_ns);
 	node->guarantee = pace;
 	node->flags =
 		next_guarantee_gen((uint16_t)(node->flags & ~(unsigned)(IN_GUARANTEE | ON_CREDIT)));
 	refresh_instance_flag(s, instance_idx);
-	if (node->queued_pkts > 0) {
+	if (s->queues[instance_idx].n_pkts > 0) {
 		if (pace != 0)
 			hg_sched_wake_guarantee(s, instance_idx, 0, now_ns);
 		hg_sched_enter(s, instance_idx, now_ns);
@@ -478,7 +464,7 @@ int hg_sched_remove_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns no
 	if (instance_idx >= s->max_instances || !(s->nodes[instance_idx].flags & IS_SET))
 		return hg_error_set(reterr, -HG_EINVAL, "the instance is not set", NULL);
 	node = &s->nodes[instance_idx];
-	if (node->queued_pkts > 0)
+	if (s->queues[instance_idx].n_pkts > 0)
 		return hg_error_set(reterr, -HG_EBUSY, "packets of the instance are queued", NULL);
 	leave_tenant(s, instance_idx);
 	s->tenants[node->tenant_idx].n_instances--;
@@ -512,26 +498,27 @@ unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sch
 			unsigned n, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[instance_idx];
+	struct hg_queue *queue = &s->queues[instance_idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	unsigned n_out = 0;
 
-	if (node->queued_pkts == 0 || n == 0)
+	if (queue->n_pkts == 0 || n == 0)
 		return 0;
 	/* Who waits for the first packet's tokens may have to wait less for the next one's. */
 	if (is_parked(node->flags))
 		hg_sched_unpark(s, instance_idx, now_ns);
 	if (is_parked(t->flags))
 		hg_sched_unpark_tenant(s, node->tenant_idx, now_ns);
-	while (n_out < n && node->queued_pkts > 0) {
-		struct hg_fifo_entry entry = s->fifo.entries[node->head];
+	while (n_out < n && queue->n_pkts > 0) {
+		struct hg_fifo_entry entry = s->fifo.entries[queue->head];
 
 		ret_items[n_out++] = item_of(s, entry, instance_idx);
-		node->queued_pkts--;
-		node->queued_bytes -= load_bytes(entry.load);
-		node->head = hg_fifo_after(&s->fifo, node->head, node->queued_pkts == 0);
+		queue->n_pkts--;
+		queue->bytes -= load_bytes(entry.load);
+		queue->head = hg_fifo_after(&s->fifo, queue->head, queue->n_pkts == 0);
 	}
 	s->queued_pkts -= n_out;
-	if (node->queued_pkts == 0) {
+	if (queue->n_pkts == 0) {
 		turn_end(node, &s->cold[instance_idx], t, now_ns);
 		hg_sched_emptied(s, instance_idx, now_ns);
 	}
@@ -541,11 +528,13 @@ unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sch
 
 /* ---- sampling ----------------------------------------------------------------------------------- */
 
-static void sample_instance_held(const struct hg_node *node, const struct hg_node_cold *cold,
-				 const struct hg_tenant *t, struct hg_sched_stats *ret_stats,
-				 hg_ns now_ns)
+static void sample_instance_held(const struct hg_sched *s, uint32_t idx,
+				 struct hg_sched_stats *ret_stats, hg_ns now_ns)
 {
-	const bool waits = is_waiting(node);
+	const struct hg_node *node = &s->nodes[idx];
+	const struct hg_node_cold *cold = &s->cold[idx];
+	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
+	const bool waits = is_waiting(s, idx);
 	hg_ns turn_ns = node->turn_ns + (waits ? now_ns : 0);
 	hg_ns tenant_ns[2], parked_ns[2];
 
@@ -562,9 +551,12 @@ static void sample_instance_held(const struct hg_node *node, const struct hg_nod
 	ret_stats->held_ns[HG_LIMIT_LINK] = (uint64_t)(turn_ns - tenant_ns[0] - tenant_ns[1]);
 }
 
-static enum hg_limit instance_held_by(const struct hg_node *node, const struct hg_tenant *t)
+static enum hg_limit instance_held_by(const struct hg_sched *s, uint32_t idx)
 {
-	if (node->queued_pkts == 0)
+	const struct hg_node *node = &s->nodes[idx];
+	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	if (s->queues[idx].n_pkts == 0)
 		return HG_LIMIT_NONE;
 	if (is_parked(node->flags))
 		return parked_by(node->flags) ? HG_LIMIT_PKTS : HG_LIMIT_MAX;
@@ -578,19 +570,19 @@ void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
 {
 	const struct hg_node *node = &s->nodes[instance_idx];
 	const struct hg_node_cold *cold = &s->cold[instance_idx];
-	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
-	hg_ns idle_after_ns = (hg_ns)cold->idle_after_us * HG_NS_PER_US;
+	const struct hg_queue *queue = &s->queues[instance_idx];
+	hg_ns idle_after_ns = (hg_ns)node->idle_after_us * HG_NS_PER_US;
 
 	*ret_stats = (struct hg_sched_stats){
-		.sent_bytes = cold->sent_bytes + node->new_bytes,
+		.sent_bytes = node->sent_bytes,
 		.sent_pkts = cold->sent_pkts + node->new_pkts,
 		.guaranteed_bytes = cold->guaranteed_bytes + node->new_guaranteed_bytes,
-		.queued_bytes = node->queued_bytes,
-		.queued_pkts = node->queued_pkts,
-		.held_by = instance_held_by(node, t),
-		.is_active = node->queued_pkts > 0 || now_ns - node->emptied_at_ns < idle_after_ns,
+		.queued_bytes = queue->bytes,
+		.queued_pkts = queue->n_pkts,
+		.held_by = instance_held_by(s, instance_idx),
+		.is_active = queue->n_pkts > 0 || now_ns - queue->emptied_at_ns < idle_after_ns,
 	};
-	sample_instance_held(node, cold, t, ret_stats, now_ns);
+	sample_instance_held(s, instance_idx, ret_stats, now_ns);
 }
 
 void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
@@ -610,8 +602,8 @@ void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
 
 		if (!(node->flags & IS_SET) || node->tenant_idx != tenant_idx)
 			continue;
-		ret_stats->queued_bytes += node->queued_bytes;
-		ret_stats->queued_pkts += node->queued_pkts;
+		ret_stats->queued_bytes += s->queues[i].bytes;
+		ret_stats->queued_pkts += s->queues[i].n_pkts;
 		n--;
 	}
 	for (unsigned i = 0; i < HG_N_LIMITS - 1u; i++)
