@@ -18,7 +18,7 @@
  *              sent >= min(min*T, offered) - burst - one packet      (guarantee, if admitted and no
  *            maximum is in the way; for a burst of at least five of the larger of quantum and packet)
  *            pop() returns a packet whenever an eligible one is queued and the root's pace allows
- *            (work conservation, to within one tick of 1.024 us).
+ *            (work conservation, to within one tick of 512 ns).
  *            next_at() never lies: pop() returns nothing new before it, unless something is pushed or
  *            changed.
  *            Held time: at each instant a backlogged instance is held by exactly one enum hg_limit, so

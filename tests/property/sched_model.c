@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* What the scheduler's tick may make late or early. */
-#define TICK_NS 1024.0
+#define TICK_NS 512.0
 
 static void fail(struct model *m, const char *wrong, uint32_t node, double got, double want)
 {
