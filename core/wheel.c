@@ -94,9 +94,7 @@ bool hg_wheel_pop_first(struct hg_wheel *w, int64_t limit, struct hg_wheel_entry
 
 	if (w->n_entries == 0)
 		return false;
-	/* With the clock at the limit, only its own slot can have become due. */
-	if (w->due == 0 && ((w->clock >= limit && !(w->full[0] >> (w->clock & 63) & 1u)) ||
-			    !hg_wheel_advance(w, limit))) {
+	if (w->due == 0 && (hg_wheel_is_quiet(w, limit) || !hg_wheel_advance(w, limit))) {
 		while (!first_slot(w, level, &tick))
 			level++;
 		idx = (unsigned)(tick >> (6u * level)) & (HG_WHEEL_SLOTS - 1u);

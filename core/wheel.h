@@ -166,10 +166,18 @@ static inline bool hg_wheel_is_empty(const struct hg_wheel *w)
 	return w->n_entries == 0;
 }
 
+/* With the clock at the limit, only the clock's own slot can have become due since it was looked at. */
+static inline bool hg_wheel_is_quiet(const struct hg_wheel *w, int64_t limit)
+{
+	return w->clock >= limit && (w->full[0] >> ((uint64_t)w->clock % HG_WHEEL_SLOTS) & 1u) == 0;
+}
+
 /* Whether pop(limit) would return an entry; may move the clock up to limit. */
 static inline bool hg_wheel_is_due(struct hg_wheel *w, int64_t limit)
 {
-	return w->n_entries != 0 && (w->due != 0 || hg_wheel_advance(w, limit));
+	if (w->due != 0)
+		return true;
+	return w->n_entries != 0 && !hg_wheel_is_quiet(w, limit) && hg_wheel_advance(w, limit);
 }
 
 /* Takes the newest entry of the chain that starts at *head. */
