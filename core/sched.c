@@ -151,6 +151,7 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
 {
 	HG_PREFETCH(&s->fifo.entries[s->queues[idx].head]);
+	HG_PREFETCH(&s->fifo.entries[s->queues[idx].tail]);
 }
 
 static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_tenant *t)
@@ -371,8 +372,9 @@ static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 	for (unsigned i = 0; i < START_BATCH && hg_wheel_is_due(&s->starts, tick); i++) {
 		uint32_t id = hg_wheel_pop(&s->starts).id;
 
-		/* Alone, it needs no order. */
-		if (hg_wheel_is_empty(&s->deadlines) && !hg_wheel_is_due(&s->starts, tick))
+		/* Alone it needs no order, nor within the first quantum of a call, which leaves at once. */
+		if (hg_wheel_is_empty(&s->deadlines) &&
+		    (p->taken_bytes < s->quantum_bytes || !hg_wheel_is_due(&s->starts, tick)))
 			return serve_guarantee(s, p, id);
 		await_deadline(s, id);
 	}
