@@ -1,5 +1,5 @@
 /* sched: what a packet costs to go through the scheduler, against DPDK's rte_sched.
- * Usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST
+ * Usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST BACKLOG
  *
  * Model      A standing backlog of BACKLOG packets for each instance. A turn dequeues a burst of 32,
  *            addresses each packet to a random instance, and enqueues it again. Timed are the two calls, on
@@ -32,7 +32,7 @@ enum { BURST = 32, INSTANCES_PER_TENANT = 16, MAX_PAIRS = 31, PKT_BYTES = 64 };
 
 /* Packets of backlog for each instance; a million instances get fewer, so that the packets of it all fit
  * in 2 GiB. */
-enum { BACKLOG = 16, BACKLOG_MILLION = 2 };
+enum { BACKLOG_MOST = 32, BACKLOG_MILLION = 2 };
 
 #define LINK_BYTES_PER_S UINT64_C(1250000000)
 #define WIRE_BYTES (PKT_BYTES + HG_WIRE_OVERHEAD_BYTES)
@@ -362,15 +362,18 @@ int main(int argc, char **argv)
 	static const uint32_t sizes[] = {1, 64, 1024, 4096, 32768, 1u << 20};
 	static struct bench b;
 	int n_eal = rte_eal_init(argc, argv);
-	unsigned pairs;
+	unsigned pairs, backlog;
 	uint64_t n;
 
-	if (n_eal < 0 || argc - n_eal != 4)
-		die("usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST");
+	if (n_eal < 0 || argc - n_eal != 5)
+		die("usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST BACKLOG");
 	pairs = (unsigned)strtoul(argv[n_eal + 1], NULL, 10);
 	n = strtoull(argv[n_eal + 2], NULL, 10);
 	if (pairs < 1 || pairs > MAX_PAIRS || n < 1)
 		die("PAIRS is not in [1, 31], or PACKETS is 0");
+	backlog = (unsigned)strtoul(argv[n_eal + 4], NULL, 10);
+	if (backlog < 1 || backlog > BACKLOG_MOST)
+		die("BACKLOG is not in [1, 32]");
 	take_pkts(&b, (1u << 20) * BACKLOG_MILLION);
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		bool is_million = sizes[i] == 1u << 20;
@@ -378,7 +381,7 @@ int main(int argc, char **argv)
 		if (sizes[i] > strtoul(argv[n_eal + 3], NULL, 10))
 			continue;
 		b.n_instances = sizes[i];
-		b.n_pkts = sizes[i] * (is_million ? BACKLOG_MILLION : BACKLOG);
+		b.n_pkts = sizes[i] * (is_million ? BACKLOG_MILLION : backlog);
 		b.n_pkts = (b.n_pkts + BURST - 1) / BURST * BURST;
 		size(&b, pairs, n, !is_million);
 	}
