@@ -321,34 +321,3 @@ int hg_steps_port_remove(const struct hg_desired *now, const char *name, struct 
 {
 	return remove_item(now, name, find_port, ret, ret_changed, reterr);
 }
-
-static int set_contract(const struct hg_desired *now, const char *name, const struct hg_tree *body,
-			bool is_tenant, struct hg_desired **ret, bool *ret_changed,
-			struct hg_error *reterr)
-{
-	struct place place;
-	struct step s;
-	int rc = begin(&s, now, body, reterr);
-
-	if (rc < 0)
-		return rc;
-	if (!(is_tenant ? find_tenant : find_instance)(&s, name, &place))
-		rc = no_such(&s, is_tenant, name, NULL);
-	else if (json_object_set(place.item, "contract", body->root) < 0)
-		rc = no_memory(&s);
-	return finish(&s, rc, NULL, ret, ret_changed);
-}
-
-int hg_steps_tenant_contract(const struct hg_desired *now, const char *name,
-			     const struct hg_tree *body, struct hg_desired **ret, bool *ret_changed,
-			     struct hg_error *reterr)
-{
-	return set_contract(now, name, body, /* is_tenant= */ true, ret, ret_changed, reterr);
-}
-
-int hg_steps_instance_contract(const struct hg_desired *now, const char *name,
-			       const struct hg_tree *body, struct hg_desired **ret,
-			       bool *ret_changed, struct hg_error *reterr)
-{
-	return set_contract(now, name, body, /* is_tenant= */ false, ret, ret_changed, reterr);
-}

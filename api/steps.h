@@ -37,12 +37,4 @@ HG_MUST_CHECK int hg_steps_port_remove(const struct hg_desired *now, const char 
 				       struct hg_desired **ret, bool *ret_changed,
 				       struct hg_error *reterr);
 
-/* The contract of a tenant or of an instance becomes what the body says, whole. */
-HG_MUST_CHECK int hg_steps_tenant_contract(const struct hg_desired *now, const char *name,
-					   const struct hg_tree *body, struct hg_desired **ret,
-					   bool *ret_changed, struct hg_error *reterr);
-HG_MUST_CHECK int hg_steps_instance_contract(const struct hg_desired *now, const char *name,
-					     const struct hg_tree *body, struct hg_desired **ret,
-					     bool *ret_changed, struct hg_error *reterr);
-
 #endif

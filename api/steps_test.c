@@ -31,7 +31,7 @@ static struct hg_tree body_of(const char *text)
 	return body;
 }
 
-enum step { INSTANCE, PORT, TENANT_CONTRACT, INSTANCE_CONTRACT };
+enum step { INSTANCE, PORT };
 
 /* Does the step and, if it works, makes its result the state in force. */
 static int put(enum step step, const char *name, const char *body_text)
@@ -40,19 +40,10 @@ static int put(enum step step, const char *name, const char *body_text)
 	struct hg_desired *next = NULL;
 	int rc;
 
-	switch (step) {
-	case INSTANCE:
+	if (step == INSTANCE)
 		rc = hg_steps_instance_put(now, name, &body, NULL, &next, &has_changed, &err);
-		break;
-	case PORT:
+	else
 		rc = hg_steps_port_put(now, name, &body, NULL, &next, &has_changed, &err);
-		break;
-	case TENANT_CONTRACT:
-		rc = hg_steps_tenant_contract(now, name, &body, &next, &has_changed, &err);
-		break;
-	default:
-		rc = hg_steps_instance_contract(now, name, &body, &next, &has_changed, &err);
-	}
 	hg_tree_fini(&body);
 	HG_CHECK_EQ(next != NULL, rc == 0);
 	if (rc == 0) {
@@ -73,19 +64,6 @@ static int take(enum step step, const char *name)
 		now = next;
 	}
 	return rc;
-}
-
-/* Everything as one text, so that a test can look at it. */
-static const char *state(void)
-{
-	static char got[4096];
-	char *text;
-	size_t n;
-
-	HG_CHECK_EQ(hg_config_export_yaml(now, &text, &n, &err), 0);
-	snprintf(got, sizeof(got), "%s", text);
-	free(text);
-	return got;
 }
 
 static void an_instance_is_added_once(void)
@@ -170,21 +148,6 @@ static void a_port_is_attached_moved_and_detached(void)
 	hg_config_destroy(now);
 }
 
-static void contracts_are_replaced_whole(void)
-{
-	begin();
-	HG_CHECK_EQ(put(TENANT_CONTRACT, "acme", "{out: {min: 5Gbit, weight: 3}}"), 0);
-	HG_CHECK(has_changed);
-	HG_CHECK_HAS(state(), "out: {min: 5Gbit, weight: 3}");
-	HG_CHECK_EQ(put(INSTANCE_CONTRACT, "web1", "{in: {max: 1Gbit}}"), 0);
-	HG_CHECK_EQ(now->instances[0].contract.dir[HG_OUT].min_bytes_per_s, 0);
-	HG_CHECK_EQ(put(INSTANCE_CONTRACT, "web1", "{in: {max: 1Gbit}}"), 0);
-	HG_CHECK(!has_changed);
-	HG_CHECK_EQ(put(TENANT_CONTRACT, "bigc", "{}"), -HG_ENOENT);
-	HG_CHECK_HAS(err.text, "did you mean 'bigco'?");
-	hg_config_destroy(now);
-}
-
 struct row {
 	enum step step;
 	const char *name, *body;
@@ -213,8 +176,6 @@ static void refused_steps_say_why_and_change_nothing(void)
 		{PORT, "p", "{instance: web1}", -HG_EINVAL, "", "'device' is missing"},
 		{PORT, "p", "{instance: web1, device: 'tap:w1'}", -HG_EEXIST,
 		 "1:26: ", "is there twice"},
-		{TENANT_CONTRACT, "acme", "{out: {min: 5Gbit, max: 4Gbit}}", -HG_EINVAL,
-		 "1:13: ", "is more than max"},
 		{0},
 	};
 	char line[1024];
@@ -239,7 +200,6 @@ static const struct hg_test tests[] = {
 	HG_TEST(an_instance_moves_with_its_ports),
 	HG_TEST(removing_twice_is_removing_once),
 	HG_TEST(a_port_is_attached_moved_and_detached),
-	HG_TEST(contracts_are_replaced_whole),
 	HG_TEST(refused_steps_say_why_and_change_nothing),
 	{0},
 };

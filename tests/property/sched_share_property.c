@@ -11,7 +11,7 @@ enum { N_TENANTS = 8, N_INSTANCES = 64, N_PKTS = 1 << 14, DEPTH = 16, DEFAULT_RO
 #define ROOT_BURST_BYTES 3000u
 #define QUANTUM_BYTES 3096u
 #define FULL_FRAME_BYTES 1538u
-#define TICK_NS 1024
+#define TICK_NS 512
 
 static char pkt_space[N_PKTS * 64];
 
