@@ -155,14 +155,56 @@ static int fail_below(struct builder *b, int rc)
 	return rc;
 }
 
-static int finish_contract(struct builder *b, struct hg_contract *contract)
+/* Refuses keys that the policy has, but not here: in the contract itself (dir_key NULL), in out or in in. */
+static int check_places(struct builder *b, const char *dir_key, json_t *node, bool is_instance)
+{
+	bool is_in = dir_key != NULL && strcmp(dir_key, "in") == 0;
+
+	for (const struct hg_field *f = hg_schema_policy.fields; f->key != NULL; f++) {
+		json_t *value = json_object_get(node, f->key);
+		bool is_tenants = f->is_instance_only && !is_instance;
+		size_t before;
+		int rc;
+
+		if (value == NULL || !(is_tenants || (f->is_out_only && is_in)))
+			continue;
+		before = hg_reader_enter(&b->r, f->key);
+		rc = hg_error_set(b->r.err, -HG_EINVAL, "'", f->key,
+				  is_tenants
+					  ? "' is said of instances, not of a tenant: write it in "
+					    "the contract of each instance that it is for"
+					  : "' is about what an instance sends: write it in 'out', "
+					    "or in the contract itself",
+				  NULL);
+		rc = hg_reader_fail_at_key(&b->r, value, rc);
+		hg_reader_leave(&b->r, before);
+		return rc;
+	}
+	return 0;
+}
+
+static int check_all_places(struct builder *b, json_t *contract, bool is_instance)
+{
+	int rc = check_places(b, NULL, contract, is_instance);
+
+	for (unsigned dir = 0; rc == 0 && dir < HG_N_DIRS; dir++) {
+		const char *key = hg_dir_name((enum hg_dir)dir);
+		size_t before = hg_reader_enter(&b->r, key);
+
+		rc = check_places(b, key, json_object_get(contract, key), is_instance);
+		hg_reader_leave(&b->r, before);
+	}
+	return rc;
+}
+
+static int finish_contract(struct builder *b, json_t *item, struct hg_contract *contract,
+			   bool is_instance)
 {
 	size_t before = hg_reader_enter(&b->r, "contract");
-	int rc;
+	int rc = check_all_places(b, json_object_get(item, "contract"), is_instance);
 
 	settle_reserve(contract);
-	rc = hg_contract_validate(contract, b->r.err);
-	if (rc < 0)
+	if (rc == 0 && (rc = hg_contract_validate(contract, b->r.err)) < 0)
 		rc = fail_below(b, rc);
 	hg_reader_leave(&b->r, before);
 	return rc;
@@ -224,7 +266,7 @@ static int read_instance(struct builder *b, json_t *item)
 	if (rc == 0)
 		rc = add_name(b, b->instances, instance->name, item);
 	if (rc == 0)
-		rc = finish_contract(b, &instance->contract);
+		rc = finish_contract(b, item, &instance->contract, /* is_instance= */ true);
 	return rc < 0 ? rc : read_list(b, item, "ports", read_port);
 }
 
@@ -240,7 +282,7 @@ static int read_tenant(struct builder *b, json_t *item)
 	if (rc == 0)
 		rc = read_uplink_name(b, item, tenant);
 	if (rc == 0)
-		rc = finish_contract(b, &tenant->contract);
+		rc = finish_contract(b, item, &tenant->contract, /* is_instance= */ false);
 	return rc < 0 ? rc : read_list(b, item, "instances", read_instance);
 }
 

@@ -209,14 +209,9 @@ static void wrong_keys_name_place_and_nearest_match(void)
 static void keys_not_served_are_refused_by_name(void)
 {
 	static const struct row rows[] = {
-		{TENANT "  contract: {priority: high}\n",
-		 "5:14: tenants[0].contract.priority: ", "'priority' is known but not served"},
-		{POLICY("priority: high"), "5:20: ", "'priority' is known but not served"},
-		{POLICY("classes: []"), "5:20: ", "'classes' is known but not served"},
+		{POLICY("credits: {}"), "5:20: ", "'credits' is known but not served"},
 		{INSTANCE "    cpu: {vcpus: 2}\n",
 		 "7:5: tenants[0].instances[0].cpu: ", "'cpu' is known but not served"},
-		{INSTANCE "    inflight: 3\n", "7:5: ", "'inflight' is known but not served"},
-		{INSTANCE "    depth: 3\n", "7:5: ", "'depth' is known but not served"},
 		{0},
 	};
 	struct hg_desired *d = NULL;
@@ -224,6 +219,135 @@ static void keys_not_served_are_refused_by_name(void)
 
 	check_rows(rows);
 	HG_CHECK_EQ(hg_config_parse("peers: []", 9, NULL, &d, &err), -HG_ENOTSUP);
+}
+
+#define CLASSES(what) INSTANCE "    contract: {out: {classes: [" what "]}}\n"
+
+static void s2_7_classes_are_read_with_their_place(void)
+{
+	static const struct row rows[] = {
+		{CLASSES("{name: voice}"), "7:", "classes: a contract has none, or 2 to 8 classes"},
+		{CLASSES("{dscp: [ef]}, {name: rest}"), "7:", "classes[0]: 'name' is missing"},
+		{CLASSES("{name: voice, dscp: [eff]}, {name: rest}"),
+		 "7:", "classes[0].dscp[0]: \"eff\" is not allowed here: 0 to 63, or a name"},
+		{CLASSES("{name: voice, dscp: [ef, 46]}, {name: rest}"),
+		 "7:", "classes[0].dscp[1]: \"46\" is there twice"},
+		{CLASSES("{name: voice, pcp: [8]}, {name: rest}"),
+		 "7:", "classes[0].pcp[0]: \"8\" is not allowed here: 0 to 7"},
+		{CLASSES("{name: voice, dscp: [ef], weight: 0}, {name: rest}"),
+		 "7:", "classes[0].weight: \"0\" is out of range: allowed is 1 to 1000, or strict"},
+		{CLASSES("{name: voice}, {name: rest}"),
+		 "7:", "classes[0].dscp: this class asks for no packet; only the last one may"},
+		{CLASSES("{name: voice, dcsp: [ef]}, {name: rest}"), "7:", "did you mean 'dscp'?"},
+		{TENANT "  contract: {out: {classes: []}}\n",
+		 "5:20: tenants[0].contract.out.classes: ",
+		 "is said of instances, not of a tenant"},
+		{0},
+	};
+	static const char text[] = CLASSES("{name: voice, dscp: [ef, 48], pcp: [5], weight: "
+					   "strict}, {name: bulk, dscp: [cs1]}, {name: rest, "
+					   "weight: 4}");
+	const struct hg_class_set *set;
+	struct hg_desired *d = NULL;
+	struct hg_error err = {0};
+
+	check_rows(rows);
+	HG_CHECK_EQ(hg_config_parse(text, strlen(text), NULL, &d, &err), 0);
+	set = &d->instances[0].contract.dir[HG_OUT].classes;
+	HG_CHECK_EQ(set->n, 3);
+	HG_CHECK_STR(set->classes[0].name, "voice");
+	HG_CHECK_EQ(set->classes[0].dscps, UINT64_C(1) << 46 | UINT64_C(1) << 48);
+	HG_CHECK_EQ(set->classes[0].pcps, 1u << 5);
+	HG_CHECK_EQ(set->classes[0].weight, 0);
+	HG_CHECK_EQ(set->classes[1].weight, 1);
+	HG_CHECK_EQ(set->classes[2].weight, 4);
+	HG_CHECK_EQ(d->instances[0].contract.dir[HG_IN].classes.n, 0);
+	hg_config_destroy(d);
+}
+
+#define INFLIGHT(what) "uplinks:\n- {name: up0, device: xdp:eth1, capacity: 10Gbit, " what "}\n"
+/* Line 7, column 16. */
+#define CONTRACT(what) INSTANCE "    contract: {" what "}\n"
+
+static void s2_4_the_cards_queue_is_the_operators(void)
+{
+	static const struct row rows[] = {
+		{INFLIGHT("inflight: perhaps"), "2:61: uplinks[0].inflight: ", "one of on, off"},
+		{INFLIGHT("depth: 0B"), "2:58: uplinks[0].depth: \"0B\" is out of range",
+		 "allowed is 1.6KB to 64MiB, or auto"},
+		{INFLIGHT("depth: 0"), "2:58: uplinks[0].depth: ", "allowed is 1.6KB to 64MiB"},
+		{INFLIGHT("depth: 1KiB"), "2:58: ", "allowed is 1.6KB to 64MiB, or auto"},
+		{INFLIGHT("depth: 1TiB"), "2:58: ", NULL},
+		{INFLIGHT("depth: 65MiB"), "2:58: ", "allowed is 1.6KB to 64MiB, or auto"},
+		{INFLIGHT("depth: 9KB, mtu: 9000"), "2:58: uplinks[0].depth: 9KB is out of range",
+		 "allowed is 9042B to 64MiB, or auto"},
+		{INFLIGHT("depth: deep"), "2:58: ", NULL},
+		{INFLIGHT("depth_scale: 0.5"),
+		 "2:64: uplinks[0].depth_scale: ", "allowed is 1 to 16"},
+		{INFLIGHT("depth_scale: 17"), "2:64: ", "allowed is 1 to 16"},
+		{INFLIGHT("depth_scale: much"), "2:64: ", "no factor"},
+		{INFLIGHT("cut: 100"), "2:56: uplinks[0].cut: ", "unit"},
+		{INFLIGHT("cut: 999ns"), "2:56: ", "allowed is 1us to 1s, or never"},
+		{INFLIGHT("cut: 2s"), "2:56: ", "allowed is 1us to 1s, or never"},
+		{TENANT "  inflight: off\n", "5:3: tenants[0].inflight: no such key",
+		 "'inflight' belongs in uplinks[]"},
+		{CONTRACT("depth: auto"), "7:16: tenants[0].instances[0].contract.depth: no such",
+		 "'depth' belongs in uplinks[]"},
+		{0},
+	};
+	struct hg_desired *d;
+
+	check_rows(rows);
+	d = must_parse(UPLINK);
+	HG_CHECK(!d->uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(d->uplinks[0].depth_bytes, 0);
+	HG_CHECK_EQ(d->uplinks[0].depth_scale_ppm, 1000000);
+	HG_CHECK_EQ(d->uplinks[0].cut_ns, 100 * HG_NS_PER_US);
+	hg_config_destroy(d);
+	d = must_parse(INFLIGHT("inflight: off, depth: 64KiB, depth_scale: 2.5, cut: never"));
+	HG_CHECK(d->uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(d->uplinks[0].depth_bytes, 64 * 1024);
+	HG_CHECK_EQ(d->uplinks[0].depth_scale_ppm, 2500000);
+	HG_CHECK_EQ(d->uplinks[0].cut_ns, 0);
+	hg_config_destroy(d);
+	d = must_parse(INFLIGHT("inflight: on, depth: auto, cut: 0us"));
+	HG_CHECK(!d->uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(d->uplinks[0].cut_ns, 0);
+	hg_config_destroy(d);
+}
+
+static void s2_6_priority_and_behaviour_are_said_of_instances(void)
+{
+	static const struct row rows[] = {
+		{CONTRACT("priority: higher"), "7:26: tenants[0].instances[0].contract.priority: ",
+		 "one of normal, high, low; did you mean 'high'?"},
+		{CONTRACT("out: {behaviour: rates}"),
+		 "7:33: tenants[0].instances[0].contract.out.behaviour: ",
+		 "one of depth, rate, none; did you mean 'rate'?"},
+		{CONTRACT("in: {behaviour: rate}"),
+		 "7:21: tenants[0].instances[0].contract.in.behaviour: ", "write it in 'out'"},
+		{TENANT "  contract: {priority: normal}\n",
+		 "5:14: tenants[0].contract.priority: ", "in the contract of each instance"},
+		{POLICY("priority: high"), "5:20: tenants[0].contract.out.priority: ",
+		 "'priority' is said of instances, not of a tenant"},
+		{TENANT "  contract: {in: {priority: high}}\n",
+		 "5:19: tenants[0].contract.in.priority: ", "of instances"},
+		{POLICY("behaviour: none"), "5:20: ", "'behaviour' is said of instances"},
+		{TENANT "  priority: high\n", "5:3: tenants[0].priority: no such key",
+		 "'priority' belongs in contract.out, contract.in"},
+		{0},
+	};
+	struct hg_desired *d;
+	const struct hg_policy *dir;
+
+	check_rows(rows);
+	d = must_parse(CONTRACT("priority: high, behaviour: rate, in: {priority: low}"));
+	dir = d->instances[0].contract.dir;
+	HG_CHECK_EQ(dir[HG_OUT].priority, HG_PRIORITY_HIGH);
+	HG_CHECK_EQ(dir[HG_IN].priority, HG_PRIORITY_LOW);
+	HG_CHECK_EQ(dir[HG_OUT].behaviour, HG_FOLLOW_RATE);
+	HG_CHECK_EQ(dir[HG_IN].behaviour, HG_FOLLOW_DEPTH);
+	hg_config_destroy(d);
 }
 
 static void quantities_say_their_unit(void)
@@ -470,6 +594,9 @@ static const struct hg_test tests[] = {
 	HG_TEST(tenants_choose_their_uplink),
 	HG_TEST(wrong_keys_name_place_and_nearest_match),
 	HG_TEST(keys_not_served_are_refused_by_name),
+	HG_TEST(s2_7_classes_are_read_with_their_place),
+	HG_TEST(s2_4_the_cards_queue_is_the_operators),
+	HG_TEST(s2_6_priority_and_behaviour_are_said_of_instances),
 	HG_TEST(quantities_say_their_unit),
 	HG_TEST(wrong_shapes_are_named),
 	HG_TEST(names_devices_and_addresses),

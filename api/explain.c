@@ -1,5 +1,6 @@
 #include "api/explain.h"
 
+#include "api/card.h"
 #include "api/human.h"
 
 #include <inttypes.h>
@@ -243,6 +244,8 @@ static json_t *direction_json(struct subject *s, enum hg_dir dir)
 	say_contract(sentences, "its tenant's", &s->tenant->contract.dir[dir],
 		     &s->tenant_row.proof[dir]);
 	say_link(s, top, sentences);
+	if (dir == HG_OUT)
+		hg_card_explain(s->control, s->instance_idx, sentences);
 	say_conditions(s, sentences);
 	put(object, "summary", summary(s));
 	put(object, "sentences", sentences);

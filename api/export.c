@@ -104,7 +104,8 @@ static bool shorten_contract(json_t *item)
 
 	if (out == NULL || in == NULL)
 		return true;
-	if (!share_idle(contract, out, in) || !share(out, in, "accounting", contract))
+	if (!share_idle(contract, out, in) || !share(out, in, "accounting", contract) ||
+	    !share(out, in, "priority", contract) || !share(out, in, "classes", contract))
 		return false;
 	drop_if_empty(contract, "out");
 	drop_if_empty(contract, "in");

@@ -17,6 +17,8 @@ const char *hg_kind_name(enum hg_kind kind)
 		[HG_KIND_WORD] = "word",
 		[HG_KIND_MAC] = "MAC address",
 		[HG_KIND_ADDRESSES] = "list of addresses",
+		[HG_KIND_CODES] = "list of codes",
+		[HG_KIND_CLASSES] = "list of classes",
 		[HG_KIND_OBJECT] = "object",
 		[HG_KIND_LIST] = "list",
 		[HG_KIND_UPLINK] = "name of an uplink",
@@ -84,10 +86,18 @@ bool hg_kind_is_number(enum hg_kind kind)
 	case HG_KIND_COUNT:
 	case HG_KIND_FACTOR:
 	case HG_KIND_WORD:
+	case HG_KIND_CODES:
 		return true;
 	default:
 		return false;
 	}
+}
+
+const char *hg_field_zero_word(const struct hg_field *f)
+{
+	if (f->zero_word != NULL)
+		return f->zero_word;
+	return f->fallback == 0 && f->lo > 0 && !f->is_required ? "none" : NULL;
 }
 
 bool *hg_field_has(const struct hg_field *f, void *base)
@@ -121,6 +131,11 @@ void hg_field_reset(const struct hg_field *f, void *base)
 		*hg_field_count(f, base) = 0;
 }
 
+static const struct hg_class_set *classes_of(const struct hg_field *f, const void *base)
+{
+	return (const struct hg_class_set *)(const void *)((const char *)base + f->offset);
+}
+
 bool hg_field_is_default(const struct hg_field *f, const void *base)
 {
 	if (hg_kind_is_number(f->kind))
@@ -129,6 +144,8 @@ bool hg_field_is_default(const struct hg_field *f, const void *base)
 		return !*(const bool *)((const char *)base + f->has_offset);
 	if (f->kind == HG_KIND_ADDRESSES)
 		return hg_field_count_of(f, base) == 0;
+	if (f->kind == HG_KIND_CLASSES)
+		return classes_of(f, base)->n == 0;
 	return ((const char *)base)[f->offset] == '\0';
 }
 
@@ -148,6 +165,8 @@ bool hg_field_equal(const struct hg_field *f, const void *a, const void *b)
 		return hg_field_is_default(f, a) == hg_field_is_default(f, b);
 	if (f->kind == HG_KIND_MAC)
 		return memcmp(a_at, b_at, HG_MAC_BYTES) == 0;
+	if (f->kind == HG_KIND_CLASSES)
+		return hg_class_set_equal(classes_of(f, a), classes_of(f, b));
 	if (f->kind != HG_KIND_ADDRESSES)
 		return strcmp(a_at, b_at) == 0;
 	n = hg_field_count_of(f, a);

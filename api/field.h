@@ -16,6 +16,9 @@ bool hg_kind_is_number(enum hg_kind kind);
 uint64_t hg_field_load(const struct hg_field *field, const void *base);
 void hg_field_store(const struct hg_field *field, void *base, uint64_t value);
 
+/* The word for 0, where that is no value like others; NULL: there is none. */
+const char *hg_field_zero_word(const struct hg_field *field);
+
 /* MAC: whether there is one. */
 bool *hg_field_has(const struct hg_field *field, void *base);
 /* ADDRESSES: how many there are. */

@@ -1,5 +1,6 @@
 /* Fields as text: how each kind of api/schema.h reads and writes. */
 #include "api/field.h"
+#include "api/field_class.h"
 #include "api/nearest.h"
 #include "core/text.h"
 
@@ -25,8 +26,10 @@ static bool is_name_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-static int parse_name(const char *text, char *at, struct hg_error *reterr)
+static int parse_name(const struct hg_field *f, const char *text, char *at, struct hg_error *reterr)
 {
+	char most[16];
+	struct hg_text number;
 	size_t n = 0;
 
 	while (is_name_char(text[n]) || (n > 0 && text[n] != '\0' && strchr("._-", text[n])))
@@ -35,8 +38,11 @@ static int parse_name(const char *text, char *at, struct hg_error *reterr)
 		return refuse(text,
 			      " is no name: allowed are a-z 0-9, and . _ - after the first letter",
 			      NULL, reterr);
-	if (n >= HG_NAME_BYTES)
-		return refuse(text, " is too long: a name has at most 63 letters", NULL, reterr);
+	if (n >= f->size) {
+		hg_text_init(&number, most, sizeof(most));
+		hg_text_add_u64(&number, f->size - 1u);
+		return refuse(text, " is too long: most letters are ", most, reterr);
+	}
 	memcpy(at, text, n + 1u);
 	return 0;
 }
@@ -189,10 +195,11 @@ static int parse_address(const struct hg_field *f, const char *text, void *base,
 	return 0;
 }
 
-/* "none": says explicitly what is so when nothing is said. */
-static bool is_none(const struct hg_field *f, const char *text)
+static bool is_zero_word(const struct hg_field *f, const char *text)
 {
-	return f->fallback == 0 && f->lo > 0 && !f->is_required && strcmp(text, "none") == 0;
+	const char *word = hg_field_zero_word(f);
+
+	return word != NULL && strcmp(text, word) == 0;
 }
 
 static int parse_number(const struct hg_field *f, const char *text, uint64_t *ret,
@@ -226,8 +233,8 @@ static int parse_in_range(const struct hg_field *f, const char *text, void *base
 	char range[96];
 	int rc;
 
-	if (is_none(f, text)) {
-		hg_field_store(f, base, f->fallback);
+	if (is_zero_word(f, text)) {
+		hg_field_store(f, base, 0);
 		return 0;
 	}
 	rc = parse_number(f, text, &value, reterr);
@@ -248,7 +255,7 @@ int hg_field_parse(const struct hg_field *f, const char *text, void *base, struc
 
 	switch (f->kind) {
 	case HG_KIND_NAME:
-		return parse_name(text, at, reterr);
+		return parse_name(f, text, at, reterr);
 	case HG_KIND_TEXT:
 		return parse_text(f, text, at, reterr);
 	case HG_KIND_WORD:
@@ -263,6 +270,8 @@ int hg_field_parse(const struct hg_field *f, const char *text, void *base, struc
 		return rc;
 	case HG_KIND_ADDRESSES:
 		return parse_address(f, text, base, reterr);
+	case HG_KIND_CODES:
+		return hg_codes_parse(f, text, base, reterr);
 	default:
 		return parse_in_range(f, text, base, reterr);
 	}
@@ -347,12 +356,18 @@ char *hg_field_format(const struct hg_field *f, const void *base, char *buf, siz
 	const char *at = (const char *)base + f->offset;
 	struct hg_text text;
 
+	if (f->kind == HG_KIND_CODES)
+		return hg_codes_format(f, base, buf, size);
+	if (f->kind == HG_KIND_CLASSES)
+		return hg_classes_format(f, base, buf, size);
 	hg_text_init(&text, buf, size);
 	if (f->kind == HG_KIND_WORD ||
 	    (hg_kind_is_number(f->kind) && hg_field_load(f, base) >= f->lo &&
 	     hg_field_load(f, base) <= f->hi))
 		return format_number(f, buf, size, hg_field_load(f, base));
-	if (hg_field_is_default(f, base))
+	if (f->zero_word != NULL && hg_field_load(f, base) == 0)
+		hg_text_add(&text, f->zero_word);
+	else if (hg_field_is_default(f, base))
 		hg_text_add(&text, f->fallback_text != NULL ? f->fallback_text : "none");
 	else if (hg_kind_is_number(f->kind))
 		hg_text_add_u64(&text, hg_field_load(f, base));
@@ -390,13 +405,18 @@ json_t *hg_field_to_json(const struct hg_field *f, const void *base)
 
 	if (f->kind == HG_KIND_ADDRESSES)
 		return addresses_to_json(f, base);
-	if (f->kind == HG_KIND_COUNT)
+	if (f->kind == HG_KIND_CODES)
+		return hg_codes_to_json(f, base);
+	if (f->kind == HG_KIND_CLASSES)
+		return hg_classes_to_json(f, base);
+	if (f->kind == HG_KIND_COUNT && (f->zero_word == NULL || hg_field_load(f, base) != 0))
 		return json_integer((json_int_t)hg_field_load(f, base));
 	return json_string(hg_field_format(f, base, buf, sizeof(buf)));
 }
 
 char *hg_field_range(const struct hg_field *f, char *buf, size_t size)
 {
+	const char *zero_word = hg_field_zero_word(f);
 	char number[40];
 	struct hg_text text;
 
@@ -408,12 +428,14 @@ char *hg_field_range(const struct hg_field *f, char *buf, size_t size)
 		}
 		return buf;
 	}
+	if (f->kind == HG_KIND_CODES)
+		return hg_codes_range(f, buf, size);
 	if (!hg_kind_is_number(f->kind))
 		return buf;
 	hg_text_add(&text, format_number(f, number, sizeof(number), f->lo));
 	hg_text_add(&text, " to ");
 	hg_text_add(&text, format_number(f, number, sizeof(number), f->hi));
-	if (f->fallback == 0 && f->lo > 0 && !f->is_required)
-		hg_text_add(&text, ", or none");
+	hg_text_add(&text, zero_word != NULL ? ", or " : "");
+	hg_text_add(&text, zero_word != NULL ? zero_word : "");
 	return buf;
 }

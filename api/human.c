@@ -43,8 +43,8 @@ char *hg_human_time(char *buf, hg_ns ns)
 {
 	static const char *const units[] = {"ns", "us", "ms", "s"};
 
-	if (ns == 0) {
-		snprintf(buf, HG_HUMAN_BYTES, "0");
+	if (ns == 0 || ns == HG_NEVER) {
+		snprintf(buf, HG_HUMAN_BYTES, ns == 0 ? "0" : ">134ms");
 		return buf;
 	}
 	return scaled(buf, (double)ns, 1000, units, 4);

@@ -1,24 +1,22 @@
 #include "api/metrics.h"
 
+#include "api/metrics_writer.h"
+
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-struct writer {
-	FILE *out;
-	const struct hg_control *control;
-	const struct hg_desired *desired;
-};
+/* ---- writing ------------------------------------------------------------------------------------ */
 
-static void family(const struct writer *w, const char *name, const char *type, const char *help)
+void hg_metrics_family(const struct hg_metrics_writer *w, const char *name, const char *type,
+		       const char *help)
 {
 	fprintf(w->out, "# HELP %s %s.\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void host_value(const struct writer *w, const char *name, const char *type, const char *help,
-		       double value)
+static void host_value(const struct hg_metrics_writer *w, const char *name, const char *type,
+		       const char *help, double value)
 {
-	family(w, name, type, help);
+	hg_metrics_family(w, name, type, help);
 	fprintf(w->out, "%s %.15g\n", name, value);
 }
 
@@ -82,7 +80,7 @@ static const struct contract_family contract_families[] = {
 };
 
 /* The labels of one contract in one direction; the caller closes the brace. instance NULL: a tenant. */
-static void open_labels(const struct writer *w, const char *name, const char *tenant,
+static void open_labels(const struct hg_metrics_writer *w, const char *name, const char *tenant,
 			const char *instance, enum hg_dir dir)
 {
 	fprintf(w->out, "%s{tenant=\"%s\"", name, tenant);
@@ -91,7 +89,7 @@ static void open_labels(const struct writer *w, const char *name, const char *te
 	fprintf(w->out, ",direction=\"%s\"", hg_dir_name(dir));
 }
 
-static void value_line(const struct writer *w, uint64_t value, enum value_kind kind)
+static void value_line(const struct hg_metrics_writer *w, uint64_t value, enum value_kind kind)
 {
 	if (kind == SECONDS)
 		fprintf(w->out, "} %.9g\n", (double)value / (double)HG_NS_PER_S);
@@ -99,11 +97,11 @@ static void value_line(const struct writer *w, uint64_t value, enum value_kind k
 		fprintf(w->out, "} %" PRIu64 "\n", value);
 }
 
-typedef void (*row_fn)(const struct writer *w, const void *user, const char *tenant,
+typedef void (*row_fn)(const struct hg_metrics_writer *w, const void *user, const char *tenant,
 		       const char *instance, const struct hg_status_row *row,
 		       const struct hg_contract *contract, enum hg_dir dir);
 
-static void each_instance(const struct writer *w, row_fn write, const void *user)
+static void each_instance(const struct hg_metrics_writer *w, row_fn write, const void *user)
 {
 	for (uint32_t i = 0; i < w->desired->n_instances; i++) {
 		const struct hg_desired_instance *instance = &w->desired->instances[i];
@@ -116,7 +114,7 @@ static void each_instance(const struct writer *w, row_fn write, const void *user
 	}
 }
 
-static void each_tenant(const struct writer *w, row_fn write, const void *user)
+static void each_tenant(const struct hg_metrics_writer *w, row_fn write, const void *user)
 {
 	for (uint32_t i = 0; i < w->desired->n_tenants; i++) {
 		const struct hg_desired_tenant *tenant = &w->desired->tenants[i];
@@ -128,7 +126,7 @@ static void each_tenant(const struct writer *w, row_fn write, const void *user)
 	}
 }
 
-static void write_value(const struct writer *w, const void *user, const char *tenant,
+static void write_value(const struct hg_metrics_writer *w, const void *user, const char *tenant,
 			const char *instance, const struct hg_status_row *row,
 			const struct hg_contract *contract, enum hg_dir dir)
 {
@@ -138,7 +136,7 @@ static void write_value(const struct writer *w, const void *user, const char *te
 	value_line(w, f->value(row, contract, dir), f->kind);
 }
 
-static void write_drops(const struct writer *w, const void *user, const char *tenant,
+static void write_drops(const struct hg_metrics_writer *w, const void *user, const char *tenant,
 			const char *instance, const struct hg_status_row *row,
 			const struct hg_contract *contract, enum hg_dir dir)
 {
@@ -150,7 +148,7 @@ static void write_drops(const struct writer *w, const void *user, const char *te
 	}
 }
 
-static void write_held(const struct writer *w, const void *user, const char *tenant,
+static void write_held(const struct hg_metrics_writer *w, const void *user, const char *tenant,
 		       const char *instance, const struct hg_status_row *row,
 		       const struct hg_contract *contract, enum hg_dir dir)
 {
@@ -162,7 +160,7 @@ static void write_held(const struct writer *w, const void *user, const char *ten
 	}
 }
 
-static void write_proof(const struct writer *w, const void *user, const char *tenant,
+static void write_proof(const struct hg_metrics_writer *w, const void *user, const char *tenant,
 			const char *instance, const struct hg_status_row *row,
 			const struct hg_contract *contract, enum hg_dir dir)
 {
@@ -183,7 +181,7 @@ static void write_proof(const struct writer *w, const void *user, const char *te
 	}
 }
 
-static void write_contracts(const struct writer *w)
+static void write_contracts(const struct hg_metrics_writer *w)
 {
 	static const char drops[] = "headgate_traffic_dropped_packets_total";
 	static const char held[] = "headgate_traffic_held_seconds_total";
@@ -193,30 +191,32 @@ static void write_contracts(const struct writer *w)
 	for (size_t i = 0; i < sizeof(contract_families) / sizeof(contract_families[0]); i++) {
 		const struct contract_family *f = &contract_families[i];
 
-		family(w, f->name, f->type, f->help);
+		hg_metrics_family(w, f->name, f->type, f->help);
 		each_instance(w, write_value, f);
 	}
-	family(w, drops, "counter", "Packets dropped, by reason");
+	hg_metrics_family(w, drops, "counter", "Packets dropped, by reason");
 	each_instance(w, write_drops, drops);
-	family(w, held, "counter", "Time in which something waited, by the limit that held it");
+	hg_metrics_family(w, held, "counter",
+			  "Time in which something waited, by the limit that held it");
 	each_instance(w, write_held, held);
-	family(w, instance_proof, "counter",
-	       "Seconds since the contract last changed, by the rule of measure");
+	hg_metrics_family(w, instance_proof, "counter",
+			  "Seconds since the contract last changed, by the rule of measure");
 	each_instance(w, write_proof, instance_proof);
-	family(w, tenant_proof, "counter",
-	       "Seconds since the tenant's contract last changed, by the rule of measure");
+	hg_metrics_family(
+		w, tenant_proof, "counter",
+		"Seconds since the tenant's contract last changed, by the rule of measure");
 	each_tenant(w, write_proof, tenant_proof);
 }
 
 /* ---- ports, links, host --------------------------------------------------------------------------- */
 
-static void write_uplinks(const struct writer *w)
+static void write_uplinks(const struct hg_metrics_writer *w)
 {
 	static const char sent[] = "headgate_uplink_carried_bytes_total";
 	static const char up[] = "headgate_uplink_up_bool";
 	struct hg_status_uplink status;
 
-	family(w, sent, "counter", "Wire bytes carried by the uplink");
+	hg_metrics_family(w, sent, "counter", "Wire bytes carried by the uplink");
 	for (uint32_t i = 0; i < w->desired->n_uplinks; i++) {
 		hg_control_status_uplink(w->control, i, &status);
 		fprintf(w->out, "%s{uplink=\"%s\",direction=\"out\"} %" PRIu64 "\n", sent,
@@ -224,7 +224,7 @@ static void write_uplinks(const struct writer *w)
 		fprintf(w->out, "%s{uplink=\"%s\",direction=\"in\"} %" PRIu64 "\n", sent,
 			w->desired->uplinks[i].name, status.rx_wire_bytes);
 	}
-	family(w, up, "gauge", "1 while the uplink is up");
+	hg_metrics_family(w, up, "gauge", "1 while the uplink is up");
 	for (uint32_t i = 0; i < w->desired->n_uplinks; i++) {
 		hg_control_status_uplink(w->control, i, &status);
 		fprintf(w->out, "%s{uplink=\"%s\"} %d\n", up, w->desired->uplinks[i].name,
@@ -232,12 +232,12 @@ static void write_uplinks(const struct writer *w)
 	}
 }
 
-static void write_ports(const struct writer *w)
+static void write_ports(const struct hg_metrics_writer *w)
 {
 	static const char up[] = "headgate_port_up_bool";
 	struct hg_status_port status;
 
-	family(w, up, "gauge", "1 while the port is up");
+	hg_metrics_family(w, up, "gauge", "1 while the port is up");
 	for (uint32_t i = 0; i < w->desired->n_ports; i++) {
 		const struct hg_desired_port *port = &w->desired->ports[i];
 
@@ -247,14 +247,14 @@ static void write_ports(const struct writer *w)
 	}
 }
 
-static void write_host(const struct writer *w, const char *version, hg_ns now_ns)
+static void write_host(const struct hg_metrics_writer *w, const char *version, hg_ns now_ns)
 {
 	static const char drops[] = "headgate_host_dropped_packets_total";
 	static const char info[] = "headgate_build_info";
 	struct hg_status_host host;
 
 	hg_control_status_host(w->control, now_ns, &host);
-	family(w, info, "gauge", "1, with the version as a label");
+	hg_metrics_family(w, info, "gauge", "1, with the version as a label");
 	fprintf(w->out, "%s{version=\"%s\"} 1\n", info, version);
 	host_value(w, "headgate_host_up_seconds", "gauge", "Time since the daemon started",
 		   (double)host.up_for_ns / 1e9);
@@ -270,7 +270,8 @@ static void write_host(const struct writer *w, const char *version, hg_ns now_ns
 		   (double)host.busy_ppm / 1e6);
 	host_value(w, "headgate_buffer_free_packets", "gauge", "Packet buffers that are free",
 		   (double)host.free_buffers);
-	family(w, drops, "counter", "Packets dropped that no instance can be charged with");
+	hg_metrics_family(w, drops, "counter",
+			  "Packets dropped that no instance can be charged with");
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		fprintf(w->out, "%s{reason=\"%s\"} %" PRIu64 "\n", drops,
 			hg_drop_name((enum hg_drop)i), host.drops[i]);
@@ -281,13 +282,14 @@ int hg_metrics_text(const struct hg_control *control, const char *version, hg_ns
 {
 	char *text = NULL;
 	size_t n_bytes = 0;
-	struct writer w = {.control = control, .desired = hg_control_desired(control)};
+	struct hg_metrics_writer w = {.control = control, .desired = hg_control_desired(control)};
 
 	w.out = open_memstream(&text, &n_bytes);
 	if (w.out == NULL)
 		return -HG_ENOMEM;
 	write_host(&w, version, now_ns);
 	write_uplinks(&w);
+	hg_metrics_cards(&w);
 	write_ports(&w);
 	write_contracts(&w);
 	if (fclose(w.out) != 0) {

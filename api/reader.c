@@ -276,7 +276,8 @@ static int read_text(struct hg_reader *r, const struct hg_field *f, const json_t
 	return rc < 0 ? hg_reader_fail(r, node, rc) : 0;
 }
 
-static int read_addresses(struct hg_reader *r, const struct hg_field *f, json_t *node, void *base)
+/* A list of single values, each of which adds to the field. */
+static int read_values(struct hg_reader *r, const struct hg_field *f, json_t *node, void *base)
 {
 	int rc = hg_reader_check_list(r, node);
 
@@ -290,13 +291,37 @@ static int read_addresses(struct hg_reader *r, const struct hg_field *f, json_t 
 	return rc;
 }
 
+static int read_classes(struct hg_reader *r, const struct hg_field *f, json_t *node, void *base)
+{
+	struct hg_class_set *set = (struct hg_class_set *)(void *)((char *)base + f->offset);
+	int rc = hg_reader_check_list(r, node);
+
+	hg_field_reset(f, base);
+	if (rc == 0 && json_array_size(node) > HG_CLASSES_MAX)
+		rc = hg_reader_fail(
+			r, node,
+			hg_error_set(r->err, -HG_EINVAL, "a contract has at most 8 classes", NULL));
+	for (size_t i = 0; rc == 0 && i < json_array_size(node); i++) {
+		size_t before = hg_reader_enter_item(r, i);
+
+		hg_resource_reset(f->of, &set->classes[i]);
+		rc = hg_reader_read(r, f->of, json_array_get(node, i), &set->classes[i]);
+		set->n = (uint32_t)i + 1u;
+		hg_reader_leave(r, before);
+	}
+	return rc;
+}
+
 static int read_field(struct hg_reader *r, const struct hg_field *f, json_t *node, void *base)
 {
 	switch (f->kind) {
 	case HG_KIND_OBJECT:
 		return hg_reader_read(r, f->of, node, (char *)base + f->offset);
 	case HG_KIND_ADDRESSES:
-		return read_addresses(r, f, node, base);
+	case HG_KIND_CODES:
+		return read_values(r, f, node, base);
+	case HG_KIND_CLASSES:
+		return read_classes(r, f, node, base);
 	case HG_KIND_LIST:
 	case HG_KIND_UPLINK:
 	case HG_KIND_UNSERVED:
@@ -312,7 +337,7 @@ static int read_shared(struct hg_reader *r, const struct hg_field *f, json_t *no
 	struct hg_contract *contract = base;
 	int rc = read_field(r, f, node, &contract->dir[HG_OUT]);
 
-	return rc < 0 ? rc : read_field(r, f, node, &contract->dir[HG_IN]);
+	return rc < 0 || f->is_out_only ? rc : read_field(r, f, node, &contract->dir[HG_IN]);
 }
 
 static int read_fields(struct hg_reader *r, const struct hg_resource *res, json_t *node, void *base,

@@ -3,6 +3,8 @@
 #include "api/config.h"
 #include "api/desired.h"
 
+#include "core/depth.h"
+
 #include "tests/harness.h"
 
 #define ROUNDS 300u
@@ -25,7 +27,8 @@ static bool chance(unsigned percent)
 
 /* Minima stay small enough to be admitted: an instance's below a tenth of the least minimum and maximum
  * of a tenant, and all of them below the links' terabit. */
-static void random_policy(struct hg_policy *p, uint64_t least_min, uint64_t most_min)
+static void random_policy(struct hg_policy *p, uint64_t least_min, uint64_t most_min,
+			  bool is_instance)
 {
 	if (chance(50))
 		p->min_bytes_per_s = between(least_min, most_min);
@@ -41,16 +44,38 @@ static void random_policy(struct hg_policy *p, uint64_t least_min, uint64_t most
 	if (chance(30))
 		p->idle_after_ns = (hg_ns)between(HG_IDLE_AFTER_MIN_NS, HG_IDLE_AFTER_MAX_NS);
 	p->accounting = chance(30);
+	if (is_instance && chance(30))
+		p->priority = (uint8_t)between(0, HG_N_PRIORITIES - 1);
 }
 
-static void random_contract(struct hg_contract *c, uint64_t least_min, uint64_t most_min)
+static void random_contract(struct hg_contract *c, uint64_t least_min, uint64_t most_min,
+			    bool is_instance)
 {
 	hg_contract_init(c);
-	random_policy(&c->dir[HG_OUT], least_min, most_min);
-	random_policy(&c->dir[HG_IN], least_min, most_min);
+	random_policy(&c->dir[HG_OUT], least_min, most_min, is_instance);
+	random_policy(&c->dir[HG_IN], least_min, most_min, is_instance);
 	if (chance(30)) /* both directions alike in what can be said once */
 		c->dir[HG_IN] = c->dir[HG_OUT];
+	if (is_instance && chance(30))
+		c->dir[HG_OUT].behaviour = (uint8_t)between(0, HG_FOLLOW_NONE);
 	c->mode = chance(20) ? HG_MODE_OBSERVE : HG_MODE_ENFORCE;
+}
+
+static void random_classes(struct hg_class_set *set)
+{
+	uint64_t left = UINT64_MAX;
+
+	set->n = chance(70) ? 0 : (uint32_t)between(HG_CLASSES_MIN, HG_CLASSES_MAX);
+	for (uint32_t i = 0; i < HG_CLASSES_MAX && i < set->n; i++) {
+		struct hg_class *c = &set->classes[i];
+
+		snprintf(c->name, sizeof(c->name), "class%u", i);
+		c->dscps = (UINT64_C(1) << between(0, 63) | UINT64_C(1) << i) & left;
+		if (c->dscps == 0)
+			c->pcps = (uint8_t)(1u << i);
+		left &= ~c->dscps;
+		c->weight = (uint16_t)between(0, HG_CLASS_WEIGHT_MAX);
+	}
 }
 
 /* Names that YAML would like to take for something else, too. */
@@ -111,19 +136,29 @@ static struct hg_desired *random_state(void)
 		snprintf(uplink->device, sizeof(uplink->device), "xdp:eth%u", u);
 		uplink->capacity_bytes_per_s = HG_RATE_MAX_BYTES_PER_S - between(0, 1000000);
 		uplink->mtu = HG_MTU_DEFAULT;
+		uplink->is_inflight_off = chance(30);
+		uplink->depth_bytes =
+			chance(50) ? 0 : between(HG_DEPTH_MIN_BYTES, HG_DEPTH_MAX_BYTES);
+		uplink->depth_scale_ppm =
+			(uint32_t)between(HG_DEPTH_SCALE_MIN_PPM, HG_DEPTH_SCALE_MAX_PPM);
+		uplink->cut_ns = chance(30) ? 0
+					    : (hg_ns)between((uint64_t)HG_CUT_MIN_NS,
+							     (uint64_t)HG_CUT_MAX_NS);
 	}
 	for (uint32_t t = 0; t < n_tenants; t++) {
 		struct hg_desired_tenant *tenant = &d->tenants[t];
 
 		random_name(tenant->name, "tenant", t);
 		tenant->uplink_idx = (uint32_t)between(0, n_uplinks - 1);
-		random_contract(&tenant->contract, 1000000000, 2000000000);
+		random_contract(&tenant->contract, 1000000000, 2000000000, false);
 		for (uint64_t i = between(0, INSTANCES_MAX); i > 0; i--) {
 			struct hg_desired_instance *instance = &d->instances[n_instances];
 
 			random_name(instance->name, "instance", n_instances);
 			instance->tenant_idx = t;
-			random_contract(&instance->contract, 1000, 100000000);
+			random_contract(&instance->contract, 1000, 100000000, true);
+			random_classes(&instance->contract.dir[HG_OUT].classes);
+			random_classes(&instance->contract.dir[HG_IN].classes);
 			for (uint64_t p = between(0, PORTS_MAX); p > 0; p--) {
 				d->ports[n_ports].instance_idx = n_instances;
 				random_port(&d->ports[n_ports], n_ports);
@@ -227,7 +262,9 @@ static void an_export_that_rounds_is_found_out(void)
 /* One thing becomes another; never to what it was. */
 static bool change_one(struct hg_desired *d)
 {
-	switch (between(0, 6)) {
+	uint8_t *behaviour;
+
+	switch (between(0, 8)) {
 	case 0:
 		d->mode ^= 1u;
 		return true;
@@ -253,6 +290,19 @@ static bool change_one(struct hg_desired *d)
 			.idle_after_ns ^= 1;
 		return true;
 	case 5:
+		if (d->n_uplinks == 0)
+			return false;
+		d->uplinks[between(0, d->n_uplinks - 1)].is_inflight_off ^= true;
+		return true;
+	case 6:
+		if (d->n_instances == 0)
+			return false;
+		behaviour = &d->instances[between(0, d->n_instances - 1)]
+				     .contract.dir[HG_OUT]
+				     .behaviour;
+		*behaviour = (uint8_t)((*behaviour + 1u) % 3u);
+		return true;
+	case 7:
 		if (d->n_ports == 0)
 			return false;
 		d->ports[between(0, d->n_ports - 1)].mtu ^= 1u;

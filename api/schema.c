@@ -1,5 +1,7 @@
 #include "api/schema.h"
 
+#include "core/depth.h"
+
 #include <string.h>
 
 #define AT(type, member) \
@@ -13,6 +15,10 @@
 
 static const char *const mode_words[] = {"enforce", "observe", NULL};
 static const char *const accounting_words[] = {"wire", "l2", NULL};
+static const char *const inflight_words[] = {"on", "off", NULL};
+/* In the order of enum hg_priority and enum hg_follow. */
+static const char *const priority_words[] = {"normal", "high", "low", NULL};
+static const char *const behaviour_words[] = {"depth", "rate", "none", NULL};
 
 static const struct hg_field idle_fields[] = {
 	{.key = "after",
@@ -30,6 +36,43 @@ static const struct hg_field idle_fields[] = {
 	 .fallback = HG_SCHEMA_ONE_BURST,
 	 .fallback_text = "one burst",
 	 .doc = "Tokens found on waking from idleness; no more than the burst."},
+	{0},
+};
+
+/* The code points that have names (RFC 2474, 2597, 3246, 5865, 8622). */
+static const char *const dscp_words[HG_DSCP_MAX + 1u] = {
+	[0] = "cs0",   [8] = "cs1",   [16] = "cs2",  [24] = "cs3",  [32] = "cs4",  [40] = "cs5",
+	[48] = "cs6",  [56] = "cs7",  [10] = "af11", [12] = "af12", [14] = "af13", [18] = "af21",
+	[20] = "af22", [22] = "af23", [26] = "af31", [28] = "af32", [30] = "af33", [34] = "af41",
+	[36] = "af42", [38] = "af43", [46] = "ef",   [44] = "va",   [1] = "le",
+};
+
+static const struct hg_field class_fields[] = {
+	{.key = "name",
+	 .kind = HG_KIND_NAME,
+	 AT(hg_class, name),
+	 .is_required = true,
+	 .doc = "Unique among the classes of the contract; at most 15 letters."},
+	{.key = "dscp",
+	 .kind = HG_KIND_CODES,
+	 AT(hg_class, dscps),
+	 .hi = HG_DSCP_MAX,
+	 .words = dscp_words,
+	 .doc = "Packets of IPv4 and IPv6 with these code points belong here."},
+	{.key = "pcp",
+	 .kind = HG_KIND_CODES,
+	 AT(hg_class, pcps),
+	 .hi = HG_PCP_MAX,
+	 .doc = "So do frames with these VLAN priorities; untagged ones have 0."},
+	{.key = "weight",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_class, weight),
+	 .lo = 1,
+	 .hi = HG_CLASS_WEIGHT_MAX,
+	 .fallback = 1,
+	 .zero_word = "strict",
+	 .doc = "Its share of what strict classes leave; `strict`: it goes before all weighted "
+		"ones, and before the strict ones that follow."},
 	{0},
 };
 
@@ -77,10 +120,30 @@ static const struct hg_field policy_fields[] = {
 	 .words = accounting_words,
 	 .doc = "What the maxima of this direction count: bytes on the wire, or frames alone "
 		"(`l2`)."},
-	UNSERVED("priority", "priorities are not served yet; weights divide "
-			     "what exceeds the guarantees"),
-	UNSERVED("classes", "classes inside an instance are not served yet"),
-	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
+	{.key = "priority",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_policy, priority),
+	 .words = priority_words,
+	 .is_instance_only = true,
+	 .doc = "Orders what exceeds the guarantees, of instances alone: `low` goes when no `high` "
+		"has anything, with little in the card, and after a timeout all the same."},
+	{.key = "behaviour",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_policy, behaviour),
+	 .words = behaviour_words,
+	 .is_instance_only = true,
+	 .is_out_only = true,
+	 .doc = "What is tightened step by step, never below the guarantee, while an instance "
+		"keeps "
+		"asking for more than its maximum: its share of the card's queue (`depth`), its "
+		"maximum as well (`rate`), or nothing. In `out` alone."},
+	{.key = "classes",
+	 .kind = HG_KIND_CLASSES,
+	 AT(hg_policy, classes),
+	 .of = &hg_schema_class,
+	 .is_instance_only = true,
+	 .doc = "What an instance has to send (or to receive) is ordered among itself by DSCP and "
+		"VLAN priority: 2 to 8 classes."},
 	UNSERVED("credits", "credits for sending above a baseline are not served yet"),
 	{0},
 };
@@ -112,11 +175,30 @@ static const struct hg_field contract_fields[] = {
 	 .is_shared = true,
 	 .words = accounting_words,
 	 .doc = "What the maxima count, for both directions; `out` and `in` may say otherwise."},
-	UNSERVED("priority", "priorities are not served yet; weights divide "
-			     "what exceeds the guarantees"),
-	UNSERVED("classes", "classes inside an instance are not served yet"),
-	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
-	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
+	{.key = "priority",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_policy, priority),
+	 .is_shared = true,
+	 .words = priority_words,
+	 .is_instance_only = true,
+	 .doc = "For both directions, of instances alone; `out` and `in` may say otherwise."},
+	{.key = "behaviour",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_policy, behaviour),
+	 .is_shared = true,
+	 .words = behaviour_words,
+	 .is_instance_only = true,
+	 .is_out_only = true,
+	 .fallback_text = "as in `out`",
+	 .doc = "What follows the behaviour of what is sent, of instances alone."},
+	{.key = "classes",
+	 .kind = HG_KIND_CLASSES,
+	 AT(hg_policy, classes),
+	 .of = &hg_schema_class,
+	 .is_shared = true,
+	 .is_instance_only = true,
+	 .fallback_text = "as in each direction",
+	 .doc = "For both directions, of instances alone; `out` and `in` may say otherwise."},
 	UNSERVED("credits", "credits for sending above a baseline are not served yet"),
 	UNSERVED("quota", "transfer quotas are not served yet"),
 	{0},
@@ -188,11 +270,6 @@ static const struct hg_field instance_fields[] = {
 	 .doc = "Its ports on the switch."},
 	UNSERVED("cpu", "processor credits are not served yet"),
 	UNSERVED("credits", "credits are not served yet"),
-	UNSERVED("priority", "priorities are not served yet; weights divide "
-			     "what exceeds the guarantees"),
-	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
-	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
-	UNSERVED("classes", "classes inside an instance are not served yet"),
 	UNSERVED("disk", "block device throughput is not governed yet"),
 	UNSERVED("alarms", "alarms are not served yet"),
 	{0},
@@ -220,8 +297,6 @@ static const struct hg_field tenant_fields[] = {
 	UNSERVED("cpu", "processor credits are not served yet"),
 	UNSERVED("pool", "shared pools of credits are not served yet"),
 	UNSERVED("vni", "overlays are not served yet"),
-	UNSERVED("priority", "priorities are not served yet; weights divide "
-			     "what exceeds the guarantees"),
 	UNSERVED("quota", "transfer quotas are not served yet"),
 	{0},
 };
@@ -259,8 +334,38 @@ static const struct hg_field uplink_fields[] = {
 	 .hi = HG_MTU_MAX,
 	 .fallback = HG_MTU_DEFAULT,
 	 .doc = "The largest IP packet, in bytes."},
-	UNSERVED("inflight", "in-flight control of the card's queue is not served yet"),
-	UNSERVED("depth", "the depth of the card's queue is not under control yet"),
+	{.key = "inflight",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_desired_uplink, is_inflight_off),
+	 .words = inflight_words,
+	 .doc = "`on`: the card's queue is kept as short as a busy link allows, and shared among "
+		"instances. `off`: the link is paced a little under its rate instead."},
+	{.key = "depth",
+	 .kind = HG_KIND_SIZE,
+	 AT(hg_desired_uplink, depth_bytes),
+	 .lo = HG_DEPTH_MIN_BYTES,
+	 .hi = HG_DEPTH_MAX_BYTES,
+	 .zero_word = "auto",
+	 .doc = "The most that the card may hold unsent, in wire bytes: found and followed by "
+		"itself, or pinned. At least one packet of the `mtu` on the wire."},
+	{.key = "depth_scale",
+	 .kind = HG_KIND_FACTOR,
+	 AT(hg_desired_uplink, depth_scale_ppm),
+	 .lo = HG_DEPTH_SCALE_MIN_PPM,
+	 .hi = HG_DEPTH_SCALE_MAX_PPM,
+	 .fallback = HG_DEPTH_SCALE_MIN_PPM,
+	 .doc = "By how much a depth that was found is multiplied, toward throughput. A pinned one "
+		"is not."},
+	{.key = "cut",
+	 .kind = HG_KIND_TIME,
+	 AT(hg_desired_uplink, cut_ns),
+	 .lo = HG_CUT_MIN_NS,
+	 .hi = HG_CUT_MAX_NS,
+	 .fallback = HG_CUT_DEFAULT_NS,
+	 .may_be_0 = true,
+	 .zero_word = "never",
+	 .doc = "A segment that would occupy the link, or use its contract's maximum, for longer "
+		"than this is cut before it is scheduled. `never` can be written `0us`."},
 	UNSERVED("queues", "flows on queues of the card are not served yet"),
 	UNSERVED("flows", "flow rules of the card are not served yet"),
 	UNSERVED("overlay", "overlays are not served yet"),
@@ -307,6 +412,15 @@ const struct hg_resource hg_schema_idle = {
 	.where = "contract.idle, contract.out.idle, contract.in.idle",
 	.doc = "An instance that takes no tokens for a while gives its share to the others.",
 	.fields = idle_fields,
+};
+const struct hg_resource hg_schema_class = {
+	.name = "a class",
+	.title = "Class",
+	.anchor = "class",
+	.where = "contract.classes[], contract.out.classes[], contract.in.classes[]",
+	.doc = "A packet belongs to the first class that asks for it, and to the last if none "
+	       "does.",
+	.fields = class_fields,
 };
 const struct hg_resource hg_schema_policy = {
 	.name = "a policy",
@@ -366,9 +480,11 @@ const struct hg_resource hg_schema_host = {
 };
 
 const struct hg_resource *const hg_schema_all[] = {
-	&hg_schema_host,     &hg_schema_uplink, &hg_schema_tenant,
-	&hg_schema_contract, &hg_schema_policy, &hg_schema_idle,
-	&hg_schema_instance, &hg_schema_port,   NULL,
+	&hg_schema_host,   &hg_schema_uplink,
+	&hg_schema_tenant, &hg_schema_contract,
+	&hg_schema_policy, &hg_schema_idle,
+	&hg_schema_class,  &hg_schema_instance,
+	&hg_schema_port,   NULL,
 };
 
 const struct hg_field *hg_schema_find(const struct hg_resource *resource, const char *key)

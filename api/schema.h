@@ -32,6 +32,8 @@ enum hg_kind {
 	HG_KIND_WORD, /* index into words */
 	HG_KIND_MAC, /* uint8_t[6], and a bool at has_offset */
 	HG_KIND_ADDRESSES, /* struct hg_address[], and a uint32_t count at has_offset */
+	HG_KIND_CODES, /* a list of codes up to hi, as bits of an integer; words name some */
+	HG_KIND_CLASSES, /* struct hg_class_set: a list of `of` */
 	HG_KIND_OBJECT, /* the fields of `of` */
 	HG_KIND_LIST, /* of objects of `of` */
 	HG_KIND_UPLINK, /* the name of an uplink */
@@ -52,8 +54,12 @@ struct hg_field {
 	bool is_required;
 	bool may_be_0; /* written 0 means none, and nobody could take it for something else */
 	bool is_shared; /* in a contract: said once for both directions */
+	bool is_instance_only; /* in a contract: of instances, not of tenants */
+	bool is_out_only; /* in a contract: of what is sent; said once, it goes there */
 	bool is_device; /* text that the packet lane checks */
 	const char *fallback_text; /* where the number does not say it */
+	const char *
+		zero_word; /* for 0, where that is outside [lo, hi]; NULL: "none", if that is the default */
 	const char *const *words; /* up to a NULL */
 	const struct hg_resource *of;
 	const char *doc; /* one sentence */
@@ -69,7 +75,8 @@ struct hg_resource {
 };
 
 extern const struct hg_resource hg_schema_host, hg_schema_uplink, hg_schema_tenant,
-	hg_schema_instance, hg_schema_port, hg_schema_contract, hg_schema_policy, hg_schema_idle;
+	hg_schema_instance, hg_schema_port, hg_schema_contract, hg_schema_policy, hg_schema_idle,
+	hg_schema_class;
 /* All of them, from the outside in, up to a NULL. */
 extern const struct hg_resource *const hg_schema_all[];
 
@@ -84,7 +91,7 @@ const char *hg_kind_name(enum hg_kind kind);
 
 /* Sets the field in the struct at base to its default. Not for OBJECT, LIST, UPLINK, UNSERVED. */
 void hg_field_reset(const struct hg_field *field, void *base);
-/* Reads one value. For ADDRESSES it adds one to the list. */
+/* Reads one value. For ADDRESSES and CODES it adds one to the list. Not for CLASSES. */
 HG_MUST_CHECK int hg_field_parse(const struct hg_field *field, const char *text, void *base,
 				 struct hg_error *reterr);
 bool hg_field_is_default(const struct hg_field *field, const void *base);
@@ -97,7 +104,7 @@ bool hg_resource_equal(const struct hg_resource *resource, const void *a, const 
 bool hg_field_is_value(const struct hg_field *field);
 /* The value as text that parse reads; "none" or the default's text where nothing is set. Returns buf;
  * HG_FIELD_TEXT_BYTES always suffice. */
-#define HG_FIELD_TEXT_BYTES 512
+#define HG_FIELD_TEXT_BYTES 2048
 char *hg_field_format(const struct hg_field *field, const void *base, char *buf, size_t size);
 /* The value as JSON: COUNT is a number, ADDRESSES an array of strings, the rest a string. NULL: no
  * memory. */

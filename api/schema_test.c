@@ -99,6 +99,29 @@ static void none_is_said_where_nothing_is_allowed(void)
 	HG_CHECK_EQ(hg_field_parse(burst, "none", &p, &err), -HG_EINVAL);
 }
 
+static void zero_has_a_word_of_its_own(void)
+{
+	const struct hg_field *depth = hg_schema_find(&hg_schema_uplink, "depth");
+	const struct hg_field *cut = hg_schema_find(&hg_schema_uplink, "cut");
+	struct hg_desired_uplink up = {.depth_bytes = 5, .cut_ns = 5};
+	struct hg_error err = {0};
+	char text[HG_FIELD_TEXT_BYTES];
+
+	HG_CHECK_EQ(hg_field_parse(depth, "auto", &up, &err), 0);
+	HG_CHECK_EQ(up.depth_bytes, 0);
+	HG_CHECK(hg_field_is_default(depth, &up));
+	HG_CHECK_STR(hg_field_format(depth, &up, text, sizeof(text)), "auto");
+	HG_CHECK_EQ(hg_field_parse(depth, "none", &up, &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_field_parse(depth, "0B", &up, &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_field_parse(cut, "never", &up, &err), 0);
+	HG_CHECK_EQ(up.cut_ns, 0);
+	HG_CHECK(!hg_field_is_default(cut, &up));
+	HG_CHECK_STR(hg_field_format(cut, &up, text, sizeof(text)), "never");
+	up.cut_ns = 5;
+	HG_CHECK_EQ(hg_field_parse(cut, "0us", &up, &err), 0);
+	HG_CHECK_EQ(up.cut_ns, 0);
+}
+
 static void the_nearest_word(void)
 {
 	static const char *const words[] = {"min",   "max",      "weight",
@@ -126,6 +149,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(both_ends_of_every_range_are_read_back),
 	HG_TEST(defaults_are_those_of_the_core),
 	HG_TEST(none_is_said_where_nothing_is_allowed),
+	HG_TEST(zero_has_a_word_of_its_own),
 	HG_TEST(the_nearest_word),
 	{0},
 };

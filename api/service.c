@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include "api/card.h"
 #include "api/explain.h"
 #include "api/metrics.h"
 #include "api/steps.h"
@@ -199,7 +200,43 @@ static void get_uplinks(struct call *call)
 
 static void get_uplink(struct call *call)
 {
-	show_one(call, "uplink", hg_view_find_uplink, hg_view_uplink);
+	show_one(call, "uplink", hg_view_find_uplink, hg_view_uplink_whole);
+}
+
+/* "?since=N": a number of a sample. */
+static int sample_number(struct call *call, uint64_t *ret_number)
+{
+	const char *text = parameter(call, "since");
+	uint64_t number = 0;
+	size_t n = 0;
+
+	for (; text != NULL && text[n] >= '0' && text[n] <= '9' && n < 18u; n++)
+		number = number * 10u + (uint64_t)(text[n] - '0');
+	if (text != NULL && (n == 0 || text[n] != '\0'))
+		return hg_error_set(&call->error, -HG_EINVAL,
+				    "since is the number of a sample, such as the 'next' of the "
+				    "answer before",
+				    NULL);
+	*ret_number = number;
+	return 0;
+}
+
+static void get_depth(struct call *call)
+{
+	const struct hg_control *control = call->service->control;
+	uint32_t idx = hg_view_find_uplink(hg_control_desired(control), call->name);
+	uint64_t since = 0;
+	int rc;
+
+	if (idx == HG_VIEW_NONE) {
+		reply_missing(call, "uplink");
+		return;
+	}
+	rc = sample_number(call, &since);
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		reply_json(call->reply, 200, hg_card_samples(control, idx, since));
 }
 
 static void get_tenants(struct call *call)
@@ -399,6 +436,11 @@ static void delete_instance(struct call *call)
 	step_remove(call, hg_steps_instance_remove);
 }
 
+static void put_uplink(struct call *call)
+{
+	step_put(call, hg_steps_uplink_put);
+}
+
 static void put_port(struct call *call)
 {
 	step_put(call, hg_steps_port_put);
@@ -422,6 +464,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/host", get_host},
 	{"GET", "/v1/uplinks", get_uplinks},
 	{"GET", "/v1/uplinks/*", get_uplink},
+	{"GET", "/v1/uplinks/*/depth", get_depth},
 	{"GET", "/v1/tenants", get_tenants},
 	{"GET", "/v1/tenants/*", get_tenant},
 	{"GET", "/v1/instances", get_instances},
@@ -434,6 +477,7 @@ static const struct route routes[] = {
 	{"PUT", "/v1/config", put_config},
 	{"POST", "/v1/config/diff", post_diff},
 	{"POST", "/v1/config/confirm", post_confirm},
+	{"PUT", "/v1/uplinks/*", put_uplink},
 	{"PUT", "/v1/instances/*", put_instance},
 	{"DELETE", "/v1/instances/*", delete_instance},
 	{"PUT", "/v1/ports/*", put_port},

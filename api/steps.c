@@ -108,17 +108,32 @@ typedef bool (*find_fn)(struct step *s, const char *name, struct place *ret);
 
 /* ---- owners ------------------------------------------------------------------------------------- */
 
-/* Names that there are, for sentences; a few of them, and the nearest to the one written. */
-static void add_names(struct step *s, bool is_tenant, const char *name, struct hg_text *out)
+enum kind { UPLINK, TENANT, INSTANCE };
+
+static const char *const kind_name[] = {"uplink", "tenant", "instance"};
+
+/* The name of that number; NULL: there are no more. */
+static const char *name_at(const struct hg_desired *d, enum kind kind, uint32_t i)
 {
-	uint32_t n = is_tenant ? s->now->n_tenants : s->now->n_instances;
+	switch (kind) {
+	case UPLINK:
+		return i < d->n_uplinks ? d->uplinks[i].name : NULL;
+	case TENANT:
+		return i < d->n_tenants ? d->tenants[i].name : NULL;
+	default:
+		return i < d->n_instances ? d->instances[i].name : NULL;
+	}
+}
+
+/* Names that there are, for sentences; a few of them, and the nearest to the one written. */
+static void add_names(struct step *s, enum kind kind, const char *name, struct hg_text *out)
+{
 	struct hg_nearest nearest;
+	const char *its;
 
 	hg_nearest_init(&nearest, name);
-	hg_text_add(out, n > 0 ? "there is " : "there is none");
-	for (uint32_t i = 0; i < n; i++) {
-		const char *its = is_tenant ? s->now->tenants[i].name : s->now->instances[i].name;
-
+	hg_text_add(out, name_at(s->now, kind, 0) != NULL ? "there is " : "there is none");
+	for (uint32_t i = 0; (its = name_at(s->now, kind, i)) != NULL; i++) {
 		hg_nearest_offer(&nearest, its);
 		if (i > 8u)
 			continue;
@@ -133,22 +148,21 @@ static void add_names(struct step *s, bool is_tenant, const char *name, struct h
 }
 
 /* node: what named it in the body; NULL: the request itself did. */
-static int no_such(struct step *s, bool is_tenant, const char *name, const json_t *node)
+static int no_such(struct step *s, enum kind kind, const char *name, const json_t *node)
 {
 	char names[HG_ERROR_TEXT_BYTES / 2], quoted[64];
-	const char *kind = is_tenant ? "tenant" : "instance";
 	struct hg_text out, quote;
 	int rc;
 
 	hg_text_init(&out, names, sizeof(names));
 	hg_text_init(&quote, quoted, sizeof(quoted));
-	add_names(s, is_tenant, name, &out);
+	add_names(s, kind, name, &out);
 	hg_text_add_quoted(&quote, name);
-	rc = hg_error_set(s->err, -HG_ENOENT, "no ", kind, " has the name ", quoted, "; ", names,
-			  NULL);
+	rc = hg_error_set(s->err, -HG_ENOENT, "no ", kind_name[kind], " has the name ", quoted,
+			  "; ", names, NULL);
 	if (node == NULL)
 		return rc;
-	hg_reader_enter(&s->r, kind);
+	hg_reader_enter(&s->r, kind_name[kind]);
 	return hg_reader_fail(&s->r, node, rc);
 }
 
@@ -158,7 +172,7 @@ static int owner_missing(struct step *s, bool is_tenant)
 	struct hg_text out;
 
 	hg_text_init(&out, names, sizeof(names));
-	add_names(s, is_tenant, "", &out);
+	add_names(s, is_tenant ? TENANT : INSTANCE, "", &out);
 	return hg_reader_fail(
 		&s->r, s->body->root,
 		hg_error_set(s->err, -HG_EINVAL,
@@ -184,7 +198,7 @@ static int find_owner(struct step *s, bool is_tenant, const struct place *old, s
 	if (name == NULL)
 		name = "";
 	is_there = is_tenant ? find_tenant(s, name, ret) : find_instance(s, name, ret);
-	return is_there ? 0 : no_such(s, is_tenant, name, node);
+	return is_there ? 0 : no_such(s, is_tenant ? TENANT : INSTANCE, name, node);
 }
 
 /* ---- editing ------------------------------------------------------------------------------------ */
@@ -293,6 +307,24 @@ int hg_steps_port_put(const struct hg_desired *now, const char *name, const stru
 	}
 	if (rc == 0)
 		rc = place_item(&s, "ports", &old, &owner, compose(&s, name, NULL, "instance"));
+	return finish(&s, rc, check_device, ret, ret_changed);
+}
+
+int hg_steps_uplink_put(const struct hg_desired *now, const char *name, const struct hg_tree *body,
+			hg_config_device_fn check_device, struct hg_desired **ret,
+			bool *ret_changed, struct hg_error *reterr)
+{
+	struct place old = {0};
+	struct step s;
+	int rc = begin(&s, now, body, reterr);
+
+	if (rc < 0)
+		return rc;
+	rc = check_body(&s, name);
+	if (rc == 0 && !find_in(s.root, "uplinks", name, &old))
+		rc = no_such(&s, UPLINK, name, NULL);
+	if (rc == 0 && json_object_update(old.item, s.body->root) < 0)
+		rc = no_memory(&s);
 	return finish(&s, rc, check_device, ret, ret_changed);
 }
 

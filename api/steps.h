@@ -6,7 +6,8 @@
  *            finds what it asks for in place changes nothing and says so.
  * Bodies     Trees with the keys of the resource (docs/configuration.md) and, beside them, where it
  *            belongs: `tenant` for an instance, `instance` for a port. `name` may be repeated.
- * Errors     as api/config.h; -ENOENT for a tenant or instance that is not there, naming those that are.
+ * Errors     as api/config.h; -ENOENT for a tenant, instance or uplink that is not there, naming those that
+ *            are.
  *            Line and column are those of the body. On error nothing is returned.
  * Memory     *ret is the caller's, also when nothing changed. Threads: any.
  */
@@ -32,6 +33,13 @@ HG_MUST_CHECK int hg_steps_port_put(const struct hg_desired *now, const char *na
 				    const struct hg_tree *body, hg_config_device_fn check_device,
 				    struct hg_desired **ret, bool *ret_changed,
 				    struct hg_error *reterr);
+/* uplink set: each key of the body replaces that of the uplink; what the body leaves out stays as it is. The
+ * uplink must be there: what makes one is a whole file. */
+HG_MUST_CHECK int hg_steps_uplink_put(const struct hg_desired *now, const char *name,
+				      const struct hg_tree *body, hg_config_device_fn check_device,
+				      struct hg_desired **ret, bool *ret_changed,
+				      struct hg_error *reterr);
+
 /* port detach. One that is not there is no error: nothing changes. */
 HG_MUST_CHECK int hg_steps_port_remove(const struct hg_desired *now, const char *name,
 				       struct hg_desired **ret, bool *ret_changed,

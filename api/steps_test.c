@@ -31,7 +31,7 @@ static struct hg_tree body_of(const char *text)
 	return body;
 }
 
-enum step { INSTANCE, PORT };
+enum step { UPLINK, INSTANCE, PORT };
 
 /* Does the step and, if it works, makes its result the state in force. */
 static int put(enum step step, const char *name, const char *body_text)
@@ -40,7 +40,9 @@ static int put(enum step step, const char *name, const char *body_text)
 	struct hg_desired *next = NULL;
 	int rc;
 
-	if (step == INSTANCE)
+	if (step == UPLINK)
+		rc = hg_steps_uplink_put(now, name, &body, NULL, &next, &has_changed, &err);
+	else if (step == INSTANCE)
 		rc = hg_steps_instance_put(now, name, &body, NULL, &next, &has_changed, &err);
 	else
 		rc = hg_steps_port_put(now, name, &body, NULL, &next, &has_changed, &err);
@@ -148,6 +150,23 @@ static void a_port_is_attached_moved_and_detached(void)
 	hg_config_destroy(now);
 }
 
+static void an_uplink_is_changed_key_by_key(void)
+{
+	begin();
+	HG_CHECK_EQ(put(UPLINK, "up0", "{inflight: off, depth: 64KiB}"), 0);
+	HG_CHECK(has_changed);
+	HG_CHECK(now->uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(put(UPLINK, "up0", "{inflight: off}"), 0);
+	HG_CHECK(!has_changed);
+	HG_CHECK_EQ(put(UPLINK, "up0", "{inflight: on}"), 0);
+	HG_CHECK(has_changed);
+	HG_CHECK(!now->uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(now->uplinks[0].depth_bytes, 64 * 1024);
+	HG_CHECK_STR(now->uplinks[0].device, "tap:out0");
+	HG_CHECK_EQ(now->n_instances, 2);
+	hg_config_destroy(now);
+}
+
 struct row {
 	enum step step;
 	const char *name, *body;
@@ -170,6 +189,14 @@ static void refused_steps_say_why_and_change_nothing(void)
 		{INSTANCE, "db", "{tenant: acme, cpu: {}}", -HG_ENOTSUP, "1:16: ", "'cpu'"},
 		{INSTANCE, "db", "{tenant: bigco,\n contract: {out: {min: 7Gbit}}}", -HG_ENOSPC, "",
 		 "10Gbit"},
+		{UPLINK, "up1", "{depth: auto}", -HG_ENOENT, "",
+		 "no uplink has the name \"up1\"; there is up0; did you mean 'up0'?"},
+		{UPLINK, "up0", "{depht: auto}", -HG_EINVAL, "1:2: uplinks[0].depht: no such key",
+		 "did you mean 'depth'?"},
+		{UPLINK, "up0", "{inflight: off,\n depth: 0B}", -HG_EINVAL,
+		 "2:9: uplinks[0].depth: ", "allowed is 1.6KB to 64MiB, or auto"},
+		{UPLINK, "up0", "{mtu: 9000, depth: 9000B}", -HG_EINVAL,
+		 "1:20: uplinks[0].depth: ", "allowed is 9042B to 64MiB, or auto"},
 		{PORT, "p", "{instance: web3, device: 'tap:x'}", -HG_ENOENT,
 		 "1:12: instance: ", "there is web1, web2; did you mean 'web1'?"},
 		{PORT, "p", "{device: 'tap:x'}", -HG_EINVAL, "1:1: 'instance' is missing", NULL},
@@ -200,6 +227,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(an_instance_moves_with_its_ports),
 	HG_TEST(removing_twice_is_removing_once),
 	HG_TEST(a_port_is_attached_moved_and_detached),
+	HG_TEST(an_uplink_is_changed_key_by_key),
 	HG_TEST(refused_steps_say_why_and_change_nothing),
 	{0},
 };

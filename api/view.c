@@ -1,5 +1,7 @@
 #include "api/view.h"
 
+#include "api/card.h"
+#include "api/schema.h"
 #include "core/admit.h"
 
 #include <arpa/inet.h>
@@ -59,6 +61,17 @@ static json_t *policy_json(const struct hg_policy *policy)
 	return object;
 }
 
+/* What only instances have. */
+static void put_instance_policy(json_t *object, const struct hg_policy *policy, enum hg_dir dir)
+{
+	const struct hg_field *priority = hg_schema_find(&hg_schema_policy, "priority");
+	const struct hg_field *behaviour = hg_schema_find(&hg_schema_policy, "behaviour");
+
+	put_text(object, "priority", priority->words[policy->priority]);
+	if (dir == HG_OUT)
+		put_text(object, "behaviour", behaviour->words[policy->behaviour]);
+}
+
 static json_t *measure_json(const struct hg_measure *m)
 {
 	json_t *object = json_object();
@@ -76,6 +89,7 @@ static json_t *measure_json(const struct hg_measure *m)
 	put_u64(object, "wait_p99_ns", (uint64_t)m->wait_p99_ns);
 	put_u64(object, "drops", m->drops);
 	put_u64(object, "marked_pkts", m->marked_pkts);
+	hg_card_put_quantiles(object, &m->card);
 	put(object, "is_active", json_boolean(m->is_active));
 	return object;
 }
@@ -93,16 +107,20 @@ static json_t *proof_json(const struct hg_proof *proof)
 }
 
 static void put_directions(json_t *object, const struct hg_contract *contract,
-			   const struct hg_status_row *row)
+			   const struct hg_status_row *row, bool is_instance)
 {
 	for (unsigned d = 0; d < HG_N_DIRS; d++) {
-		json_t *direction = json_object();
+		json_t *direction = json_object(), *policy = policy_json(&contract->dir[d]);
 
-		put(direction, "contract", policy_json(&contract->dir[d]));
+		if (is_instance)
+			put_instance_policy(policy, &contract->dir[d], (enum hg_dir)d);
+		put(direction, "contract", policy);
 		put(direction, "second", measure_json(&row->second[d]));
 		put(direction, "total", measure_json(&row->total[d]));
 		put(direction, "proof", proof_json(&row->proof[d]));
 		put(direction, "drops", drops_json(row->drops[d]));
+		if (is_instance && d == HG_OUT)
+			put(direction, "card", hg_card_of_instance(row));
 		put(object, hg_dir_name((enum hg_dir)d), direction);
 	}
 }
@@ -194,6 +212,7 @@ json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx)
 	put_text(object, "device", uplink->device);
 	put_text(object, "link", status.link);
 	put_text(object, "reason", status.reason);
+	put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
 	put_u64(object, "capacity_bytes_per_s", uplink->capacity_bytes_per_s);
 	put_u64(object, "promised_bytes_per_s",
 		uplink->capacity_bytes_per_s / 1000u * (HG_ROOT_PACE_PPM / 1000u));
@@ -210,7 +229,16 @@ json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx)
 	put_u64(object, "card_pkts", status.card_pkts);
 	put_u64(object, "card_ring_pkts", status.card_ring_pkts);
 	put_u64(object, "card_bytes", status.card_bytes);
+	put(object, "inflight", hg_card_json(uplink, &status.card));
 	put(object, "drops", drops_json(status.drops));
+	return object;
+}
+
+json_t *hg_view_uplink_whole(const struct hg_control *control, uint32_t idx)
+{
+	json_t *object = hg_view_uplink(control, idx);
+
+	put(object, "instances", hg_card_instances(control, idx));
 	return object;
 }
 
@@ -225,7 +253,7 @@ static json_t *tenant_json(const struct hg_control *control, uint32_t idx)
 	put_text(object, "name", tenant->name);
 	put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
 	put_text(object, "mode", mode_name(d, &tenant->contract, NULL));
-	put_directions(object, &tenant->contract, &row);
+	put_directions(object, &tenant->contract, &row, /* is_instance= */ false);
 	put(object, "instances", json_array());
 	return object;
 }
@@ -244,7 +272,7 @@ static json_t *instance_json(const struct hg_control *control, uint32_t idx)
 	put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
 	put_text(object, "mode", mode_name(d, &tenant->contract, &instance->contract));
 	put(object, "ports", json_array());
-	put_directions(object, &instance->contract, &row);
+	put_directions(object, &instance->contract, &row, /* is_instance= */ true);
 	return object;
 }
 
@@ -365,7 +393,7 @@ static json_t *tenants_json(const struct hg_control *control)
 json_t *hg_view_uplinks(const struct hg_control *control)
 {
 	return wrap("uplinks",
-		    list(control, hg_control_desired(control)->n_uplinks, hg_view_uplink));
+		    list(control, hg_control_desired(control)->n_uplinks, hg_view_uplink_whole));
 }
 
 json_t *hg_view_tenants(const struct hg_control *control)

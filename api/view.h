@@ -22,6 +22,8 @@ uint32_t hg_view_find_uplink(const struct hg_desired *desired, const char *name)
 
 json_t *hg_view_host(const struct hg_control *control, const char *version, hg_ns now_ns);
 json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx);
+/* With what each instance has in its card. */
+json_t *hg_view_uplink_whole(const struct hg_control *control, uint32_t idx);
 json_t *hg_view_uplinks(const struct hg_control *control);
 json_t *hg_view_tenant(const struct hg_control *control, uint32_t idx);
 json_t *hg_view_tenants(const struct hg_control *control);

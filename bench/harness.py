@@ -16,10 +16,14 @@ class Failure(Exception):
     """A sentence that says why there are no figures."""
 
 
+# Parts of benchmarks, and none by themselves.
+PARTS = ("harness", "isolation_real")
+
+
 def names():
-    """Benchmarks there are: every bench/NAME.py but this file."""
+    """Benchmarks there are: every bench/NAME.py that is no part of others."""
     found = (os.path.basename(path)[:-3] for path in glob.glob(os.path.join(HERE, "*.py")))
-    return sorted(name for name in found if name != "harness")
+    return sorted(name for name in found if name not in PARTS)
 
 
 def read(path, otherwise=""):

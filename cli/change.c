@@ -1,4 +1,4 @@
-/* The commands that change: apply, confirm, diff, instance add|remove, port attach|detach. */
+/* The commands that change: apply, confirm, diff, uplink set, instance add|remove, port attach|detach. */
 #include "api/config.h"
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -206,6 +206,18 @@ int hg_command_instance_add(const struct hg_cli *cli)
 int hg_command_instance_remove(const struct hg_cli *cli)
 {
 	return remove_named(cli, "/v1/instances/");
+}
+
+int hg_command_uplink_set(const struct hg_cli *cli)
+{
+	json_t *body = json_object();
+
+	if (put_fields(cli, &hg_schema_uplink, body) > 0)
+		return put(cli, "/v1/uplinks/", body);
+	json_decref(body);
+	fputs("headgate: nothing is said to set; headgate uplink set --help lists what can be\n",
+	      cli->err);
+	return HG_EXIT_USAGE;
 }
 
 int hg_command_port_attach(const struct hg_cli *cli)

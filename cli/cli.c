@@ -82,6 +82,7 @@ static const char *option_doc(const char *option)
 		{"tenant", "the tenant that the instance belongs to"},
 		{"instance", "the instance that the port belongs to"},
 		{"watch", "again each second, until Ctrl-C"},
+		{"since", "from this number on; the answer's `next` goes on where it ended"},
 		{"json", "as JSON instead of YAML"},
 	};
 
@@ -96,9 +97,11 @@ static const char *option_doc(const char *option)
 static const char *value_text(const struct hg_field *field, char words[WORDS_BYTES])
 {
 	static const char *const names[HG_N_KINDS] = {
-		[HG_KIND_NAME] = "NAME", [HG_KIND_TEXT] = "TEXT", [HG_KIND_RATE] = "RATE",
-		[HG_KIND_SIZE] = "SIZE", [HG_KIND_TIME] = "TIME", [HG_KIND_PKT_RATE] = "PPS",
-		[HG_KIND_COUNT] = "N",   [HG_KIND_MAC] = "MAC",   [HG_KIND_ADDRESSES] = "A,B,...",
+		[HG_KIND_NAME] = "NAME",         [HG_KIND_TEXT] = "TEXT",
+		[HG_KIND_RATE] = "RATE",         [HG_KIND_SIZE] = "SIZE",
+		[HG_KIND_TIME] = "TIME",         [HG_KIND_PKT_RATE] = "PPS",
+		[HG_KIND_COUNT] = "N",           [HG_KIND_MAC] = "MAC",
+		[HG_KIND_ADDRESSES] = "A,B,...", [HG_KIND_FACTOR] = "FACTOR",
 	};
 	size_t n = 0;
 
@@ -121,7 +124,10 @@ static void command_usage(FILE *out, const struct hg_command *c)
 	for (const char *const *flag = c->flags; *flag != NULL; flag++)
 		option_line(out, *flag, "", option_doc(*flag));
 	for (const char *const *value = c->values; *value != NULL; value++)
-		option_line(out, *value, strcmp(*value, "confirm") == 0 ? "TIME" : "NAME",
+		option_line(out, *value,
+			    strcmp(*value, "confirm") == 0 ? "TIME"
+			    : strcmp(*value, "since") == 0 ? "N"
+							   : "NAME",
 			    option_doc(*value));
 	for (unsigned i = 0; i < n_fields; i++)
 		option_line(out, fields[i].option, value_text(fields[i].field, words),
@@ -156,13 +162,16 @@ static bool has_name(const char *const *names, const char *name)
 	return false;
 }
 
+/* Of "show" and "show uplink" the one that says more. */
 static const struct hg_command *find_command(const struct arguments *a)
 {
+	const struct hg_command *found = NULL;
+
 	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
-		if (a->n_plain > 0 && is_command(c, a))
-			return c;
+		if (a->n_plain > 0 && is_command(c, a) && (found == NULL || c->verb != NULL))
+			found = c;
 	}
-	return NULL;
+	return found;
 }
 
 static bool is_noun(const char *word)
@@ -290,7 +299,8 @@ static int parse(struct hg_cli *cli, struct arguments *a)
 			if (a->n_plain == PLAIN_MAX)
 				return refuse(cli, "too many words at", word, NULL);
 			a->plain[a->n_plain++] = word;
-			if (a->command == NULL)
+			/* "show" alone is a command, and so is "show uplink". */
+			if (a->n_plain <= 2)
 				know_command(a);
 			continue;
 		}

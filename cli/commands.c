@@ -5,12 +5,15 @@ static const char *const show_flags[] = {"watch", NULL};
 static const char *const export_flags[] = {"json", NULL};
 static const char *const change_flags[] = {"dry-run", NULL};
 static const char *const change_values[] = {"confirm", NULL};
+static const char *const depth_values[] = {"since", NULL};
 static const char *const instance_values[] = {"tenant", "confirm", NULL};
 static const char *const port_values[] = {"instance", "confirm", NULL};
 
 const struct hg_command hg_commands[] = {
 	{"show", NULL, 0, 1, "[UPLINK]", show_flags, none, NULL, hg_command_show,
 	 "who asked for what, got what, was held by what"},
+	{"show", "uplink", 0, 1, "[NAME]", show_flags, none, NULL, hg_command_show_uplink,
+	 "what is in the card's queue, whose it is, and who waits for it"},
 	{"explain", NULL, 1, 1, "INSTANCE", none, none, NULL, hg_command_explain,
 	 "why an instance is slow: which limit, who competes"},
 	{"apply", NULL, 1, 1, "FILE", change_flags, change_values, NULL, hg_command_apply,
@@ -21,6 +24,12 @@ const struct hg_command hg_commands[] = {
 	 "what an apply of the file would change"},
 	{"export", NULL, 0, 0, "", export_flags, none, NULL, hg_command_export,
 	 "the configuration in force"},
+	{"uplink", "show", 1, 1, "NAME", show_flags, none, NULL, hg_command_show_uplink,
+	 "the same as show uplink NAME"},
+	{"uplink", "set", 1, 1, "NAME", change_flags, change_values, &hg_schema_uplink,
+	 hg_command_uplink_set, "change what is given of an uplink: --inflight off, --depth 64KiB"},
+	{"uplink", "depth", 1, 1, "NAME", none, depth_values, NULL, hg_command_uplink_depth,
+	 "the samples from which the depth of its card's queue was decided"},
 	{"tenant", "list", 0, 0, "", none, none, NULL, hg_command_tenant_list, "all tenants"},
 	{"tenant", "show", 1, 1, "NAME", none, none, NULL, hg_command_tenant_show,
 	 "all about one tenant"},

@@ -24,12 +24,15 @@ struct hg_command {
 extern const struct hg_command hg_commands[];
 
 int hg_command_show(const struct hg_cli *cli);
+int hg_command_show_uplink(const struct hg_cli *cli);
+int hg_command_uplink_depth(const struct hg_cli *cli);
 int hg_command_explain(const struct hg_cli *cli);
 int hg_command_export(const struct hg_cli *cli);
 
 int hg_command_apply(const struct hg_cli *cli);
 int hg_command_confirm(const struct hg_cli *cli);
 int hg_command_diff(const struct hg_cli *cli);
+int hg_command_uplink_set(const struct hg_cli *cli);
 int hg_command_instance_add(const struct hg_cli *cli);
 int hg_command_instance_remove(const struct hg_cli *cli);
 int hg_command_port_attach(const struct hg_cli *cli);

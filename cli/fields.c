@@ -10,8 +10,7 @@ struct walk {
 
 static bool is_scalar(const struct hg_field *field)
 {
-	return field->kind != HG_KIND_OBJECT && field->kind != HG_KIND_LIST &&
-	       field->kind != HG_KIND_UNSERVED;
+	return hg_field_is_value(field) && field->kind != HG_KIND_CLASSES;
 }
 
 static void name_option(struct hg_cli_field *field, unsigned depth)

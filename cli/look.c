@@ -6,6 +6,7 @@
 #include "cli/record.h"
 #include "cli/show.h"
 #include "cli/table.h"
+#include "cli/uplink.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,22 +41,65 @@ static int show_once(const struct hg_cli *cli, bool want_clear)
 	return rc;
 }
 
-int hg_command_show(const struct hg_cli *cli)
+static int uplinks_once(const struct hg_cli *cli, bool want_clear)
+{
+	char path[PATH_BYTES];
+	const struct hg_ask ask = {.path = cli->n_words == 0 ? "/v1/uplinks"
+							     : hg_client_path(path, sizeof(path),
+									      "/v1/uplinks/",
+									      cli->words[0], "")};
+	const json_t *one;
+	json_t *answer;
+	size_t i;
+	int rc = hg_client_ask_json(cli, &ask, &answer);
+
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (want_clear)
+		fputs("\033[H\033[2J", cli->out);
+	if (!cli->is_json && cli->n_words > 0)
+		hg_uplink_print(cli, answer);
+	json_array_foreach(json_object_get(answer, "uplinks"), i, one)
+	{
+		if (cli->is_json)
+			break;
+		if (i > 0)
+			fputc('\n', cli->out);
+		hg_uplink_print(cli, one);
+	}
+	fflush(cli->out);
+	json_decref(answer);
+	return HG_EXIT_DONE;
+}
+
+typedef int (*once_fn)(const struct hg_cli *cli, bool want_clear);
+
+static int show(const struct hg_cli *cli, once_fn once)
 {
 	const struct timespec second = {.tv_sec = 1};
 	int rc;
 
 	if (hg_cli_option(cli, "watch") == NULL)
-		return show_once(cli, false);
+		return once(cli, false);
 	if (!cli->is_terminal) {
 		fputs("headgate: show --watch needs a terminal; without one, ask again each "
 		      "second\n",
 		      cli->err);
 		return HG_EXIT_USAGE;
 	}
-	while ((rc = show_once(cli, !cli->is_json)) == HG_EXIT_DONE)
+	while ((rc = once(cli, !cli->is_json)) == HG_EXIT_DONE)
 		nanosleep(&second, NULL);
 	return rc;
+}
+
+int hg_command_show(const struct hg_cli *cli)
+{
+	return show(cli, show_once);
+}
+
+int hg_command_show_uplink(const struct hg_cli *cli)
+{
+	return show(cli, uplinks_once);
 }
 
 /* ---- explain ------------------------------------------------------------------------------------ */
@@ -128,6 +172,28 @@ int hg_command_explain(const struct hg_cli *cli)
 		explain_direction(cli, json_object_get(answer, "out"), "out");
 		explain_direction(cli, json_object_get(answer, "in"), "in");
 	}
+	json_decref(answer);
+	return HG_EXIT_DONE;
+}
+
+int hg_command_uplink_depth(const struct hg_cli *cli)
+{
+	const char *since = hg_cli_option(cli, "since");
+	char path[PATH_BYTES], number[PATH_BYTES / 2] = "";
+	struct hg_ask ask = {.path = path};
+	json_t *answer;
+	int rc;
+
+	if (since != NULL)
+		hg_client_path(number, sizeof(number), "?since=", since, "");
+	hg_client_path(path, sizeof(path), "/v1/uplinks/", cli->words[0], "/depth");
+	if (path[0] != '\0' && strlen(path) + strlen(number) < sizeof(path))
+		strcat(path, number);
+	rc = hg_client_ask_json(cli, &ask, &answer);
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (!cli->is_json)
+		hg_uplink_print_depth(cli, answer);
 	json_decref(answer);
 	return HG_EXIT_DONE;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CELL_BYTES 64
+#define LINE_BYTES 500
 
 static const char *const dirs[] = {"out", "in"};
 
@@ -29,6 +30,12 @@ static const struct row contract_rows[] = {
 	{0},
 };
 
+static const struct row instance_contract_rows[] = {
+	{"priority", "priority", TEXT},
+	{"behaviour", "behaviour", TEXT},
+	{0},
+};
+
 static const struct row sample_rows[] = {
 	{"demand", "offered_bytes_per_s", RATE},
 	{"got", "sent_bytes_per_s", RATE},
@@ -36,10 +43,25 @@ static const struct row sample_rows[] = {
 	{0},
 };
 
-static const struct row second_rows[] = {
+/* Of a tenant the longest of its instances. */
+static const struct row packet_rows[] = {
 	{"wait p50", "wait_p50_ns", TIME},
 	{"wait p99", "wait_p99_ns", TIME},
+	{"in the card p50", "card_p50_ns", TIME},
+	{"in the card p99", "card_p99_ns", TIME},
+	{0},
+};
+
+static const struct row waiting_rows[] = {
 	{"waiting now", "waiting_bytes", SIZE},
+	{0},
+};
+
+static const struct row card_rows[] = {
+	{"in the card now", "outstanding_bytes", SIZE},
+	{"its share of MAX", "share_bytes", SIZE},
+	{"max in force", "max_in_force_bytes_per_s", LIMIT_RATE},
+	{"segments cut", "cut_segments", COUNT},
 	{0},
 };
 
@@ -118,7 +140,8 @@ static void format(char *buf, const json_t *part, const struct row *row)
 		share_of_time(buf, value, number(part, "for_ns"));
 		break;
 	case TEXT:
-		snprintf(buf, CELL_BYTES, "%s", text(part, row->key));
+		snprintf(buf, CELL_BYTES, "%s",
+			 text(part, row->key)[0] == '\0' ? "-" : text(part, row->key));
 		break;
 	case COUNT:
 		snprintf(buf, CELL_BYTES, "%lld", (long long)value);
@@ -127,7 +150,10 @@ static void format(char *buf, const json_t *part, const struct row *row)
 
 static void line(const struct hg_cli *cli, const char *title, const char *out, const char *in)
 {
-	fprintf(cli->out, "  %-22s %18s %18s\n", title, out, in);
+	if (*in == '\0')
+		fprintf(cli->out, "  %-22s %18s\n", title, out);
+	else
+		fprintf(cli->out, "  %-22s %18s %18s\n", title, out, in);
 }
 
 static void section(const struct hg_cli *cli, const char *title)
@@ -238,11 +264,9 @@ static void samples(const struct hg_cli *cli, const json_t *record)
 	section(cli, "last second");
 	rows(cli, record, "second", sample_rows);
 	held_rows(cli, record, "second");
-	for (const struct row *row = second_rows; row->title != NULL; row++) {
-		if (row->kind == TIME)
-			wait_row(cli, record, row);
-	}
-	rows(cli, record, "second", &second_rows[2]);
+	for (const struct row *row = packet_rows; row->title != NULL; row++)
+		wait_row(cli, record, row);
+	rows(cli, record, "second", waiting_rows);
 	rows(cli, record, "second", count_rows);
 	snprintf(title, sizeof(title), "since start, %s",
 		 hg_human_time(time, number(part_of(record, 0, "total"), "for_ns")));
@@ -251,6 +275,21 @@ static void samples(const struct hg_cli *cli, const json_t *record)
 	held_rows(cli, record, "total");
 	rows(cli, record, "total", count_rows);
 	drop_rows(cli, record);
+}
+
+/* What an instance has in the card, which is of sending alone. */
+static void card(const struct hg_cli *cli, const json_t *record)
+{
+	const json_t *behaviour = json_object_get(part_of(record, 0, "card"), "behaviour");
+	char out[CELL_BYTES], words[LINE_BYTES];
+
+	section(cli, "the card's queue");
+	for (const struct row *row = card_rows; row->title != NULL; row++) {
+		format(out, part_of(record, 0, "card"), row);
+		line(cli, row->title, out, "");
+	}
+	snprintf(words, sizeof(words), "  behaviour: %s", text(behaviour, "text"));
+	hg_table_wrap(cli->out, 0, 4, words);
 }
 
 void hg_record_print(const struct hg_cli *cli, const json_t *record)
@@ -264,7 +303,11 @@ void hg_record_print(const struct hg_cli *cli, const json_t *record)
 	fprintf(cli->out, "%-24s %18s %18s\n", "", "OUT", "IN");
 	section(cli, "contract");
 	rows(cli, record, "contract", contract_rows);
+	if (instances == NULL)
+		rows(cli, record, "contract", instance_contract_rows);
 	samples(cli, record);
+	if (instances == NULL)
+		card(cli, record);
 	section(cli, "proof, seconds judged since start");
 	if (hg_show_is_promised(record, "out") || hg_show_is_promised(record, "in"))
 		rows(cli, record, "proof", proof_rows);

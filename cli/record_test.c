@@ -20,6 +20,23 @@ static json_t *direction(json_int_t min, json_int_t p99_ns)
 			 "hold_bytes", (json_int_t)73);
 }
 
+/* What only instances have. */
+static void give_card(json_t *instance)
+{
+	json_t *out = json_object_get(instance, "out"), *in = json_object_get(instance, "in");
+	json_t *contract = json_object_get(out, "contract");
+
+	(void)json_object_set_new(contract, "priority", json_string("high"));
+	(void)json_object_set_new(contract, "behaviour", json_string("rate"));
+	(void)json_object_set_new(json_object_get(in, "contract"), "priority", json_string("high"));
+	(void)json_object_set_new(json_object_get(out, "second"), "card_p99_ns",
+				  json_integer(204000));
+	(void)json_object_set_new(out, "card",
+				  json_pack("{s:I, s:{s:s}}", "share_bytes", (json_int_t)12000,
+					    "behaviour", "text",
+					    "relaxed: stayed inside its contract"));
+}
+
 /* What is printed of a tenant with a contract, or of its one instance without. The caller frees. */
 static char *printed(bool is_tenant)
 {
@@ -34,6 +51,7 @@ static char *printed(bool is_tenant)
 	size_t n_bytes;
 	struct hg_cli cli = {.out = open_memstream(&text, &n_bytes)};
 
+	give_card(instance);
 	hg_record_print(&cli, is_tenant ? tenant : instance);
 	json_decref(instance);
 	json_decref(tenant);
@@ -89,6 +107,23 @@ static void without_a_promise_there_is_no_proof(void)
 	free(text);
 }
 
+static void s2_9_an_instance_has_its_part_of_the_card(void)
+{
+	char *text = printed(/* is_tenant= */ false);
+
+	HG_CHECK_HAS(text, "  priority                             high               high\n");
+	HG_CHECK_HAS(text, "  behaviour                            rate                  -\n");
+	HG_CHECK_HAS(text, "  in the card p99                     204us                  -\n");
+	HG_CHECK_HAS(text, "  its share of MAX                  11.7KiB\n");
+	HG_CHECK_HAS(text, "  behaviour: relaxed: stayed inside its contract\n");
+	free(text);
+	text = printed(/* is_tenant= */ true);
+	HG_CHECK_HAS(text, "  in the card p99                     204us                  -\n");
+	HG_CHECK(strstr(text, "priority") == NULL);
+	HG_CHECK(strstr(text, "share of MAX") == NULL);
+	free(text);
+}
+
 /* ---- lines of words ----------------------------------------------------------------------------- */
 
 static char *wrapped(unsigned indent, const char *words)
@@ -130,6 +165,7 @@ int main(int argc, char **argv)
 		HG_TEST(a_reason_for_drops_counts_packets_whatever_its_name),
 		HG_TEST(the_waits_of_a_tenant_are_those_of_its_instances),
 		HG_TEST(without_a_promise_there_is_no_proof),
+		HG_TEST(s2_9_an_instance_has_its_part_of_the_card),
 		HG_TEST(words_are_broken_before_column_80_and_never_cut),
 		{0},
 	};

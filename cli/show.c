@@ -190,6 +190,25 @@ static void host_line(const struct hg_cli *cli, const json_t *host)
 	}
 }
 
+/* What is in the uplink's card, where it is counted. */
+static void card_line(const struct hg_cli *cli, const json_t *uplink)
+{
+	const json_t *inflight = json_object_get(uplink, "inflight");
+	json_int_t p99_ns = number(json_object_get(inflight, "second"), "card_p99_ns");
+	const char *state = text(inflight, "state");
+	bool is_trouble = strcmp(state, "early") == 0 || strcmp(state, "silent") == 0;
+	char line[160], in[HG_HUMAN_BYTES], time[HG_HUMAN_BYTES];
+
+	if (state[0] == '\0' || strcmp(state, "off") == 0)
+		return;
+	snprintf(line, sizeof(line), "    card: p99 %s, %s in it, in-flight control ",
+		 p99_ns == 0 ? "-" : hg_human_time(time, p99_ns),
+		 hg_human_size(in, (uint64_t)number(inflight, "outstanding_bytes")));
+	fputs(line, cli->out);
+	hg_table_text(cli, is_trouble ? HG_YELLOW : HG_PLAIN, state);
+	fputc('\n', cli->out);
+}
+
 static void uplink_line(const struct hg_cli *cli, const json_t *uplink)
 {
 	uint64_t capacity = (uint64_t)number(uplink, "capacity_bytes_per_s");
@@ -216,6 +235,7 @@ static void uplink_line(const struct hg_cli *cli, const json_t *uplink)
 		fputs("    ", cli->out);
 		hg_table_wrap(cli->out, 4, 4, text(uplink, "reason"));
 	}
+	card_line(cli, uplink);
 }
 
 static void tenant_lines(const struct hg_cli *cli, const json_t *tenant)

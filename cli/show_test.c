@@ -83,6 +83,24 @@ static void s7_6_demand_guarantee_got_wait_held_kept(void)
 	free(text);
 }
 
+static void s2_9_what_is_in_the_card_stands_below_its_uplink(void)
+{
+	char *text = NULL;
+	size_t n_bytes;
+	struct hg_cli cli = {.out = open_memstream(&text, &n_bytes)};
+	json_t *json = status(), *up = json_array_get(json_object_get(json, "uplinks"), 0);
+
+	(void)json_object_set_new(up, "inflight",
+				  json_pack("{s:s, s:I, s:{s:I}}", "state", "early",
+					    "outstanding_bytes", (json_int_t)12288, "second",
+					    "card_p99_ns", (json_int_t)328000));
+	HG_CHECK_EQ(hg_show_status(&cli, json, NULL), HG_EXIT_DONE);
+	json_decref(json);
+	fclose(cli.out);
+	HG_CHECK_HAS(text, "    card: p99 328us, 12KiB in it, in-flight control early\n");
+	free(text);
+}
+
 static void an_uplink_that_is_not_there(void)
 {
 	free(shown("up9", HG_EXIT_NOT_FOUND));
@@ -105,6 +123,7 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(s7_6_the_table_fits_80_columns),
 		HG_TEST(s7_6_demand_guarantee_got_wait_held_kept),
+		HG_TEST(s2_9_what_is_in_the_card_stands_below_its_uplink),
 		HG_TEST(an_uplink_that_is_not_there),
 		HG_TEST(nearly_all_is_not_all),
 		{0},

@@ -126,6 +126,19 @@ static void tell(void *user, const char *kind, const char *name, enum hg_port_li
 	say(c, link == HG_PORT_UP ? HG_LOG_NOTICE : HG_LOG_WARNING, sentence);
 }
 
+static void tell_card(void *user, enum hg_log_level level, const char *sentence)
+{
+	say(user, level, sentence);
+}
+
+/* Says what came and went since the last look. */
+static void look(struct hg_control *c)
+{
+	hg_seconds_look(&c->seconds, c->cfg.dp, tell, c);
+	hg_seconds_look_cards(&c->seconds, c->cfg.dp, c->desired.mode == HG_MODE_OBSERVE, tell_card,
+			      c);
+}
+
 /* Makes `desired` the state in force, or changes nothing. The state before goes to *ret_before. */
 static int put_in_force(struct hg_control *c, const struct hg_desired *desired, bool want_save,
 			hg_ns now_ns, struct hg_desired *ret_before, struct hg_error *reterr)
@@ -151,7 +164,7 @@ static int put_in_force(struct hg_control *c, const struct hg_desired *desired, 
 	*ret_before = c->desired;
 	c->desired = copy;
 	c->generation++;
-	hg_seconds_look(&c->seconds, c->cfg.dp, tell, c);
+	look(c);
 	return 0;
 
 fail_save:
@@ -242,7 +255,7 @@ hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns)
 		hg_seconds_close(&control->seconds, control->cfg.dp, &control->desired,
 				 stolen_ns(control), now_ns);
 		(void)hg_dp_retry(control->cfg.dp);
-		hg_seconds_look(&control->seconds, control->cfg.dp, tell, control);
+		look(control);
 	}
 	next_ns = control->seconds.opened_at_ns + SECOND_NS;
 	if (control->is_waiting && control->confirm_until_ns < next_ns)
@@ -316,6 +329,29 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 	memcpy(ret->drops, now.drops, sizeof(ret->drops));
 }
 
+static void status_card(const struct hg_control *control, uint32_t idx,
+			const struct hg_dp_uplink_sample *now, struct hg_status_card *ret)
+{
+	static const struct hg_histogram nothing;
+	const struct hg_card *card = &control->seconds.cards[idx];
+	struct hg_dp_host_sample host;
+
+	hg_dp_sample_host(control->cfg.dp, &host);
+	*ret = (struct hg_status_card){
+		.now = now->inflight,
+		.depth_cfg = now->depth_cfg,
+		.is_paced = now->is_paced,
+		.state_for_ns = host.at_ns - now->inflight.state_since_ns,
+		.second = card->second,
+		.second_refused_pkts = card->second_refused_pkts,
+		.second_lost_pkts = card->second_lost_pkts,
+	};
+	hg_card_quantiles(&nothing, &now->inflight.card, &ret->total);
+	if (now->inflight.refused_pkts > 0)
+		hg_card_why_full(now, control->desired.mode == HG_MODE_OBSERVE, ret->why_full,
+				 sizeof(ret->why_full));
+}
+
 void hg_control_status_uplink(const struct hg_control *control, uint32_t idx,
 			      struct hg_status_uplink *ret)
 {
@@ -336,6 +372,14 @@ void hg_control_status_uplink(const struct hg_control *control, uint32_t idx,
 		.card_ring_pkts = now.card_ring_pkts,
 		.card_bytes = now.card_bytes,
 	};
+	status_card(control, idx, &now, &ret->card);
 	memcpy(ret->reason, now.reason, sizeof(ret->reason));
 	memcpy(ret->drops, now.drops, sizeof(ret->drops));
+}
+
+unsigned hg_control_depth_samples(const struct hg_control *control, uint32_t idx, uint64_t first,
+				  struct hg_depth_sample *ret_samples, unsigned n,
+				  uint64_t *ret_first)
+{
+	return hg_dp_sample_depth(control->cfg.dp, idx, first, ret_samples, n, ret_first);
 }

@@ -21,7 +21,9 @@
 
 #include "core/desired.h"
 #include "core/error.h"
+#include "core/behaviour.h"
 #include "core/histogram.h"
+#include "core/inflight.h"
 #include "core/units.h"
 #include "core/verdict.h"
 
@@ -68,6 +70,11 @@ hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns);
 
 /* ---- what was measured -------------------------------------------------------------------------- */
 
+/* HG_NEVER: longer than the histogram tells apart. 0: there were none. */
+struct hg_quantiles {
+	hg_ns p50_ns, p99_ns, p999_ns;
+};
+
 /* One direction of one contract over one closed second, or since start. */
 struct hg_measure {
 	hg_ns for_ns; /* measured length */
@@ -79,6 +86,7 @@ struct hg_measure {
 	uint64_t held_ns[HG_N_LIMITS]; /* adds up to wait_ns */
 	uint64_t wait_ns;
 	hg_ns wait_p50_ns, wait_p99_ns; /* of a packet in headgate; instances only */
+	struct hg_quantiles card; /* of a packet in the card; instances' out only */
 	bool is_active;
 	enum hg_limit held_by;
 };
@@ -92,12 +100,20 @@ struct hg_counts { /* since start, at the end of the last closed second */
 	uint64_t offered_bytes, offered_pkts, sent_bytes, sent_pkts, link_sent_bytes;
 };
 
+struct hg_status_row_card { /* of an instance, at the end of the last closed second */
+	struct hg_window_row window;
+	struct hg_behaviour behaviour;
+	uint64_t max_in_force_bytes_per_s; /* 0: none */
+	uint64_t cut_segments, cut_pieces; /* since start */
+};
+
 struct hg_status_row { /* one instance or tenant; all zero until its first second is closed */
 	struct hg_measure second[HG_N_DIRS]; /* the last closed second */
 	struct hg_measure total[HG_N_DIRS]; /* since start; rates are means */
 	struct hg_proof proof[HG_N_DIRS];
 	struct hg_counts counts[HG_N_DIRS];
 	uint64_t drops[HG_N_DIRS][HG_N_DROPS]; /* since start */
+	struct hg_status_row_card card;
 };
 
 struct hg_status_port {
@@ -107,12 +123,24 @@ struct hg_status_port {
 	uint64_t drops[HG_N_DROPS];
 };
 
+#define HG_WHY_FULL_BYTES 256u
+struct hg_status_card { /* the card's queue, by headgate's count; see core/inflight.h */
+	struct hg_inflight_stats now; /* counters since start */
+	struct hg_depth_cfg depth_cfg; /* what MAX is found with */
+	bool is_paced; /* the link is paced a little under its rate */
+	hg_ns state_for_ns;
+	struct hg_quantiles second, total; /* time in the card, all instances */
+	uint64_t second_refused_pkts, second_lost_pkts;
+	char why_full[HG_WHY_FULL_BYTES]; /* empty: it refused nothing */
+};
+
 struct hg_status_uplink {
 	const char *link;
 	char reason[128];
 	uint64_t out_bytes_per_s, in_bytes_per_s; /* wire bytes, last closed second */
 	uint64_t tx_wire_bytes, rx_wire_bytes, tx_pkts, rx_pkts; /* since start */
-	uint64_t queued_bytes, card_pkts, card_ring_pkts, card_bytes;
+	uint64_t queued_bytes, card_pkts, card_ring_pkts, card_bytes; /* by the card's own count */
+	struct hg_status_card card;
 	uint64_t drops[HG_N_DROPS];
 };
 
@@ -139,5 +167,11 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 			    struct hg_status_port *ret);
 void hg_control_status_uplink(const struct hg_control *control, uint32_t idx,
 			      struct hg_status_uplink *ret);
+
+/* What MAX of the uplink was decided from, up to n samples from number `first` on; of those that are gone
+ * none. Returns how many, and the number of the first in *ret_first: hg_depth_replay() computes MAX again. */
+unsigned hg_control_depth_samples(const struct hg_control *control, uint32_t idx, uint64_t first,
+				  struct hg_depth_sample *ret_samples, unsigned n,
+				  uint64_t *ret_first);
 
 #endif

@@ -1,5 +1,7 @@
 #include "control/measure.h"
 
+#include "control/card.h"
+
 #define P50_PPM 500000u
 #define P99_PPM 990000u
 
@@ -183,5 +185,6 @@ void hg_measure_rates(const struct hg_dp_flow *from, const struct hg_dp_flow *to
 	hg_histogram_diff(&from->wait, &to->wait, &wait);
 	m.wait_p50_ns = hg_histogram_quantile(&wait, P50_PPM);
 	m.wait_p99_ns = hg_histogram_quantile(&wait, P99_PPM);
+	hg_card_quantiles(&from->card, &to->card, &m.card);
 	*ret_measure = m;
 }

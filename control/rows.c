@@ -22,7 +22,8 @@ static bool is_same_policy(const struct hg_policy *a, const struct hg_policy *b)
 	       a->max_bytes_per_s == b->max_bytes_per_s && a->max_pkts_per_s == b->max_pkts_per_s &&
 	       a->burst_bytes == b->burst_bytes && a->reserve_bytes == b->reserve_bytes &&
 	       a->idle_after_ns == b->idle_after_ns && a->weight == b->weight &&
-	       a->accounting == b->accounting;
+	       a->accounting == b->accounting && a->priority == b->priority &&
+	       a->behaviour == b->behaviour;
 }
 
 static bool is_same_contract(const struct hg_contract *a, const struct hg_contract *b)
@@ -134,4 +135,11 @@ void hg_rows_status(const struct hg_row *row, hg_ns now_ns, struct hg_status_row
 		};
 		memcpy(ret->drops[d], last->drops, sizeof(ret->drops[d]));
 	}
+	ret->card = (struct hg_status_row_card){
+		.window = row->dir[HG_OUT].last.window,
+		.behaviour = row->dir[HG_OUT].last.behaviour,
+		.max_in_force_bytes_per_s = row->dir[HG_OUT].last.max_in_force_bytes_per_s,
+		.cut_segments = row->dir[HG_OUT].last.cut_segments,
+		.cut_pieces = row->dir[HG_OUT].last.cut_pieces,
+	};
 }

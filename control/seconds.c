@@ -17,6 +17,7 @@ void hg_seconds_fini(struct hg_seconds *seconds)
 	free(seconds->rooms);
 	free(seconds->ports);
 	free(seconds->uplinks);
+	free(seconds->cards);
 	*seconds = (struct hg_seconds){0};
 }
 
@@ -45,6 +46,32 @@ static int build_seen(const struct hg_seen *old, uint32_t n_old, const void *fir
 	}
 	hg_names_fini(&names);
 	*ret_seen = seen;
+	return 0;
+}
+
+static int build_cards(const struct hg_seconds *old, const struct hg_desired *desired,
+		       struct hg_card **ret_cards, struct hg_error *reterr)
+{
+	struct hg_names names;
+	struct hg_card *cards;
+	int rc = hg_names_build(old->cards, sizeof(*old->cards), old->n_uplinks, &names, reterr);
+
+	if (rc < 0)
+		return rc;
+	cards = calloc(desired->n_uplinks + 1u, sizeof(*cards));
+	if (cards == NULL) {
+		hg_names_fini(&names);
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for the measurements", NULL);
+	}
+	for (uint32_t i = 0; i < desired->n_uplinks; i++) {
+		uint32_t found = hg_names_find(&names, desired->uplinks[i].name);
+
+		if (found != HG_NAMES_NONE)
+			cards[i] = old->cards[found];
+		memcpy(cards[i].name, desired->uplinks[i].name, sizeof(cards[i].name));
+	}
+	hg_names_fini(&names);
+	*ret_cards = cards;
 	return 0;
 }
 
@@ -86,6 +113,7 @@ int hg_seconds_build(const struct hg_seconds *old, const struct hg_desired *desi
 	hg_rows_init(&new.instances);
 	new.rooms = NULL;
 	new.ports = new.uplinks = NULL;
+	new.cards = NULL;
 	new.n_ports = desired->n_ports;
 	new.n_uplinks = desired->n_uplinks;
 	rc = build_rows(old, desired, now_ns, &new, reterr);
@@ -97,6 +125,9 @@ int hg_seconds_build(const struct hg_seconds *old, const struct hg_desired *desi
 		goto fail;
 	rc = build_seen(old->uplinks, old->n_uplinks, desired->uplinks, sizeof(*desired->uplinks),
 			desired->n_uplinks, &new.uplinks, reterr);
+	if (rc < 0)
+		goto fail;
+	rc = build_cards(old, desired, &new.cards, reterr);
 	if (rc < 0)
 		goto fail;
 	*ret_seconds = new;
@@ -124,6 +155,7 @@ static void close_uplinks(struct hg_seconds *seconds, struct hg_dp *dp, hg_ns fo
 		seen->in_bytes_per_s = per_second(seen->rx_wire_bytes, now.rx_wire_bytes, for_ns);
 		seen->tx_wire_bytes = now.tx_wire_bytes;
 		seen->rx_wire_bytes = now.rx_wire_bytes;
+		hg_card_close(&seconds->cards[i], &now);
 	}
 }
 
@@ -192,5 +224,16 @@ void hg_seconds_look(struct hg_seconds *seconds, struct hg_dp *dp, hg_seconds_te
 
 		hg_dp_sample_port(dp, i, &now);
 		look(&seconds->ports[i], "port", now.link, now.reason, tell, user);
+	}
+}
+
+void hg_seconds_look_cards(struct hg_seconds *seconds, struct hg_dp *dp, bool is_observed,
+			   hg_card_say_fn say, void *user)
+{
+	for (uint32_t i = 0; i < seconds->n_uplinks; i++) {
+		struct hg_dp_uplink_sample now;
+
+		hg_dp_sample_uplink(dp, i, &now);
+		hg_card_look(&seconds->cards[i], &now, is_observed, seconds->n_closed, say, user);
 	}
 }

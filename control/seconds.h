@@ -2,13 +2,14 @@
  *
  * Why        Contracts, ports, links and the host are shown side by side and must be of one instant.
  * Model      Rows (control/rows.h) for tenants and instances; for links the counters at the end of the
- *            last second; for ports and links whether they were there, so that what comes and goes is
+ *            last second, and what was seen of their cards' queues (control/card.h); for ports and links whether they were there, so that what comes and goes is
  *            said once.
  * Memory     Allocates in build. Threads: the control lane. Errors: build: -ENOMEM, nothing changed.
  */
 #ifndef HG_CONTROL_SECONDS_H
 #define HG_CONTROL_SECONDS_H
 
+#include "control/card.h"
 #include "control/rows.h"
 
 /* A port or an uplink, as last seen. */
@@ -24,6 +25,7 @@ struct hg_seconds {
 	struct hg_rows tenants, instances;
 	struct hg_room (*rooms)[HG_N_DIRS]; /* by tenant */
 	struct hg_seen *ports, *uplinks;
+	struct hg_card *cards; /* by uplink */
 	uint32_t n_ports, n_uplinks;
 
 	hg_ns opened_at_ns; /* the start of the open second, the end of the last closed one */
@@ -52,5 +54,8 @@ typedef void (*hg_seconds_tell_fn)(void *user, const char *kind, const char *nam
 				   enum hg_port_link link, const char *reason);
 void hg_seconds_look(struct hg_seconds *seconds, struct hg_dp *dp, hg_seconds_tell_fn tell,
 		     void *user);
+/* The same of what is worth saying of the uplinks' card queues. */
+void hg_seconds_look_cards(struct hg_seconds *seconds, struct hg_dp *dp, bool is_observed,
+			   hg_card_say_fn say, void *user);
 
 #endif

@@ -1,4 +1,6 @@
 #include "core/admit.h"
+
+#include "core/depth.h"
 #include "core/text.h"
 
 #include <string.h>
@@ -6,6 +8,7 @@
 #define PPM UINT64_C(1000000)
 /* Contracts named in a refusal: enough to see who it is about, short enough to read. */
 #define N_LARGEST 3u
+#define ETHERNET_BYTES 18u /* addresses, type, and a VLAN tag */
 
 struct admission {
 	const struct hg_desired *desired;
@@ -249,23 +252,96 @@ static bool is_mtu(uint32_t mtu)
 	return mtu >= HG_MTU_MIN && mtu <= HG_MTU_MAX;
 }
 
+uint64_t hg_admit_least_depth_bytes(uint32_t mtu)
+{
+	uint64_t packet_bytes = (uint64_t)mtu + ETHERNET_BYTES + HG_WIRE_OVERHEAD_BYTES;
+
+	return packet_bytes > HG_DEPTH_MIN_BYTES ? packet_bytes : HG_DEPTH_MIN_BYTES;
+}
+
+static char *format_time(char *buf, size_t size, uint64_t ns)
+{
+	return hg_time_format(buf, size, (hg_ns)ns);
+}
+
+struct range {
+	uint64_t lo, hi;
+	char *(*format)(char *buf, size_t size, uint64_t value);
+	const char *or_else; /* for 0, which is allowed as well; NULL: it is not */
+};
+
+static int check_range(const struct admission *a, uint32_t idx, const char *field, uint64_t value,
+		       struct range range)
+{
+	char got[32], lo[32], hi[32];
+
+	if ((value >= range.lo && value <= range.hi) || (value == 0 && range.or_else != NULL))
+		return 0;
+	return at(a, UPLINK, idx, field,
+		  hg_error_set(a->reterr, -HG_EINVAL, range.format(got, sizeof(got), value),
+			       " is out of range: allowed is ",
+			       range.format(lo, sizeof(lo), range.lo), " to ",
+			       range.format(hi, sizeof(hi), range.hi), range.or_else, NULL));
+}
+
+/* What stands in and before the card's queue. */
+static int check_inflight(const struct admission *a, uint32_t idx)
+{
+	const struct hg_desired_uplink *uplink = &a->desired->uplinks[idx];
+	const struct range depth = {hg_admit_least_depth_bytes(uplink->mtu), HG_DEPTH_MAX_BYTES,
+				    hg_size_format, ", or auto"};
+	const struct range cut = {HG_CUT_MIN_NS, HG_CUT_MAX_NS, format_time, ", or never"};
+	uint32_t scale_ppm = uplink->depth_scale_ppm;
+	int rc = check_range(a, idx, "depth", uplink->depth_bytes, depth);
+
+	if (rc < 0)
+		return rc;
+	if (scale_ppm != 0 &&
+	    (scale_ppm < HG_DEPTH_SCALE_MIN_PPM || scale_ppm > HG_DEPTH_SCALE_MAX_PPM))
+		return at(a, UPLINK, idx, "depth_scale",
+			  hg_error_set(a->reterr, -HG_EINVAL,
+				       "the factor is out of range: allowed is 1 to 16", NULL));
+	return check_range(a, idx, "cut", (uint64_t)uplink->cut_ns, cut);
+}
+
 static int check_uplink(const struct admission *a, uint32_t idx)
 {
 	const struct hg_desired_uplink *uplink = &a->desired->uplinks[idx];
-	char got[32], lo[32], hi[32];
+	const struct range capacity = {HG_RATE_MIN_BYTES_PER_S, HG_RATE_MAX_BYTES_PER_S,
+				       hg_rate_format, NULL};
+	int rc;
 
 	if (!is_mtu(uplink->mtu))
 		return at(a, UPLINK, idx, "mtu",
 			  out_of_range(a, uplink->mtu, HG_MTU_MIN, HG_MTU_MAX));
-	if (uplink->capacity_bytes_per_s >= HG_RATE_MIN_BYTES_PER_S &&
-	    uplink->capacity_bytes_per_s <= HG_RATE_MAX_BYTES_PER_S)
-		return 0;
-	return at(a, UPLINK, idx, "capacity",
-		  hg_error_set(a->reterr, -HG_EINVAL,
-			       hg_rate_format(got, sizeof(got), uplink->capacity_bytes_per_s),
-			       " is out of range: allowed is ",
-			       hg_rate_format(lo, sizeof(lo), HG_RATE_MIN_BYTES_PER_S), " to ",
-			       hg_rate_format(hi, sizeof(hi), HG_RATE_MAX_BYTES_PER_S), NULL));
+	rc = check_range(a, idx, "capacity", uplink->capacity_bytes_per_s, capacity);
+	return rc < 0 ? rc : check_inflight(a, idx);
+}
+
+/* Tenants are not put in order, and do not behave: their instances are, and do. */
+static int check_tenant(const struct admission *a, uint32_t idx)
+{
+	static const char *const keys[HG_N_DIRS][2] = {
+		{"contract.out.priority", "contract.out.behaviour"},
+		{"contract.in.priority", "contract.in.behaviour"}};
+	const struct hg_contract *contract = &a->desired->tenants[idx].contract;
+	int rc = hg_contract_validate(contract, a->reterr);
+
+	if (rc < 0)
+		return at(a, TENANT, idx, "contract", rc);
+	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
+		bool has_priority = contract->dir[dir].priority != HG_PRIORITY_NORMAL;
+
+		if (contract->dir[dir].classes.n > 0)
+			return at(a, TENANT, idx, "contract.classes",
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "this is said of instances, not of a tenant", NULL));
+		if (has_priority || contract->dir[dir].behaviour != HG_FOLLOW_DEPTH)
+			return at(a, TENANT, idx, keys[dir][has_priority ? 0 : 1],
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "this is said of instances, not of a tenant", NULL));
+	}
+	return 0;
 }
 
 static int check_port(const struct admission *a, uint32_t idx)
@@ -324,11 +400,8 @@ static int check_fields(const struct admission *a)
 	}
 	for (uint32_t i = 0; i < d->n_uplinks && rc == 0; i++)
 		rc = check_uplink(a, i);
-	for (uint32_t i = 0; i < d->n_tenants && rc == 0; i++) {
-		rc = hg_contract_validate(&d->tenants[i].contract, a->reterr);
-		if (rc < 0)
-			return at(a, TENANT, i, "contract", rc);
-	}
+	for (uint32_t i = 0; i < d->n_tenants && rc == 0; i++)
+		rc = check_tenant(a, i);
 	for (uint32_t i = 0; i < d->n_instances && rc == 0; i++)
 		rc = check_instance(a, i);
 	for (uint32_t i = 0; i < d->n_ports && rc == 0; i++)

@@ -15,7 +15,7 @@
  *            path is that of the tenant or instance with which the sum passed the limit.
  *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address
  *            taken in its VLAN or not an individual one, a field out of range, a contract that is not
- *            valid, an instance's minimum above its tenant's maximum, and too little scratch.
+ *            valid, a tenant with what only instances have (priority, behaviour), an instance's minimum above its tenant's maximum, and too little scratch.
  */
 #ifndef HG_CORE_ADMIT_H
 #define HG_CORE_ADMIT_H
@@ -28,6 +28,9 @@
 
 /* How many words of scratch hg_admit() needs: at most 4 for each thing of the most numerous kind. */
 size_t hg_admit_scratch_words(const struct hg_desired *desired);
+
+/* The least that `depth` of an uplink may be: one packet of its MTU on the wire, with a VLAN tag. */
+uint64_t hg_admit_least_depth_bytes(uint32_t mtu);
 
 HG_MUST_CHECK int hg_admit(const struct hg_desired *desired, uint64_t *scratch,
 			   size_t n_scratch_words, struct hg_error *reterr);

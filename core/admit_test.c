@@ -1,4 +1,6 @@
 #include "core/admit.h"
+
+#include "core/depth.h"
 #include "tests/harness.h"
 
 #define MBIT UINT64_C(125000)
@@ -286,6 +288,59 @@ static void admit_fields(void)
 	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "4 bytes");
 }
 
+static void s2_4_depth_scale_and_cut_have_their_ranges(void)
+{
+	static const struct {
+		uint32_t mtu;
+		uint64_t depth_bytes;
+		uint32_t scale_ppm;
+		hg_ns cut_ns;
+		const char *path, *text; /* NULL: it is admitted */
+	} rows[] = {
+		{1500, 0, 0, 0, NULL, NULL},
+		{1500, 1600, 16000000, HG_CUT_MAX_NS, NULL, NULL},
+		{1500, HG_DEPTH_MAX_BYTES, 1000000, HG_CUT_MIN_NS, NULL, NULL},
+		{9000, 9042, 0, 0, NULL, NULL},
+		{1500, 1599, 0, 0, "depth",
+		 "1599B is out of range: allowed is 1.6KB to 64MiB, or auto"},
+		{9000, 9041, 0, 0, "depth", "9041B is out of range: allowed is 9042B to 64MiB, or"},
+		{1500, HG_DEPTH_MAX_BYTES + 1, 0, 0, "depth", "out of range"},
+		{1500, 0, 999999, 0, "depth_scale", "out of range: allowed is 1 to 16"},
+		{1500, 0, 16000001, 0, "depth_scale", "out of range"},
+		{1500, 0, 0, 999, "cut", "999ns is out of range: allowed is 1us to 1s, or never"},
+		{1500, 0, 0, HG_CUT_MAX_NS + 1, "cut", "out of range"},
+		{1500, 0, 0, -1, "cut", "out of range"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[64];
+
+		set_up();
+		uplinks[1].mtu = rows[i].mtu;
+		uplinks[1].depth_bytes = rows[i].depth_bytes;
+		uplinks[1].depth_scale_ppm = rows[i].scale_ppm;
+		uplinks[1].cut_ns = rows[i].cut_ns;
+		snprintf(path, sizeof(path), "uplinks[1].%s", rows[i].path ? rows[i].path : "");
+		if (rows[i].path == NULL)
+			HG_CHECK_EQ(admit(), 0);
+		else
+			refused(-HG_EINVAL, path, rows[i].text);
+	}
+}
+
+static void s2_6_tenants_have_no_priority(void)
+{
+	set_up();
+	instances[1].contract.dir[HG_OUT].priority = HG_PRIORITY_LOW;
+	instances[1].contract.dir[HG_OUT].behaviour = HG_FOLLOW_RATE;
+	HG_CHECK_EQ(admit(), 0);
+	tenants[1].contract.dir[HG_IN].priority = HG_PRIORITY_HIGH;
+	refused(-HG_EINVAL, "tenants[1].contract.in.priority", "of instances");
+	tenants[1].contract.dir[HG_IN].priority = HG_PRIORITY_NORMAL;
+	tenants[0].contract.dir[HG_OUT].behaviour = HG_FOLLOW_NONE;
+	refused(-HG_EINVAL, "tenants[0].contract.out.behaviour", "of instances");
+}
+
 static void admit_wants_its_scratch(void)
 {
 	set_up();
@@ -346,6 +401,8 @@ static const struct hg_test tests[] = {
 	HG_TEST(admit_macs),
 	HG_TEST(admit_indices),
 	HG_TEST(admit_fields),
+	HG_TEST(s2_4_depth_scale_and_cut_have_their_ranges),
+	HG_TEST(s2_6_tenants_have_no_priority),
 	HG_TEST(admit_wants_its_scratch),
 	HG_TEST(s1_10_random_hosts),
 	{0},

@@ -59,6 +59,7 @@ static void set_node(struct hg_cap *bytes, struct hg_cap *pkts, const struct hg_
 			   policy->reserve_bytes / HG_BURST_MIN_BYTES, policy->idle_after_ns,
 			   now_ns);
 	bytes->kinds = (uint8_t)kinds;
+	bytes->reserve = (uint32_t)policy->reserve_bytes; /* at most HG_BURST_MAX_BYTES */
 	bytes->is_l2 = policy->accounting == HG_ACCOUNT_L2;
 }
 
@@ -73,4 +74,15 @@ void hg_caps_set_instance(struct hg_caps *caps, uint32_t instance_idx,
 {
 	set_node(&caps->instance_bytes[instance_idx], &caps->instance_pkts[instance_idx], policy,
 		 now_ns);
+}
+
+void hg_caps_tighten_instance(struct hg_caps *caps, uint32_t instance_idx, uint64_t max_bytes_per_s,
+			      hg_ns now_ns)
+{
+	struct hg_cap *cap = &caps->instance_bytes[instance_idx];
+
+	if ((cap->kinds & HG_CAP_BYTES) == 0 || max_bytes_per_s == 0)
+		return;
+	hg_bucket_set(&cap->bucket, max_bytes_per_s, cap->bucket.burst, cap->reserve,
+		      cap->bucket.idle_after_ns, now_ns);
 }

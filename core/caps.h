@@ -25,6 +25,7 @@ struct hg_cap {
 	struct hg_bucket bucket;
 	uint8_t kinds; /* of the node; in its bytes row only */
 	uint8_t is_l2; /* leave out HG_WIRE_OVERHEAD_BYTES a packet */
+	uint32_t reserve; /* as the policy has it; the bucket knows it as a time */
 };
 
 struct hg_caps {

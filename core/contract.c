@@ -100,8 +100,17 @@ static int validate_policy(const struct hg_policy *p, struct hg_error *reterr)
 		return rc;
 	if ((rc = check("weight", p->weight, 1, HG_WEIGHT_MAX, format_number, reterr)) < 0)
 		return rc;
-	return check("accounting", p->accounting, HG_ACCOUNT_WIRE, HG_ACCOUNT_L2, format_number,
-		     reterr);
+	if ((rc = check("accounting", p->accounting, HG_ACCOUNT_WIRE, HG_ACCOUNT_L2, format_number,
+			reterr)) < 0)
+		return rc;
+	if ((rc = check("priority", p->priority, 0, HG_N_PRIORITIES - 1, format_number, reterr)) <
+	    0)
+		return rc;
+	if ((rc = check("behaviour", p->behaviour, HG_FOLLOW_DEPTH, HG_FOLLOW_NONE, format_number,
+			reterr)) < 0)
+		return rc;
+	rc = hg_class_set_validate(&p->classes, reterr);
+	return rc < 0 ? fail_at("classes", reterr, rc) : 0;
 }
 
 int hg_contract_validate(const struct hg_contract *contract, struct hg_error *reterr)

@@ -14,6 +14,7 @@
 #ifndef HG_CORE_CONTRACT_H
 #define HG_CORE_CONTRACT_H
 
+#include "core/class.h"
 #include "core/error.h"
 #include "core/units.h"
 
@@ -37,6 +38,21 @@ enum hg_mode {
 #define HG_IDLE_AFTER_MIN_NS (100 * HG_NS_PER_US)
 #define HG_IDLE_AFTER_MAX_NS (3600 * HG_NS_PER_S)
 
+/* Orders what exceeds the guarantees; guarantees come first at every priority. */
+enum hg_priority {
+	HG_PRIORITY_NORMAL = 0,
+	HG_PRIORITY_HIGH = 1,
+	HG_PRIORITY_LOW = 2,
+	HG_N_PRIORITIES = 3
+};
+
+/* What keeps exceeding the contract tightens (core/behaviour.h). */
+enum hg_follow {
+	HG_FOLLOW_DEPTH = 0, /* the share of the card's queue */
+	HG_FOLLOW_RATE = 1, /* and the maximum, toward the minimum */
+	HG_FOLLOW_NONE = 2,
+};
+
 struct hg_policy {
 	uint64_t min_bytes_per_s; /* 0: none; else in [RATE_MIN, RATE_MAX] */
 	uint64_t max_bytes_per_s; /* 0: none; else in [RATE_MIN, RATE_MAX], >= min */
@@ -46,6 +62,9 @@ struct hg_policy {
 	hg_ns idle_after_ns; /* in [IDLE_AFTER_MIN, IDLE_AFTER_MAX] */
 	uint32_t weight; /* in [1, WEIGHT_MAX] */
 	uint8_t accounting; /* enum hg_accounting */
+	uint8_t priority; /* enum hg_priority; instances only */
+	uint8_t behaviour; /* enum hg_follow; instances only */
+	struct hg_class_set classes; /* instances only */
 };
 
 struct hg_contract {

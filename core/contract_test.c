@@ -24,6 +24,30 @@ static void contract_of_who_asked_for_nothing_is_valid(void)
 	HG_CHECK_EQ(c.mode, HG_MODE_ENFORCE);
 }
 
+/* A contract with what the change says in one direction. */
+static struct hg_contract changed(const struct hg_policy *change, unsigned dir)
+{
+	struct hg_contract c;
+	struct hg_policy *p = &c.dir[dir];
+
+	hg_contract_init(&c);
+	p->min_bytes_per_s = change->min_bytes_per_s;
+	p->max_bytes_per_s = change->max_bytes_per_s;
+	p->max_pkts_per_s = change->max_pkts_per_s;
+	p->accounting = change->accounting;
+	p->priority = change->priority;
+	p->behaviour = change->behaviour;
+	if (change->burst_bytes)
+		p->burst_bytes = change->burst_bytes;
+	if (change->reserve_bytes)
+		p->reserve_bytes = change->reserve_bytes;
+	if (change->idle_after_ns)
+		p->idle_after_ns = change->idle_after_ns;
+	if (change->weight)
+		p->weight = change->weight;
+	return c;
+}
+
 static void s1_1_each_field_has_its_range(void)
 {
 	static const struct {
@@ -64,29 +88,17 @@ static void s1_1_each_field_has_its_range(void)
 		{{.weight = 1000}, NULL, NULL},
 		{{.weight = 1001}, "weight", "1001 is out of range: allowed is 1 to 1000"},
 		{{.accounting = 2}, "accounting", "2 is out of range: allowed is 0 to 1"},
+		{{.priority = HG_PRIORITY_LOW, .behaviour = HG_FOLLOW_NONE}, NULL, NULL},
+		{{.priority = HG_N_PRIORITIES}, "priority", "3 is out of range: allowed is 0 to 2"},
+		{{.behaviour = 3}, "behaviour", "3 is out of range: allowed is 0 to 2"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
-			const struct hg_policy *change = &rows[i].change;
+			struct hg_contract c = changed(&rows[i].change, dir);
 			struct hg_error err = {0};
-			struct hg_contract c;
-			struct hg_policy *p = &c.dir[dir];
 			char path[64];
 
-			hg_contract_init(&c);
-			p->min_bytes_per_s = change->min_bytes_per_s;
-			p->max_bytes_per_s = change->max_bytes_per_s;
-			p->max_pkts_per_s = change->max_pkts_per_s;
-			p->accounting = change->accounting;
-			if (change->burst_bytes)
-				p->burst_bytes = change->burst_bytes;
-			if (change->reserve_bytes)
-				p->reserve_bytes = change->reserve_bytes;
-			if (change->idle_after_ns)
-				p->idle_after_ns = change->idle_after_ns;
-			if (change->weight)
-				p->weight = change->weight;
 			if (rows[i].path == NULL) {
 				if (hg_contract_validate(&c, &err) < 0)
 					HG_TEST_FAIL("row %zu: %s: %s", i, err.path, err.text);

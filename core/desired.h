@@ -24,6 +24,10 @@
 #define HG_VLAN_NONE 0u /* untagged */
 #define HG_VLAN_MAX 4094u
 
+#define HG_CUT_DEFAULT_NS (100 * HG_NS_PER_US)
+#define HG_CUT_MIN_NS (1 * HG_NS_PER_US)
+#define HG_CUT_MAX_NS (1 * HG_NS_PER_S)
+
 struct hg_address {
 	uint8_t bytes[16]; /* IPv4 in the first four */
 	uint8_t len; /* 4 or 16 */
@@ -35,6 +39,11 @@ struct hg_desired_uplink {
 	char netns[HG_NAME_BYTES]; /* where a tap is moved to; empty: here */
 	uint64_t capacity_bytes_per_s;
 	uint32_t mtu;
+	bool is_inflight_off; /* inflight: off */
+	uint64_t depth_bytes; /* 0: auto; else in [one packet of the MTU, HG_DEPTH_MAX_BYTES] */
+	uint32_t
+		depth_scale_ppm; /* 0: none; else in [HG_DEPTH_SCALE_MIN_PPM, HG_DEPTH_SCALE_MAX_PPM] */
+	hg_ns cut_ns; /* segments that take longer are cut; in [HG_CUT_MIN_NS, HG_CUT_MAX_NS]; 0: never */
 };
 
 struct hg_desired_tenant {

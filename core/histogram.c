@@ -1,27 +1,6 @@
 #include "core/histogram.h"
 
-/* log2 of the width of the first bucket, and of the steps in an octave. */
-#define FIRST_SHIFT 10u
-#define SUB_SHIFT 2u
 #define LAST (HG_HISTOGRAM_BUCKETS - 1u)
-
-_Static_assert(1u << SUB_SHIFT == HG_HISTOGRAM_SUB, "steps in an octave are a power of two");
-_Static_assert(1u << FIRST_SHIFT == HG_HISTOGRAM_FIRST_NS, "the first bucket is a power of two");
-
-static unsigned bucket_of(hg_ns value_ns)
-{
-	uint64_t value = value_ns > 0 ? (uint64_t)value_ns : 0;
-	unsigned top, octave, step;
-
-	if (value < HG_HISTOGRAM_FIRST_NS)
-		return 0;
-	top = hg_log2_u64(value);
-	octave = top - FIRST_SHIFT;
-	if (octave >= HG_HISTOGRAM_OCTAVES)
-		return LAST;
-	step = (unsigned)(value >> (top - SUB_SHIFT)) & (HG_HISTOGRAM_SUB - 1u);
-	return 1u + octave * HG_HISTOGRAM_SUB + step;
-}
 
 /* The first value that lies above the bucket. */
 static hg_ns edge_of(unsigned idx)
@@ -34,12 +13,8 @@ static hg_ns edge_of(unsigned idx)
 		return HG_NEVER;
 	octave = (idx - 1u) / HG_HISTOGRAM_SUB;
 	step = (idx - 1u) % HG_HISTOGRAM_SUB;
-	return (hg_ns)(HG_HISTOGRAM_SUB + step + 1u) << (octave + FIRST_SHIFT - SUB_SHIFT);
-}
-
-void hg_histogram_add(struct hg_histogram *h, hg_ns value_ns, uint32_t n)
-{
-	h->counts[bucket_of(value_ns)] += n;
+	return (hg_ns)(HG_HISTOGRAM_SUB + step + 1u)
+	       << (octave + HG_HISTOGRAM_FIRST_SHIFT - HG_HISTOGRAM_SUB_SHIFT);
 }
 
 void hg_histogram_diff(const struct hg_histogram *a, const struct hg_histogram *b,

@@ -15,8 +15,11 @@
 
 #include "core/units.h"
 
-#define HG_HISTOGRAM_SUB 4u /* steps in an octave: quantiles within 25 % */
-#define HG_HISTOGRAM_FIRST_NS 1024
+#define HG_HISTOGRAM_SUB_SHIFT 2u
+#define HG_HISTOGRAM_SUB \
+	(1u << HG_HISTOGRAM_SUB_SHIFT) /* steps in an octave: quantiles within 25 % */
+#define HG_HISTOGRAM_FIRST_SHIFT 10u
+#define HG_HISTOGRAM_FIRST_NS (1 << HG_HISTOGRAM_FIRST_SHIFT)
 #define HG_HISTOGRAM_OCTAVES 17u /* 1.024 us to 134 ms: no packet is held longer */
 #define HG_HISTOGRAM_BUCKETS (HG_HISTOGRAM_SUB * HG_HISTOGRAM_OCTAVES + 2u)
 
@@ -24,8 +27,25 @@ struct hg_histogram {
 	uint32_t counts[HG_HISTOGRAM_BUCKETS]; /* wrap; subtract two samples to get an interval */
 };
 
-/* A negative value counts as 0. */
-void hg_histogram_add(struct hg_histogram *h, hg_ns value_ns, uint32_t n);
+/* The bucket of a value, for who counts it in several. A negative one counts as 0. */
+static inline unsigned hg_histogram_bucket(hg_ns value_ns)
+{
+	uint64_t value = value_ns > 0 ? (uint64_t)value_ns : 0;
+	unsigned top, octave, step;
+
+	if (value < HG_HISTOGRAM_FIRST_NS)
+		return 0;
+	top = hg_log2_u64(value);
+	octave = top - HG_HISTOGRAM_FIRST_SHIFT;
+	if (octave >= HG_HISTOGRAM_OCTAVES)
+		return HG_HISTOGRAM_BUCKETS - 1u;
+	step = (unsigned)(value >> (top - HG_HISTOGRAM_SUB_SHIFT)) & (HG_HISTOGRAM_SUB - 1u);
+	return 1u + octave * HG_HISTOGRAM_SUB + step;
+}
+static inline void hg_histogram_add(struct hg_histogram *h, hg_ns value_ns, uint32_t n)
+{
+	h->counts[hg_histogram_bucket(value_ns)] += n;
+}
 /* b minus a, bucket by bucket: what happened between the two samples. */
 void hg_histogram_diff(const struct hg_histogram *a, const struct hg_histogram *b,
 		       struct hg_histogram *ret_diff);

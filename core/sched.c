@@ -1,5 +1,8 @@
+#include "core/sched_account.h"
 #include "core/sched_calendar.h"
+#include "core/sched_class.h"
 #include "core/sched_due.h"
+#include "core/window_impl.h"
 
 /* Guarantees that are looked at before serving goes on, when many fall due at once. */
 #define START_BATCH 64u
@@ -10,6 +13,12 @@ struct pop {
 	int64_t taken_bytes;
 	int64_t limit_bytes; /* another packet may leave while taken_bytes <= limit_bytes */
 	hg_ns now_ns;
+	uint32_t
+		most_out_pkts; /* of the band that is served: STOPPED when so many are in the card */
+	uint32_t visit_bytes; /* by the decisions before it in the visit that runs */
+	/* Of the decision that runs: what the window said, and what it knows to be taken. */
+	struct window_run run;
+	uint32_t told_bytes, told_pkts;
 	/* Of the last decision: */
 	uint32_t got_bytes, got_pkts; /* got_pkts counts parts */
 	struct hg_cap_wait wait; /* what held it */
@@ -20,6 +29,8 @@ enum outcome {
 	MORE, /* the decision is over, but not the queue */
 	HELD, /* by the instance's own maximum */
 	TENANT_HELD, /* by its tenant's */
+	SHARE_HELD, /* by its share of the window */
+	STOPPED, /* by the full window, or the few packets of a lower band: it keeps its place */
 };
 
 static bool has_room(const struct pop *p)
@@ -29,35 +40,91 @@ static bool has_room(const struct pop *p)
 
 /* ---- serving ------------------------------------------------------------------------------------ */
 
-/* Whether the maxima of both levels let a packet go; if so they are charged. */
-static HG_NOINLINE bool caps_take(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t load,
-				  enum outcome *ret_held)
+/* The window learns what the decision has taken by now. */
+static inline void tell_window(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t bytes,
+			       uint32_t pkts)
 {
-	struct hg_node *node = &s->nodes[idx];
-	uint32_t tenant_idx = node->tenant_idx;
-	bool has_tenant = (s->tenants[tenant_idx].flags & CAPPED) != 0;
-	struct hg_caps *caps = s->caps;
+	if (bytes > p->told_bytes)
+		window_take(s->window, idx, bytes - p->told_bytes, pkts - p->told_pkts);
+	p->told_bytes = bytes;
+	p->told_pkts = pkts;
+}
 
-	if (node->flags & CAPPED) {
+static HG_NOINLINE bool ask_window(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t bytes,
+				   uint32_t pkts, enum outcome *ret_held)
+{
+	uint32_t out_pkts = 0;
+
+	tell_window(s, p, idx, bytes, pkts);
+	if (HG_UNLIKELY(p->most_out_pkts != UINT32_MAX)) {
+		out_pkts = hg_window_priority_pkts(s->window, priority_of(&s->nodes[idx]));
+		if (out_pkts >= p->most_out_pkts) {
+			*ret_held = STOPPED;
+			return false;
+		}
+	}
+	switch (window_ask(s->window, idx, &p->run)) {
+	case HG_WINDOW_OPEN:
+		if (p->run.left_pkts > p->most_out_pkts - out_pkts)
+			p->run.left_pkts = p->most_out_pkts - out_pkts;
+		return true;
+	case HG_WINDOW_SHARE:
+		*ret_held = SHARE_HELD;
+		return false;
+	default:
+		break;
+	}
+	/* Who has taken something goes behind, and the next in line is asked: room may be kept for it. */
+	*ret_held = bytes > 0 ? MORE : STOPPED;
+	if (bytes == 0 && p->visit_bytes == 0) {
+		s->is_window_full = true;
+		p->limit_bytes = -1;
+	}
+	return false;
+}
+
+/* Whether the window lets a packet go that the maxima let go, behind so much in the decision that runs. */
+static inline bool window_allows(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t bytes,
+				 uint32_t pkts, enum outcome *ret_held)
+{
+	return window_run_goes_on(&p->run, bytes - p->told_bytes, pkts - p->told_pkts) ||
+	       ask_window(s, p, idx, bytes, pkts, ret_held);
+}
+
+/* Whether the maxima of both levels let a packet go. */
+static HG_NOINLINE bool maxima_allow(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t load,
+				     enum outcome *ret_held)
+{
+	const uint32_t tenant_idx = s->nodes[idx].tenant_idx;
+
+	if (s->nodes[idx].flags & CAPPED) {
 		p->wait = instance_wait(s, idx, load, p->now_ns);
 		if (p->wait.until_ns > p->now_ns) {
 			*ret_held = HELD;
 			return false;
 		}
 	}
-	if (has_tenant) {
+	if (s->tenants[tenant_idx].flags & CAPPED) {
 		p->wait = tenant_wait(s, tenant_idx, load, p->now_ns);
 		if (p->wait.until_ns > p->now_ns) {
 			*ret_held = TENANT_HELD;
 			return false;
 		}
-		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
-			      load_bytes(load), load_parts(load), p->now_ns);
 	}
-	if (node->flags & CAPPED)
-		hg_cap_charge(&caps->instance_bytes[idx], &caps->instance_pkts[idx],
-			      load_bytes(load), load_parts(load), p->now_ns);
 	return true;
+}
+
+static HG_NOINLINE void maxima_charge(struct hg_sched *s, uint32_t idx, uint32_t load, hg_ns now_ns)
+{
+	const uint32_t tenant_idx = s->nodes[idx].tenant_idx;
+	struct hg_caps *caps = s->caps;
+
+	if (s->tenants[tenant_idx].flags & CAPPED)
+		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
+			      load_bytes(load), load_parts(load), now_ns);
+	if (s->nodes[idx].flags & CAPPED)
+		hg_cap_charge(&caps->instance_bytes[idx], &caps->instance_pkts[idx],
+			      load_bytes(load), load_parts(load), now_ns);
 }
 
 /* Moves what was counted in the hot line to where it cannot wrap. */
@@ -101,13 +168,14 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 		settle_tenant_counts(t);
 }
 
-/* One decision: packets of one instance, up to a quantum, as far as its maxima and the call allow. */
+/* One decision: packets of one instance, up to a quantum, as far as its maxima, the window and the call allow. */
 static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool is_guaranteed)
 {
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_queue *queue = &s->queues[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	const bool is_capped = ((node->flags | t->flags) & CAPPED) != 0;
+	const bool has_window = s->window != NULL;
 	const int64_t left_bytes = p->limit_bytes - p->taken_bytes;
 	const uint32_t quantum_bytes = s->quantum_bytes, n_queued = queue->n_pkts;
 	const struct hg_fifo_entry *entries = s->fifo.entries;
@@ -115,17 +183,25 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	uint32_t head = queue->head, bytes = 0, parts = 0, n = 0;
 	enum outcome outcome = MORE;
 
+	p->told_bytes = p->told_pkts = 0;
+	p->run.left_bytes = 0; /* not asked yet */
 	do {
 		struct hg_fifo_entry entry = entries[head];
 
 		if (bytes + load_bytes(entry.load) > quantum_bytes && n > 0)
 			break;
-		if (HG_UNLIKELY(is_capped) && !caps_take(s, p, idx, entry.load, &outcome))
+		if (HG_UNLIKELY(is_capped) && !maxima_allow(s, p, idx, entry.load, &outcome))
 			break;
+		if (HG_UNLIKELY(has_window) && !window_allows(s, p, idx, bytes, parts, &outcome))
+			break;
+		if (HG_UNLIKELY(is_capped))
+			maxima_charge(s, idx, entry.load, p->now_ns);
 		*out++ = item_of(s, entry, idx);
 		bytes += load_bytes(entry.load);
 		parts += load_parts(entry.load);
-		head = hg_fifo_after(&s->fifo, head, ++n == n_queued);
+		head = HG_UNLIKELY(node->flags & CLASSED)
+			       ? classes_after(s, idx, load_bytes(entry.load), ++n == n_queued)
+			       : hg_fifo_after(&s->fifo, head, ++n == n_queued);
 		if (n == n_queued) {
 			outcome = EMPTIED;
 			break;
@@ -137,8 +213,10 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	p->got_bytes = bytes;
 	p->got_pkts = parts;
 	count(s, p, idx, n, is_guaranteed);
-	if (outcome == EMPTIED || outcome == HELD)
-		turn_end(node, &s->cold[idx], t, p->now_ns);
+	if (HG_UNLIKELY(has_window))
+		tell_window(s, p, idx, bytes, parts);
+	if (outcome == EMPTIED || outcome == HELD || outcome == SHARE_HELD)
+		turn_end(s, idx, p->now_ns);
 	if (outcome == EMPTIED)
 		hg_sched_emptied(s, idx, p->now_ns);
 	return outcome;
@@ -154,14 +232,14 @@ static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
 	HG_PREFETCH(&s->fifo.entries[s->queues[idx].tail]);
 }
 
-static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_tenant *t)
+static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_share *share)
 {
 	const struct hg_node *next;
 
-	if (t->current == NO_INSTANCE)
+	if (share->current == NO_INSTANCE)
 		return;
-	next = &s->nodes[t->current];
-	prefetch_pkts(s, t->current);
+	next = &s->nodes[share->current];
+	prefetch_pkts(s, share->current);
 	if (next->next != NO_INSTANCE)
 		HG_PREFETCH(&s->nodes[next->next]);
 }
@@ -169,20 +247,20 @@ static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_t
 /* For the next call: what its first visits will touch. */
 static inline void prefetch_shares(const struct hg_sched *s)
 {
-	uint32_t id = hg_wheel_ahead(&s->shares, 0);
+	uint32_t id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 0);
 
 	if (id == UINT32_MAX)
 		return;
-	id = s->tenants[id].current;
+	id = s->tenants[id].share.current;
 	if (id != NO_INSTANCE)
 		prefetch_pkts(s, id);
-	id = hg_wheel_ahead(&s->shares, 1);
+	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 1);
 	if (id == UINT32_MAX)
 		return;
-	id = s->tenants[id].current;
+	id = s->tenants[id].share.current;
 	if (id != NO_INSTANCE)
 		HG_PREFETCH(&s->nodes[id]);
-	id = hg_wheel_ahead(&s->shares, 2);
+	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 2);
 	if (id != UINT32_MAX)
 		HG_PREFETCH(&s->tenants[id]);
 }
@@ -201,58 +279,141 @@ static inline void prefetch_deadlines(const struct hg_sched *s)
 
 /* ---- the two bands ------------------------------------------------------------------------------ */
 
-/* Serves a tenant's instances in the order of their shares, up to a quantum. Returns the bytes. */
-static uint32_t visit(struct hg_sched *s, struct pop *p, uint32_t tenant_idx, bool is_guaranteed)
+/* An instance that the calendar had the turn of was served: where it goes now. Returns whether the visit of its
+ * tenant may go on. */
+static inline bool leave_turn(struct hg_sched *s, struct pop *p, uint32_t idx,
+			      struct hg_share *share, enum outcome outcome)
 {
-	struct hg_tenant *t = &s->tenants[tenant_idx];
+	struct hg_node *node = &s->nodes[idx];
+
+	if (outcome == MORE || (outcome == STOPPED && p->got_bytes > 0)) {
+		calendar_file(s, share, idx, node);
+		return true;
+	}
+	if (outcome == TENANT_HELD || outcome == STOPPED) {
+		calendar_put_first(share, idx, node);
+		if (outcome == TENANT_HELD)
+			hg_sched_park_tenant(s, node->tenant_idx, p->wait, p->now_ns);
+		return false;
+	}
+	node->flags &= ~(uint32_t)IN_SHARE;
+	if (outcome == HELD)
+		hg_sched_park(s, idx, p->wait, p->now_ns);
+	else if (outcome == SHARE_HELD)
+		hg_sched_hold(s, idx, p->now_ns);
+	return true;
+}
+
+/* Serves a tenant's instances of a priority in the order of their shares, up to a quantum. Returns the bytes. */
+static uint32_t visit(struct hg_sched *s, struct pop *p, struct hg_share *share, bool is_guaranteed)
+{
 	uint32_t total_bytes = 0;
 
 	do {
-		uint32_t idx = calendar_take(s, t);
+		uint32_t idx = calendar_take(s, share);
 		struct hg_node *node = &s->nodes[idx];
 		enum outcome outcome;
 
 		if (idx == NO_INSTANCE)
 			break;
-		prefetch_calendar(s, t);
+		prefetch_calendar(s, share);
+		p->visit_bytes = total_bytes;
 		outcome = serve(s, p, idx, is_guaranteed);
 		total_bytes += p->got_bytes;
 		node->finish += virtual_cost(s, node->weight, p->got_bytes);
-		if (outcome == MORE) {
-			calendar_file(s, t, idx, node);
-		} else if (outcome == TENANT_HELD) {
-			calendar_put_first(t, idx, node);
-			hg_sched_park_tenant(s, tenant_idx, p->wait, p->now_ns);
+		if (!leave_turn(s, p, idx, share, outcome))
 			break;
-		} else {
-			node->flags &= (uint16_t)~IN_SHARE;
-			if (outcome == HELD)
-				hg_sched_park(s, idx, p->wait, p->now_ns);
-		}
 	} while (total_bytes < s->quantum_bytes && has_room(p));
+	p->visit_bytes = 0;
 	return total_bytes;
 }
 
-/* The sharing band: one visit of the tenant that is next in virtual time. */
-static bool serve_shares(struct hg_sched *s, struct pop *p)
+static void band_served(struct hg_sched *s, const struct pop *p, unsigned priority)
 {
-	uint32_t tenant_idx;
+	s->bands[priority].served_at_ns = p->now_ns;
+	s->bands[priority].was_served = true;
+}
+
+/* Serves a tenant's instances out of the tenant's guarantee: the highest priority first. */
+static uint32_t visit_guaranteed(struct hg_sched *s, struct pop *p, uint32_t tenant_idx)
+{
+	const struct hg_tenant *t = &s->tenants[tenant_idx];
+	uint32_t got_bytes = 0;
+
+	if (HG_LIKELY(!(t->flags & HAS_BANDS)))
+		return visit(s, p, &s->tenants[tenant_idx].share, /* is_guaranteed= */ true);
+	for (unsigned k = 0; k < HG_N_PRIORITIES && got_bytes == 0 && has_room(p); k++)
+		if (!is_parked(t->flags))
+			got_bytes = visit(s, p, share_of(s, tenant_idx, bands_in_order[k]),
+					  /* is_guaranteed= */ true);
+	return got_bytes;
+}
+
+/* One visit of the tenant of a band that is next in virtual time. */
+static bool serve_band(struct hg_sched *s, struct pop *p, unsigned priority)
+{
+	struct hg_wheel *shares = &s->shares[priority];
+	uint32_t tenant_idx, got_bytes;
+	struct hg_share *share;
 	struct hg_tenant *t;
 
-	if (!hg_wheel_is_due(&s->shares, INT64_MAX))
+	if (!hg_wheel_is_due(shares, INT64_MAX))
 		return false;
-	tenant_idx = hg_wheel_pop(&s->shares).id;
+	tenant_idx = hg_wheel_pop(shares).id;
 	t = &s->tenants[tenant_idx];
-	t->flags &= (uint16_t)~IN_SHARE;
+	share = share_of(s, tenant_idx, priority);
+	t->flags &= ~in_band(priority);
 	if (HG_UNLIKELY(is_parked(t->flags)))
 		return true;
-	t->finish +=
-		virtual_cost(s, t->weight, visit(s, p, tenant_idx, /* is_guaranteed= */ false));
-	if (is_parked(t->flags) || calendar_is_empty(t))
+	got_bytes = visit(s, p, share, /* is_guaranteed= */ false);
+	share->finish += virtual_cost(s, share->weight, got_bytes);
+	if (got_bytes > 0 && HG_UNLIKELY(s->has_bands))
+		band_served(s, p, priority);
+	if (is_parked(t->flags) || is_share_empty(share))
 		return true;
-	t->flags |= IN_SHARE;
-	hg_wheel_push(&s->shares, tenant_idx, (int64_t)(t->finish >> SHARE_TICK_SHIFT));
+	t->flags |= in_band(priority);
+	if (HG_UNLIKELY(got_bytes == 0 && s->is_window_full))
+		hg_wheel_push_front(shares, tenant_idx);
+	else
+		hg_wheel_push(shares, tenant_idx, (int64_t)(share->finish >> SHARE_TICK_SHIFT));
 	return true;
+}
+
+/* Whether a lower band waits that was shut out for so long that it is let by. */
+static bool serve_shut_out(struct hg_sched *s, struct pop *p)
+{
+	for (unsigned k = 1; k < HG_N_PRIORITIES; k++) {
+		unsigned priority = bands_in_order[k];
+
+		if (!hg_wheel_is_empty(&s->shares[priority]) &&
+		    p->now_ns >= band_let_by_ns(s, priority) && serve_band(s, p, priority))
+			return true;
+	}
+	return false;
+}
+
+/* The sharing bands: one visit in the highest that has somebody who may go. */
+static bool serve_shares(struct hg_sched *s, struct pop *p)
+{
+	if (HG_LIKELY(!s->has_bands))
+		return serve_band(s, p, HG_PRIORITY_NORMAL);
+	if (serve_shut_out(s, p))
+		return true;
+	for (unsigned k = 0; k < HG_N_PRIORITIES; k++) {
+		unsigned priority = bands_in_order[k];
+		bool was_any;
+
+		if (hg_wheel_is_empty(&s->shares[priority]))
+			continue;
+		if (is_band_short(s, priority))
+			return false;
+		p->most_out_pkts = band_most_pkts(s, priority);
+		was_any = serve_band(s, p, priority);
+		p->most_out_pkts = UINT32_MAX;
+		if (was_any)
+			return true;
+	}
+	return false;
 }
 
 static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)
@@ -260,6 +421,14 @@ static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns 
 	if (HG_UNLIKELY(due_ns < now_ns - LAG_MAX_NS))
 		due_ns = now_ns - LAG_MAX_NS;
 	return due_ns + pace_cost_ns(pace, bytes);
+}
+
+/* The entry that came up first was not served at all: it is the first again. Filed anew, who spends a reserve
+ * would fall behind with every call that a full window ends. */
+static void guarantee_keep(struct hg_sched *s, uint32_t *flags, uint32_t id)
+{
+	*flags |= IN_GUARANTEE;
+	hg_wheel_push_front(&s->deadlines, id);
 }
 
 /* Serves an instance out of its own guarantee. Its tenant's is charged too, but runs no further ahead than by
@@ -278,10 +447,14 @@ static enum outcome serve_due(struct hg_sched *s, struct pop *p, uint32_t idx)
 		if (t->due_ns > ahead_ns)
 			t->due_ns = ahead_ns;
 	}
-	if (outcome == MORE)
+	if (outcome == MORE || (outcome == STOPPED && p->got_bytes > 0))
 		guarantee_file(s, idx, node, p->now_ns);
+	else if (outcome == STOPPED)
+		guarantee_keep(s, &node->flags, guarantee_id(idx, ID_INSTANCE, node->flags));
 	else if (outcome == HELD)
 		hg_sched_park(s, idx, p->wait, p->now_ns);
+	else if (outcome == SHARE_HELD)
+		hg_sched_hold(s, idx, p->now_ns);
 	else if (outcome == TENANT_HELD)
 		hg_sched_park_tenant(s, node->tenant_idx, p->wait, p->now_ns);
 	return outcome;
@@ -297,7 +470,7 @@ static bool instance_due(struct hg_sched *s, struct pop *p, uint32_t id)
 
 	if (!(node->flags & IN_GUARANTEE) || guarantee_id(idx, ID_INSTANCE, node->flags) != id)
 		return false;
-	node->flags &= (uint16_t)~IN_GUARANTEE;
+	node->flags &= ~(uint32_t)IN_GUARANTEE;
 	if (!is_waiting(s, idx))
 		return false;
 	if (tick_of(node->due_ns) > tick_of(p->now_ns)) {
@@ -316,19 +489,24 @@ static bool tenant_due(struct hg_sched *s, struct pop *p, uint32_t id)
 {
 	uint32_t tenant_idx = id & ID_IDX_MASK;
 	struct hg_tenant *t = &s->tenants[tenant_idx];
+	uint32_t got_bytes;
 
 	if (!(t->flags & IN_GUARANTEE) || guarantee_id(tenant_idx, ID_TENANT, t->flags) != id)
 		return false;
-	t->flags &= (uint16_t)~IN_GUARANTEE;
-	if (is_parked(t->flags) || calendar_is_empty(t))
+	t->flags &= ~(uint32_t)IN_GUARANTEE;
+	if (is_parked(t->flags) || tenant_has_no_turn(s, tenant_idx))
 		return false;
 	if (tick_of(t->due_ns) > tick_of(p->now_ns)) {
 		tenant_guarantee_file(s, tenant_idx, t, p->now_ns);
 		return false;
 	}
-	t->due_ns = charge_due(t->due_ns, t->guarantee,
-			       visit(s, p, tenant_idx, /* is_guaranteed= */ true), p->now_ns);
-	if (!is_parked(t->flags) && !calendar_is_empty(t))
+	got_bytes = visit_guaranteed(s, p, tenant_idx);
+	t->due_ns = charge_due(t->due_ns, t->guarantee, got_bytes, p->now_ns);
+	if (is_parked(t->flags) || tenant_has_no_turn(s, tenant_idx))
+		return true;
+	if (got_bytes == 0 && s->is_window_full)
+		guarantee_keep(s, &t->flags, id);
+	else
 		tenant_guarantee_file(s, tenant_idx, t, p->now_ns);
 	return true;
 }
@@ -388,18 +566,24 @@ static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 
 /* ---- pop ---------------------------------------------------------------------------------------- */
 
+/* When the root owes no more than its lead. */
+static hg_ns root_open_ns(const struct hg_sched *s, hg_ns now_ns)
+{
+	return hg_bucket_floor_ns(&s->root, now_ns) - s->lead_ns;
+}
+
 /* How far the root lets a call go: the bytes after which it must stop; negative: not at all. The root is
- * a link: a packet may begin while none is owed. */
+ * a link: a packet may begin while none is owed but the lead. */
 static int64_t root_limit_bytes(const struct hg_sched *s, hg_ns now_ns)
 {
-	hg_ns zero_at_ns;
+	hg_ns open_at_ns;
 
 	if (s->root.pace.mantissa == 0)
 		return INT64_MAX;
-	zero_at_ns = hg_bucket_floor_ns(&s->root, now_ns);
-	if (zero_at_ns > now_ns)
+	open_at_ns = root_open_ns(s, now_ns);
+	if (open_at_ns > now_ns)
 		return -1;
-	return (int64_t)(((uint64_t)(now_ns - zero_at_ns) << s->root.pace.shift) /
+	return (int64_t)(((uint64_t)(now_ns - open_at_ns) << s->root.pace.shift) /
 			 s->root.pace.mantissa);
 }
 
@@ -411,18 +595,54 @@ static void charge_root(struct hg_sched *s, int64_t bytes, hg_ns now_ns)
 		hg_bucket_charge(&s->root, (uint32_t)(bytes < most ? bytes : most), now_ns);
 }
 
+/* At the end of a call: whether the window alone keeps something from leaving. With room in the call nobody is
+ * left but who is held, by the window or by a maximum that was asked before it; one that has been used up
+ * since is looked for, among the first. */
+static void note_held(struct hg_sched *s, bool has_room, hg_ns now_ns)
+{
+	if (s->is_window_full || (has_room && !s->was_held_by_window && s->n_held_by_window > 0 &&
+				  hg_sched_is_held_by_window_alone(s, now_ns)))
+		s->was_held_by_window = true;
+}
+
+/* At the end of a call: which bands are behind from now on. */
+static void note_behind(struct hg_sched *s, hg_ns now_ns)
+{
+	bool is_higher_served = false, is_higher_waiting = false;
+
+	for (unsigned k = 0; k < HG_N_PRIORITIES; k++) {
+		unsigned priority = bands_in_order[k];
+		struct hg_band *band = &s->bands[priority];
+		bool is_behind = is_higher_waiting || is_band_short(s, priority) ||
+				 (is_higher_served && !band->was_served);
+
+		if (is_behind != band->is_behind)
+			band->behind_ns += is_behind ? -now_ns : now_ns;
+		band->is_behind = is_behind;
+		is_higher_served |= band->was_served;
+		is_higher_waiting |= !hg_wheel_is_empty(&s->shares[priority]);
+		band->was_served = false;
+	}
+}
+
 unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
 		      uint32_t max_bytes, hg_ns now_ns)
 {
 	struct pop p = {.out = ret_items,
 			.end = ret_items + n,
 			.limit_bytes = root_limit_bytes(s, now_ns),
+			.most_out_pkts = UINT32_MAX,
 			.now_ns = now_ns};
+
+	const int64_t root_bytes = p.limit_bytes;
+	bool was_open;
 
 	if (p.limit_bytes > (int64_t)max_bytes - 1)
 		p.limit_bytes = (int64_t)max_bytes - 1;
 	if (s->queued_pkts == 0)
 		return 0;
+	was_open = has_room(&p);
+	s->is_window_full = false;
 	hg_sched_unpark_due(s, now_ns);
 	while (has_room(&p))
 		if (!serve_guarantees(s, &p) && !serve_shares(s, &p) &&
@@ -430,24 +650,82 @@ unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsig
 			break;
 	if (s->root.pace.mantissa != 0)
 		charge_root(s, p.taken_bytes, now_ns);
+	if (HG_UNLIKELY(s->window != NULL)) {
+		note_held(s, has_room(&p), now_ns);
+		s->was_held_by_root |= p.taken_bytes > root_bytes && s->queued_pkts > 0;
+	}
+	if (HG_UNLIKELY(s->has_bands) && was_open)
+		note_behind(s, now_ns);
 	prefetch_shares(s);
 	return (unsigned)(p.out - ret_items);
 }
 
+static hg_ns wheel_next_ns(const struct hg_wheel *wheel)
+{
+	int64_t tick = hg_wheel_next_tick(wheel);
+
+	return tick == INT64_MAX ? HG_NEVER : (hg_ns)((uint64_t)tick << TICK_SHIFT);
+}
+
+/* When somebody who waits for a turn may have it. Whose band may have no more in the card waits for a release, for
+ * being let by, or for a guarantee. */
+static hg_ns next_turn_ns(const struct hg_sched *s, hg_ns now_ns)
+{
+	hg_ns at_ns = HG_NEVER, due_ns;
+	bool is_short = false;
+
+	for (unsigned k = 0; k < HG_N_PRIORITIES; k++) {
+		unsigned priority = bands_in_order[k];
+
+		if (hg_wheel_is_empty(&s->shares[priority]))
+			continue;
+		is_short = is_short || is_band_short(s, priority);
+		if (!is_short)
+			return now_ns;
+		if (band_let_by_ns(s, priority) < at_ns)
+			at_ns = band_let_by_ns(s, priority);
+	}
+	if (!is_short)
+		return HG_NEVER;
+	due_ns = hg_wheel_is_empty(&s->deadlines) ? wheel_next_ns(&s->starts) : now_ns;
+	return due_ns < at_ns ? due_ns : at_ns;
+}
+
+/* The window was full for who was first in line. Room is kept in it for whoever has just become active: for one of
+ * those, time may bring the turn. */
+static hg_ns next_turn_when_full_ns(const struct hg_sched *s, hg_ns now_ns)
+{
+	hg_ns at_ns = HG_NEVER;
+
+	if (!hg_wheel_is_empty(&s->deadlines))
+		return HG_NEVER; /* the first of them is asked first */
+	at_ns = wheel_next_ns(&s->starts);
+	if (at_ns <= now_ns)
+		return HG_NEVER; /* the one that was asked is the first of those, too */
+	for (unsigned k = 1; s->has_bands && k < HG_N_PRIORITIES; k++) {
+		hg_ns let_by_ns = band_let_by_ns(s, bands_in_order[k]);
+
+		if (!hg_wheel_is_empty(&s->shares[bands_in_order[k]]) && let_by_ns > now_ns &&
+		    let_by_ns < at_ns)
+			at_ns = let_by_ns;
+	}
+	return at_ns;
+}
+
 hg_ns hg_sched_next_at(const struct hg_sched *s, hg_ns now_ns)
 {
-	hg_ns at_ns = now_ns, root_at_ns;
+	hg_ns at_ns, wait_ns, root_at_ns;
 
 	if (s->queued_pkts == 0)
 		return HG_NEVER;
-	if (hg_wheel_is_empty(&s->shares)) {
-		int64_t tick = hg_wheel_next_tick(&s->waits);
-
-		if (tick == INT64_MAX)
+	at_ns = s->is_window_full ? next_turn_when_full_ns(s, now_ns) : next_turn_ns(s, now_ns);
+	if (at_ns > now_ns) {
+		wait_ns = wheel_next_ns(&s->waits);
+		at_ns = wait_ns < at_ns ? wait_ns : at_ns;
+		if (at_ns == HG_NEVER)
 			return HG_NEVER;
-		at_ns = (hg_ns)((uint64_t)tick << TICK_SHIFT);
 	}
-	root_at_ns = s->root.pace.mantissa != 0 ? hg_bucket_floor_ns(&s->root, now_ns) : now_ns;
+	root_at_ns = s->root.pace.mantissa != 0 ? root_open_ns(s, now_ns) : now_ns;
 	if (at_ns < root_at_ns)
 		at_ns = root_at_ns;
 	return at_ns > now_ns ? at_ns : now_ns;

@@ -13,14 +13,26 @@
  *            virtual clocks: Goyal et al., SFQ, 1996. Wheels: Varghese and Lauck, 1987.)
  * Maxima     live in struct hg_caps, because a maximum binds the sum over all links: every scheduler
  *            whose traffic it binds points to the same hg_caps, and all of them have one owner.
+ * Window     What is in the card can be overtaken by nobody, so core/window is asked for each packet that the
+ *            maxima let go. Who has its share in the card is parked until a release of its own
+ *            (HG_LIMIT_WINDOW). A full window ends the call: who was to be served keeps its place in
+ *            every order, so deadlines and shares hold with two packets in the card. It has virtual time
+ *            back that the window made it lose, up to two quanta.
+ * Priority   of instances orders what exceeds the guarantees (S2.6); a tenant's own policy.priority is ignored.
+ *            The sharing band is three, high, normal and low, each as above, in strict order: a lower one is
+ *            served only when no higher one has anything that may go. While a higher one has packets
+ *            in the card, a lower one may begin another only with less than two there, so that the next
+ *            high packet finds the card short. A band that was shut out for HG_SCHED_SHUT_OUT_NS is let by for
+ *            a quantum. Who waits for the tokens of a maximum shuts nobody out. A tenant's guarantee is
+ *            spent inside it by priority, too.
  * Promise    Over any window T, for instance and tenant alike:
  *              sent <= max*T + burst + one packet                    (conservation)
  *              sent >= min(min*T, offered) - burst - one packet      (guarantee, if admitted and no
  *            maximum is in the way; for a burst of at least five of the larger of quantum and packet)
- *            pop() returns a packet whenever an eligible one is queued and the root's pace allows
- *            (work conservation, to within one tick of 512 ns).
- *            next_at() never lies: pop() returns nothing new before it, unless something is pushed or
- *            changed.
+ *            pop() returns a packet whenever an eligible one is queued and the root's pace, the
+ *            window and the order of priorities allow (work conservation, to within one tick of 512 ns).
+ *            next_at() never lies: pop() returns nothing new before it, unless something is pushed,
+ *            released or changed.
  *            Held time: at each instant a backlogged instance is held by exactly one enum hg_limit, so
  *            the sum of held_ns equals the time it had something queued.
  * Packets    are opaque addresses within 256 GiB above cfg.pkt_base, 64-byte aligned; never touched.
@@ -37,12 +49,17 @@
 #define HG_CORE_SCHED_H
 
 #include "core/contract.h"
+#include "core/tag.h"
 #include "core/units.h"
 #include "core/verdict.h"
+#include "core/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* A lower priority waits no longer than this for a higher one, as far as guarantees leave anything. */
+#define HG_SCHED_SHUT_OUT_NS (10 * HG_NS_PER_MS)
 
 /* ---- maxima, shared by the schedulers of one owner ---------------------------------------------- */
 
@@ -59,6 +76,10 @@ void hg_caps_set_tenant(struct hg_caps *caps, uint32_t tenant_idx, const struct 
 			hg_ns now_ns);
 void hg_caps_set_instance(struct hg_caps *caps, uint32_t instance_idx,
 			  const struct hg_policy *policy, hg_ns now_ns);
+/* Another rate for the maximum that an instance has, until its policy is set again (core/behaviour.h): tokens,
+ * burst and reserve stay. Nothing changes for one without a maximum. Follow it as above. */
+void hg_caps_tighten_instance(struct hg_caps *caps, uint32_t instance_idx, uint64_t max_bytes_per_s,
+			      hg_ns now_ns);
 
 /* ---- one link ----------------------------------------------------------------------------------- */
 
@@ -71,6 +92,9 @@ struct hg_sched_cfg {
 	uint32_t quantum_bytes; /* most wire bytes a decision takes from one instance; 0: default */
 	const void *pkt_base; /* every packet lies in [pkt_base, pkt_base + 256 GiB) */
 	struct hg_caps *caps; /* as large as this scheduler, outlives it; NULL: no maxima */
+	/* Of the card queue behind this link; asked before each packet, and told of it (core/window.h). As
+	 * large as this scheduler, outlives it; NULL: nothing bounds what the card has. */
+	struct hg_window *window;
 };
 
 /* One packet on its way in or out of the scheduler. */
@@ -105,6 +129,9 @@ HG_MUST_CHECK int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg
 /* Pace of the link. rate 0: none. burst: what may leave at once after a pause. Live. */
 void hg_sched_set_root(struct hg_sched *s, uint64_t bytes_per_s, uint64_t burst_bytes,
 		       hg_ns now_ns);
+/* A packet may begin while the root owes no more than this: so that a card is given the next one just before it
+ * has sent the last, and not after. 0 at first. */
+void hg_sched_set_lead(struct hg_sched *s, hg_ns lead_ns);
 
 /* Adds or changes a node, live: what is queued stays queued, tokens are kept, and the new contract is
  * in force when the call returns. Reads min, weight, burst, reserve, idle_after of the policy; the
@@ -136,11 +163,45 @@ void hg_sched_refresh_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns 
 unsigned hg_sched_push(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
 		       hg_ns now_ns);
 
+/* The same, with the class of each packet: an index into the set of its instance, or HG_CLASS_NONE for an
+ * instance without classes. */
+#define HG_CLASS_NONE UINT8_MAX
+unsigned hg_sched_push_classed(struct hg_sched *s, const struct hg_sched_item *items,
+			       const uint8_t *classes, unsigned n, hg_ns now_ns);
+
+/* Orders what an instance, which is set, has queued among itself; n 0: in order of arrival, as at first.
+ * Live: what is queued stays, but where the number of classes changes all of it goes to the last. O(queued)
+ * then, else O(1). */
+void hg_sched_set_classes(struct hg_sched *s, uint32_t instance_idx,
+			  const struct hg_class_set *set);
+
+struct hg_sched_class_stats {
+	uint64_t sent_bytes; /* since the classes were set */
+	uint32_t queued_bytes, queued_pkts;
+};
+/* Returns false if the instance has no such class. */
+bool hg_sched_sample_class(const struct hg_sched *s, uint32_t instance_idx, unsigned class_idx,
+			   struct hg_sched_class_stats *ret_stats);
+
 /* Hands out up to n packets, not past max_bytes (the packet that reaches it is the last). */
 unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
 		      uint32_t max_bytes, hg_ns now_ns);
 
-/* When pop may next return something: now_ns if at once, HG_NEVER if nothing is queued. */
+/* A release came back for this instance: if its share of the window held it, it is in line again. O(1). */
+void hg_sched_window_opened(struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns);
+/* The same for all of these, n from 1. O(1) while nobody is held by a share. */
+void hg_sched_window_settled(struct hg_sched *s, const struct hg_tag *tags, unsigned n,
+			     hg_ns now_ns);
+/* The window was divided or bounded anew: everyone held by it is in line again. O(those held). */
+void hg_sched_window_changed(struct hg_sched *s, hg_ns now_ns);
+/* Whether pop left something queued, since the last call, for the window's sake alone: not when a maximum, the
+ * root's pace, n or max_bytes would have kept it, too. */
+bool hg_sched_was_held_by_window(struct hg_sched *s);
+/* The same for the root's pace. */
+bool hg_sched_was_held_by_root(struct hg_sched *s);
+
+/* When pop may next return something: now_ns if at once, HG_NEVER if nothing is queued, or if all that is
+ * waits for a release. */
 hg_ns hg_sched_next_at(const struct hg_sched *s, hg_ns now_ns);
 
 uint32_t hg_sched_queued_pkts(const struct hg_sched *s);

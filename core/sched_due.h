@@ -17,10 +17,10 @@ static inline hg_ns reserve_ns(const struct hg_node *node)
 
 /* From when on a guarantee counts. Who spends a reserve is as one who begins now; once it lags behind what
  * it would have without the reserve, it has begun before. */
-static inline hg_ns start_ns(uint16_t *flags, hg_ns due_ns, hg_ns in_reserve_ns, hg_ns now_ns)
+static inline hg_ns start_ns(uint32_t *flags, hg_ns due_ns, hg_ns in_reserve_ns, hg_ns now_ns)
 {
 	if (due_ns > now_ns)
-		*flags &= (uint16_t)~ON_CREDIT;
+		*flags &= ~(uint32_t)ON_CREDIT;
 	else if (due_ns + in_reserve_ns < now_ns)
 		return due_ns + in_reserve_ns;
 	else

@@ -1,11 +1,15 @@
+#include "core/sched_account.h"
 #include "core/sched_calendar.h"
+#include "core/sched_class.h"
 #include "core/sched_due.h"
+#include "core/sched_held.h"
 
 #define PUSH_BATCH 64u
 /* Waits that are looked at before serving goes on: a mass of nodes whose time has come at once does not
  * hold up the packets of the others. */
 #define UNPARK_BATCH 64u
 #define UNBLOCK_BATCH 16u /* instances of a tenant that was parked, likewise */
+
 /* ---- the queue of a tenant's blocked instances ---------------------------------------------------- */
 
 void hg_sched_block(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
@@ -79,7 +83,7 @@ void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, h
 	struct hg_node *node = &s->nodes[idx];
 	bool was_idle = quiet_ns >= (hg_ns)node->idle_after_us * HG_NS_PER_US;
 
-	node->flags &= (uint16_t)~ON_CREDIT;
+	node->flags &= ~(uint32_t)ON_CREDIT;
 	if (node->due_ns >= now_ns ||
 	    !guarantee_wake(&node->due_ns, reserve_ns(node), was_idle, now_ns))
 		return;
@@ -93,7 +97,7 @@ void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, h
 
 void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns now_ns)
 {
-	t->flags &= (uint16_t)~ON_CREDIT;
+	t->flags &= ~(uint32_t)ON_CREDIT;
 	if (t->guarantee != 0 &&
 	    guarantee_wake(&t->due_ns, t->reserve_ns, quiet_ns >= t->idle_after_ns, now_ns))
 		t->flags |= ON_CREDIT;
@@ -107,9 +111,68 @@ static int64_t blocked_tick(const struct hg_sched *s, const struct hg_tenant *t)
 	return tick_of(deadline_ns(s, idx, s->nodes[idx].due_ns));
 }
 
+/* How far behind virtual time one may come back: who was away because it had nothing forgoes what it did not
+ * use; who was held by the window may have lost its turn by a packet each time, and has it back, but not what
+ * a card that stood still would add up to. */
+static uint64_t least_finish(const struct hg_sched *s, uint32_t flags, uint32_t weight,
+			     uint64_t virtual_now)
+{
+	uint64_t lag;
+
+	if (!(flags & RETURNS))
+		return virtual_now;
+	lag = virtual_cost(s, weight, 2 * s->quantum_bytes);
+	return lag < virtual_now ? virtual_now - lag : 0;
+}
+
+/* Who wakes goes first even if it was served a little while ago, as long as that has put it ahead of the others
+ * by less than a quantum: virtual time stands still for a whole round of those who always have something, and a
+ * small request would wait for all of them, though it never had its share. What it takes counts as ever, so it
+ * gains a quantum once. */
+static bool may_go_first(const struct hg_sched *s, uint32_t flags, uint32_t weight,
+			 uint64_t ahead_of_now)
+{
+	return !(flags & RETURNS) && ahead_of_now <= virtual_cost(s, weight, s->quantum_bytes);
+}
+
+static void share_file(struct hg_sched *s, uint32_t tenant_idx, unsigned priority)
+{
+	struct hg_wheel *shares = &s->shares[priority];
+	struct hg_share *share = share_of(s, tenant_idx, priority);
+	uint32_t flags = s->tenants[tenant_idx].flags;
+	uint64_t share_now = (uint64_t)shares->clock << SHARE_TICK_SHIFT;
+
+	if (share->finish > share_now &&
+	    !may_go_first(s, flags, share->weight, share->finish - share_now)) {
+		hg_wheel_push(shares, tenant_idx, (int64_t)(share->finish >> SHARE_TICK_SHIFT));
+		return;
+	}
+	share_now = least_finish(s, flags, share->weight, share_now);
+	if (share->finish < share_now)
+		share->finish = share_now;
+	hg_wheel_push_front(shares, tenant_idx);
+}
+
+/* Enters a tenant in the wheel of a band, if it has something to serve there. Returns whether it has. */
+static bool enter_band(struct hg_sched *s, uint32_t tenant_idx, unsigned priority, hg_ns now_ns)
+{
+	struct hg_tenant *t = &s->tenants[tenant_idx];
+
+	if (is_share_empty(share_of(s, tenant_idx, priority)))
+		return false;
+	if (t->flags & in_band(priority))
+		return true;
+	t->flags |= in_band(priority);
+	if (HG_UNLIKELY(s->has_bands) && hg_wheel_is_empty(&s->shares[priority]))
+		s->bands[priority].served_at_ns = now_ns;
+	share_file(s, tenant_idx, priority);
+	return true;
+}
+
 void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
 {
 	struct hg_tenant *t = &s->tenants[tenant_idx];
+	bool has_turn;
 
 	if (is_parked(t->flags))
 		return;
@@ -117,21 +180,12 @@ void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns
 		t->flags |= BLOCKED;
 		hg_wheel_push(&s->deadlines, tenant_idx | ID_BLOCKED, blocked_tick(s, t));
 	}
-	if (calendar_is_empty(t))
-		return;
-	if (!(t->flags & IN_SHARE)) {
-		uint64_t share_now = (uint64_t)s->shares.clock << SHARE_TICK_SHIFT;
-
-		t->flags |= IN_SHARE;
-		if (t->finish <= share_now) {
-			t->finish = share_now;
-			hg_wheel_push_front(&s->shares, tenant_idx);
-		} else {
-			hg_wheel_push(&s->shares, tenant_idx,
-				      (int64_t)(t->finish >> SHARE_TICK_SHIFT));
-		}
+	has_turn = enter_band(s, tenant_idx, HG_PRIORITY_NORMAL, now_ns);
+	if (HG_UNLIKELY(t->flags & HAS_BANDS)) {
+		has_turn |= enter_band(s, tenant_idx, HG_PRIORITY_HIGH, now_ns);
+		has_turn |= enter_band(s, tenant_idx, HG_PRIORITY_LOW, now_ns);
 	}
-	if (t->guarantee != 0 && !(t->flags & IN_GUARANTEE))
+	if (has_turn && t->guarantee != 0 && !(t->flags & IN_GUARANTEE))
 		tenant_guarantee_file(s, tenant_idx, t, now_ns);
 }
 
@@ -139,20 +193,28 @@ void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+	const unsigned priority = priority_of(node);
+	const uint32_t in = in_band(priority);
 
 	if (!(node->flags & IN_SHARE)) {
+		struct hg_share *share = share_of(s, node->tenant_idx, priority);
+		uint64_t share_now = share->slot_now << s->slot_shift;
+
 		node->flags |= IN_SHARE;
-		if (node->finish < t->slot_now << s->slot_shift) {
-			node->finish = t->slot_now << s->slot_shift;
-			calendar_put_first(t, idx, node);
+		if (node->finish < share_now) {
+			share_now = least_finish(s, node->flags, node->weight, share_now);
+			if (node->finish < share_now)
+				node->finish = share_now;
+			calendar_put_first(share, idx, node);
+		} else if (may_go_first(s, node->flags, node->weight, node->finish - share_now)) {
+			calendar_put_first(share, idx, node);
 		} else {
-			calendar_file(s, t, idx, node);
+			calendar_file(s, share, idx, node);
 		}
 	}
 	if (node->guarantee != 0 && !(node->flags & (IN_GUARANTEE | BLOCKED)))
 		guarantee_file(s, idx, node, now_ns);
-	if ((t->flags & (IN_SHARE | PARKED)) != IN_SHARE ||
-	    (t->guarantee != 0 && !(t->flags & IN_GUARANTEE)))
+	if ((t->flags & (in | PARKED)) != in || (t->guarantee != 0 && !(t->flags & IN_GUARANTEE)))
 		hg_sched_enter_tenant(s, node->tenant_idx, now_ns);
 }
 
@@ -164,10 +226,10 @@ static int64_t tick_from(hg_ns until_ns)
 	return tick_of(until_ns + (INT64_C(1) << TICK_SHIFT) - 1);
 }
 
-static uint16_t parked_flags(uint16_t flags, unsigned kind)
+static uint32_t parked_flags(uint32_t flags, unsigned kind)
 {
-	flags = next_park_gen((uint16_t)(flags & ~(unsigned)BY_PKTS));
-	return (uint16_t)(flags | PARKED | (kind == HG_CAP_PKTS ? BY_PKTS : 0u));
+	flags = next_park_gen(flags & ~(uint32_t)(BY_PKTS | BY_WINDOW));
+	return flags | PARKED | (kind == HG_CAP_PKTS ? BY_PKTS : 0u);
 }
 
 /* Requires that no turn is running. */
@@ -179,7 +241,7 @@ void hg_sched_park(struct hg_sched *s, uint32_t idx, struct hg_cap_wait wait, hg
 	node->flags = parked_flags(node->flags, wait.kind);
 	s->cold[idx].parked_ns[parked_by(node->flags)] -= now_ns;
 	t->n_parked++;
-	tenant_account(t, now_ns);
+	tenant_account(s, t, now_ns);
 	hg_wheel_push(&s->waits, park_id(idx, ID_INSTANCE, node->flags), tick_from(wait.until_ns));
 }
 
@@ -188,9 +250,11 @@ void hg_sched_park_tenant(struct hg_sched *s, uint32_t tenant_idx, struct hg_cap
 {
 	struct hg_tenant *t = &s->tenants[tenant_idx];
 
-	t->flags = (uint16_t)(parked_flags(t->flags, wait.kind) | WAS_PARKED);
+	for (unsigned priority = 0; s->has_bands && priority < HG_N_PRIORITIES; priority++)
+		t->overlap_ns[priority] -= band_behind_ns(s, priority, now_ns);
+	t->flags = parked_flags(t->flags, wait.kind) | WAS_PARKED;
 	t->parked_ns[parked_by(t->flags)] -= now_ns;
-	tenant_account(t, now_ns);
+	tenant_account(s, t, now_ns);
 	hg_wheel_push(&s->waits, park_id(tenant_idx, ID_TENANT, t->flags),
 		      tick_from(wait.until_ns));
 }
@@ -202,6 +266,19 @@ static hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns
 	hg_ns least_ns = now_ns - 2 * pace_cost_ns(pace, bytes);
 
 	return due_ns > least_ns ? due_ns : least_ns;
+}
+
+void hg_sched_hold(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+
+	node->flags = parked_flags(node->flags, 0) | BY_WINDOW;
+	s->side[idx].window_ns -= now_ns;
+	held_append(s, idx);
+	t->n_parked++;
+	t->n_parked_by_window++;
+	tenant_account(s, t, now_ns);
 }
 
 static void forgive(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
@@ -221,15 +298,23 @@ void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
-	s->cold[idx].parked_ns[parked_by(node->flags)] += now_ns;
-	node->flags &= (uint16_t)~PARKED;
 	t->n_parked--;
-	if (s->queues[idx].n_pkts == 0)
-		return;
-	tenant_account(t, now_ns);
-	turn_begin(node, &s->cold[idx], t, now_ns);
-	forgive(s, idx, now_ns);
+	if (node->flags & BY_WINDOW) {
+		s->side[idx].window_ns += now_ns;
+		held_remove(s, idx);
+		t->n_parked_by_window--;
+		node->flags |= RETURNS;
+		t->flags |= RETURNS;
+	} else {
+		s->cold[idx].parked_ns[parked_by(node->flags)] += now_ns;
+		forgive(s, idx, now_ns);
+	}
+	node->flags &= ~(uint32_t)(PARKED | BY_WINDOW);
+	turn_begin(s, idx, now_ns);
+	tenant_account(s, t, now_ns);
 	hg_sched_enter(s, idx, now_ns);
+	node->flags &= ~(uint32_t)RETURNS;
+	t->flags &= ~(uint32_t)RETURNS;
 }
 
 void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
@@ -237,8 +322,10 @@ void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_n
 	struct hg_tenant *t = &s->tenants[tenant_idx];
 
 	t->parked_ns[parked_by(t->flags)] += now_ns;
-	t->flags &= (uint16_t)~PARKED;
-	tenant_account(t, now_ns);
+	for (unsigned priority = 0; s->has_bands && priority < HG_N_PRIORITIES; priority++)
+		t->overlap_ns[priority] += band_behind_ns(s, priority, now_ns);
+	t->flags &= ~(uint32_t)PARKED;
+	tenant_account(s, t, now_ns);
 	t->due_ns = forgiven_ns(t->due_ns, t->guarantee, s->quantum_bytes, now_ns);
 	hg_sched_enter_tenant(s, tenant_idx, now_ns);
 }
@@ -253,12 +340,12 @@ bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns)
 
 		was_any = true;
 		if ((id & ID_KIND_MASK) == ID_TENANT) {
-			uint16_t flags = s->tenants[idx].flags;
+			uint32_t flags = s->tenants[idx].flags;
 
 			if (is_parked(flags) && park_id(idx, ID_TENANT, flags) == id)
 				hg_sched_unpark_tenant(s, idx, now_ns);
 		} else {
-			uint16_t flags = s->nodes[idx].flags;
+			uint32_t flags = s->nodes[idx].flags;
 
 			if (is_parked(flags) && park_id(idx, ID_INSTANCE, flags) == id)
 				hg_sched_unpark(s, idx, now_ns);
@@ -273,7 +360,7 @@ void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
 {
 	struct hg_tenant *t = &s->tenants[tenant_idx];
 
-	t->flags &= (uint16_t)~BLOCKED;
+	t->flags &= ~(uint32_t)BLOCKED;
 	if (is_parked(t->flags))
 		return;
 	for (unsigned i = 0; i < UNBLOCK_BATCH && t->blocked_head != 0; i++) {
@@ -281,7 +368,7 @@ void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
 		struct hg_node *node = &s->nodes[idx];
 
 		blocked_drop_first(s, t);
-		node->flags &= (uint16_t)~BLOCKED;
+		node->flags &= ~(uint32_t)BLOCKED;
 		if (!is_waiting(s, idx))
 			continue;
 		forgive(s, idx, now_ns);
@@ -298,6 +385,8 @@ static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns no
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
+	if (HG_UNLIKELY(s->window != NULL))
+		hg_window_wants(s->window, idx, true);
 	if (t->n_backlogged++ == 0)
 		hg_sched_wake_tenant_guarantee(t, now_ns - t->emptied_at_ns, now_ns);
 	if (HG_UNLIKELY(node->flags & CAPPED)) {
@@ -309,17 +398,33 @@ static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns no
 			return;
 		}
 	}
-	tenant_account(t, now_ns);
-	turn_begin(node, &s->cold[idx], t, now_ns);
+	turn_begin(s, idx, now_ns);
+	tenant_account(s, t, now_ns);
 	if (node->guarantee != 0)
 		hg_sched_wake_guarantee(s, idx, now_ns - emptied_at_ns, now_ns);
 	hg_sched_enter(s, idx, now_ns);
 }
 
+/* Stores a packet of an instance with classes. A new head may have to wait less for its tokens. */
+static HG_NOINLINE void push_classed(struct hg_sched *s, uint32_t idx, unsigned class_idx,
+				     struct hg_fifo_entry entry, hg_ns now_ns)
+{
+	struct hg_queue *queue = &s->queues[idx];
+	uint32_t head = classes_push(s, idx, class_idx, entry);
+
+	queue->bytes += load_bytes(entry.load);
+	if (queue->n_pkts++ > 0 && queue->head == head)
+		return;
+	queue->head = queue->tail = head;
+	if (queue->n_pkts > 1 && is_parked(s->nodes[idx].flags) &&
+	    !is_parked_by_window(s->nodes[idx].flags))
+		hg_sched_unpark(s, idx, now_ns);
+}
+
 /* In two passes: first every packet is stored, without a branch that depends on the state of the
  * scheduler, then those are woken that had nothing. */
-static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
-		       hg_ns now_ns)
+static void push_batch(struct hg_sched *s, const struct hg_sched_item *items,
+		       const uint8_t *classes, unsigned n, hg_ns now_ns)
 {
 	struct {
 		uint32_t idx;
@@ -344,6 +449,14 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
 					      .load = item->load};
 
+		if (HG_UNLIKELY(classes != NULL && classes[i] != HG_CLASS_NONE)) {
+			if (queue->n_pkts == 0) {
+				woken[n_woken].idx = item->instance_idx;
+				woken[n_woken++].emptied_at_ns = queue->emptied_at_ns;
+			}
+			push_classed(s, item->instance_idx, classes[i], entry, now_ns);
+			continue;
+		}
 		if (queue->n_pkts == 0) {
 			woken[n_woken].idx = item->instance_idx;
 			woken[n_woken++].emptied_at_ns = queue->emptied_at_ns;
@@ -357,14 +470,22 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items, un
 	for (unsigned i = 0; i < n_woken; i++)
 		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);
 	s->queued_pkts += n;
+	s->is_window_full = false;
 }
 
 unsigned hg_sched_push(struct hg_sched *s, const struct hg_sched_item *items, unsigned n,
 		       hg_ns now_ns)
 {
+	return hg_sched_push_classed(s, items, NULL, n, now_ns);
+}
+
+unsigned hg_sched_push_classed(struct hg_sched *s, const struct hg_sched_item *items,
+			       const uint8_t *classes, unsigned n, hg_ns now_ns)
+{
 	if (n > s->max_queued_pkts - s->queued_pkts)
 		n = s->max_queued_pkts - s->queued_pkts;
 	for (unsigned i = 0; i < n; i += PUSH_BATCH)
-		push_batch(s, items + i, n - i < PUSH_BATCH ? n - i : PUSH_BATCH, now_ns);
+		push_batch(s, items + i, classes != NULL ? classes + i : NULL,
+			   n - i < PUSH_BATCH ? n - i : PUSH_BATCH, now_ns);
 	return n;
 }

@@ -7,7 +7,8 @@
  *              waiting   in its tenant's calendar (IN_SHARE), and if it has a minimum in one of the wheels
  *                        of guarantees (IN_GUARANTEE), or, found due while its tenant was parked, in
  *                        the tenant's own queue (BLOCKED)
- *              parked    its own maximum is reached: an entry in the wheel of waits names the time
+ *              parked    its own maximum is reached: an entry in the wheel of waits names the time; or its
+ *                        share of the window is in the card: it is in the list of those, until a release
  *
  *            and so has a tenant: it is in the wheel of shares, or parked. Flags say which structures
  *            hold an entry; an entry whose node has moved on is dropped when it comes up. Two flags, not
@@ -20,7 +21,8 @@
  * Held time  A counter that runs is stored less the time at which it began to run: starting it subtracts
  *            now, stopping it adds now. What a tenant's parking took of an instance's turn is likewise a
  *            difference of the tenant's own counter, so nobody walks over instances.
- * Memory     128 bytes an instance: queue 16, node 64, and 48 that are seldom touched; 256 a tenant.
+ * Memory     128 bytes an instance: queue 16, node 64, and 48 that are seldom touched; 320 a tenant. What only
+ *            a window or priorities need is apart, and untouched without them.
  * Not here   Nothing outside core/sched*.c includes this.
  */
 #ifndef HG_CORE_SCHED_IMPL_H
@@ -67,15 +69,24 @@ enum {
 	BLOCKED = 1u << 2, /* in its tenant's queue; of a tenant: that queue is in the wheel */
 	PARKED = 1u << 3,
 	BY_PKTS = 1u << 4, /* parked by the packet rate */
-	CAPPED = 1u << 5, /* has a row in hg_caps */
-	ON_CREDIT = 1u << 6, /* spending the reserve that it found on waking */
-	IS_SET = 1u << 7,
-	WAS_PARKED = 1u << 8, /* of a tenant: its parked_ns are not all zero, or run */
-	PARK_GEN_SHIFT = 9, /* 3 bits */
-	PARK_GEN_MASK = 7u << PARK_GEN_SHIFT,
-	GUARANTEE_GEN_SHIFT = 12, /* 4 bits */
-	GUARANTEE_GEN_MASK = 15u << GUARANTEE_GEN_SHIFT,
+	BY_WINDOW =
+		1u
+		<< 5, /* parked by its share of the window, and in the list of those held by it */
+	CAPPED = 1u << 6, /* has a row in hg_caps */
+	ON_CREDIT = 1u << 7, /* spending the reserve that it found on waking */
+	IS_SET = 1u << 8,
+	WAS_PARKED = 1u << 9, /* of a tenant: its parked_ns are not all zero, or run */
+	RETURNS = 1u << 10, /* is being entered after the window held it */
+	HAS_BANDS = 1u << 11, /* of a tenant: it had instances of another priority than normal */
+	IN_OTHER_SHARE =
+		1u << 11, /* of a tenant, shifted by the priority: in the wheel of that band */
+	PRIORITY_SHIFT = 14, /* of an instance: 2 bits, enum hg_priority */
+	CLASSED = 1u << 18, /* of an instance: its packets stand in classes */
+	PARK_GEN_SHIFT = 24, /* 4 bits */
+	GUARANTEE_GEN_SHIFT = 28, /* 4 bits */
 };
+#define PARK_GEN_MASK (15u << PARK_GEN_SHIFT)
+#define GUARANTEE_GEN_MASK (15u << GUARANTEE_GEN_SHIFT)
 
 /* Time per byte in one word: 26 bits of mantissa over 6 of shift. 0: none. */
 typedef uint32_t pace32;
@@ -106,7 +117,7 @@ struct hg_node { /* an instance: the line that every decision touches */
 	uint32_t idle_after_us;
 	uint32_t new_pkts; /* sent, not yet in the cold line */
 	uint32_t new_guaranteed_bytes; /* likewise */
-	uint16_t flags;
+	uint32_t flags;
 };
 
 struct hg_node_cold {
@@ -116,25 +127,30 @@ struct hg_node_cold {
 	uint64_t guaranteed_bytes;
 };
 
+/* The part of a tenant in a band of shares: its place there, and its instances by virtual time. */
+struct hg_share {
+	uint64_t finish; /* F of the tenant */
+	uint64_t slot_now; /* of the calendar: the slot being served, counted from the beginning */
+	uint32_t current; /* the instances of it that are still to be served */
+	uint16_t full; /* a bit for each slot of the calendar that holds something */
+	uint16_t weight; /* of the tenant */
+	uint32_t slot
+		[CALENDAR_SLOTS]; /* lists through hg_node.next: the first, or with a window the last */
+};
+
 struct hg_tenant {
 	/* What a decision touches. */
 	_Alignas(HG_CACHE_LINE_BYTES) hg_ns due_ns;
-	uint64_t finish;
-	uint64_t slot_now; /* of the calendar: the slot being served, counted from the beginning */
 	uint64_t sent_bytes;
-	uint32_t current; /* the instances of it that are still to be served */
-	uint32_t n_backlogged;
-	uint32_t n_parked; /* of n_backlogged */
+	uint32_t flags;
+	uint32_t n_backlogged : 24;
+	uint32_t held_by : 8; /* enum hg_limit */
+	uint32_t n_parked : 24; /* of n_backlogged */
+	uint32_t held_band : 8; /* held by the link: the highest band of those who wait */
 	uint32_t new_pkts; /* sent, not yet in sent_pkts */
 	uint32_t new_guaranteed_bytes;
 	pace32 guarantee;
-	uint16_t full; /* a bit for each slot of the calendar that holds something */
-	uint16_t weight;
-	uint16_t flags;
-	uint8_t held_by; /* enum hg_limit */
-	uint8_t blocked_at; /* entry of the first chunk that is the first of the queue */
-
-	uint32_t slot[CALENDAR_SLOTS]; /* lists through hg_node.next */
+	struct hg_share share;
 
 	uint64_t sent_pkts;
 	uint64_t guaranteed_bytes;
@@ -148,6 +164,36 @@ struct hg_tenant {
 	uint32_t blocked_head,
 		blocked_tail; /* chunks of a first in, first out queue of instances */
 	uint32_t n_instances;
+	uint32_t n_parked_by_window; /* of n_parked */
+	uint32_t n_waiting[HG_N_PRIORITIES]; /* not parked; not kept for the normal priority */
+	hg_ns overlap_ns[HG_N_PRIORITIES]; /* that a band was behind while this was parked */
+	hg_ns held_behind_ns; /* of held_band, at held_since_ns */
+	uint8_t blocked_at; /* entry of the first chunk that is the first of the queue */
+};
+
+/* A tenant's part in a band of another priority than normal. */
+struct hg_other_share {
+	_Alignas(HG_CACHE_LINE_BYTES) struct hg_share share;
+};
+
+/* A priority: see core/sched_share.h. */
+struct hg_band {
+	hg_ns behind_ns; /* runs while is_behind */
+	hg_ns served_at_ns; /* or since when somebody waits */
+	bool is_behind;
+	bool was_served; /* by the call of pop that runs */
+};
+
+/* A place in a ring of instances. */
+struct hg_ring {
+	uint32_t before, after;
+};
+
+/* What only a window or priorities need of an instance: untouched without them. */
+struct hg_node_side {
+	hg_ns window_ns; /* held by its share of the window; runs while so */
+	hg_ns priority_ns; /* of turn_ns, those behind a higher band; runs while it waits */
+	struct hg_ring held; /* of those who are held by the window */
 };
 
 struct hg_sched {
@@ -157,6 +203,15 @@ struct hg_sched {
 	struct hg_node *nodes;
 	struct hg_node_cold *cold;
 	struct hg_tenant *tenants;
+	struct hg_window *window;
+	struct hg_classes *classes; /* of instances that are CLASSED; core/sched_class.h */
+	struct hg_node_side *side; /* one more than instances: the last begins and ends the ring */
+	struct hg_other_share *other_shares; /* two a tenant: high, low */
+	uint32_t n_held_by_window;
+	bool is_window_full; /* it said so, and nothing has changed since */
+	bool was_held_by_window;
+	bool was_held_by_root;
+	bool has_bands; /* there were instances of another priority than normal */
 	uint32_t queued_pkts;
 	uint32_t max_queued_pkts;
 	uint32_t max_tenants;
@@ -165,12 +220,14 @@ struct hg_sched {
 	uint32_t slot_shift; /* of a tenant's calendar: virtual time to slots */
 	struct hg_fifo_pool fifo;
 	struct hg_bucket root;
+	hg_ns lead_ns; /* what the root may owe when a packet begins */
 	struct hg_wheel_pool pool;
 	struct hg_wheel starts; /* guarantees that are not due yet, by when they are */
 	struct hg_wheel deadlines; /* those that are, by when they should have been served */
 	hg_ns jumped_until_ns; /* what wakers have taken ahead of deadlines, as time of the link */
 	struct hg_wheel waits; /* by the time at which a maximum allows again */
-	struct hg_wheel shares; /* tenants by virtual time */
+	struct hg_wheel shares[HG_N_PRIORITIES]; /* tenants by virtual time */
+	struct hg_band bands[HG_N_PRIORITIES];
 	uint32_t inverse[HG_WEIGHT_MAX + 1u]; /* 2^31 / weight */
 };
 
@@ -193,36 +250,45 @@ static inline uint64_t virtual_cost(const struct hg_sched *s, uint32_t weight, u
 	return ((uint64_t)bytes * s->inverse[weight]) >> VIRTUAL_SHIFT;
 }
 
-static inline uint32_t guarantee_id(uint32_t idx, uint32_t kind, uint16_t flags)
+static inline uint32_t guarantee_id(uint32_t idx, uint32_t kind, uint32_t flags)
 {
-	return idx | kind | (uint32_t)flags >> GUARANTEE_GEN_SHIFT << ID_GEN_SHIFT;
+	return idx | kind | flags >> GUARANTEE_GEN_SHIFT << ID_GEN_SHIFT;
 }
 
-static inline uint32_t park_id(uint32_t idx, uint32_t kind, uint16_t flags)
+static inline uint32_t park_id(uint32_t idx, uint32_t kind, uint32_t flags)
 {
-	return idx | kind | ((uint32_t)flags & PARK_GEN_MASK) >> PARK_GEN_SHIFT << ID_GEN_SHIFT;
+	return idx | kind | (flags & PARK_GEN_MASK) >> PARK_GEN_SHIFT << ID_GEN_SHIFT;
 }
 
-static inline uint16_t next_guarantee_gen(uint16_t flags)
+static inline uint32_t next_guarantee_gen(uint32_t flags)
 {
-	return (uint16_t)(flags +
-			  (1u << GUARANTEE_GEN_SHIFT)); /* the highest bits: wraps by itself */
+	return flags + (1u << GUARANTEE_GEN_SHIFT); /* the highest bits: wraps by itself */
 }
 
-static inline uint16_t next_park_gen(uint16_t flags)
+static inline uint32_t next_park_gen(uint32_t flags)
 {
-	return (uint16_t)((flags & ~(unsigned)PARK_GEN_MASK) |
-			  ((flags + (1u << PARK_GEN_SHIFT)) & PARK_GEN_MASK));
+	return (flags & ~PARK_GEN_MASK) | ((flags + (1u << PARK_GEN_SHIFT)) & PARK_GEN_MASK);
 }
 
-static inline bool is_parked(uint16_t flags)
+static inline bool is_parked(uint32_t flags)
 {
 	return (flags & PARKED) != 0;
 }
 
-static inline unsigned parked_by(uint16_t flags)
+static inline bool is_parked_by_window(uint32_t flags)
 {
-	return (flags & BY_PKTS) != 0; /* index of parked_ns */
+	return (flags & (PARKED | BY_WINDOW)) == (PARKED | BY_WINDOW);
+}
+
+/* Of who is parked by a maximum: index of parked_ns. */
+static inline unsigned parked_by(uint32_t flags)
+{
+	return (flags & BY_PKTS) != 0;
+}
+
+static inline unsigned priority_of(const struct hg_node *node)
+{
+	return node->flags >> PRIORITY_SHIFT & 3u;
 }
 
 /* Something queued, and held by nothing of its own. */
@@ -254,55 +320,6 @@ static inline struct hg_sched_item item_of(const struct hg_sched *s, struct hg_f
 				      .load = entry.load};
 }
 
-/* ---- held times --------------------------------------------------------------------------------- */
-
-/* The state of a tenant's own account: what holds it as a whole. */
-static inline enum hg_limit tenant_held_by(const struct hg_tenant *t)
-{
-	if (t->n_backlogged == 0)
-		return HG_LIMIT_NONE;
-	if (is_parked(t->flags))
-		return parked_by(t->flags) ? HG_LIMIT_TENANT_PKTS : HG_LIMIT_TENANT_MAX;
-	return t->n_backlogged == t->n_parked ? HG_LIMIT_MAX : HG_LIMIT_LINK;
-}
-
-/* Books the time up to now when that state has changed. */
-static inline void tenant_account(struct hg_tenant *t, hg_ns now_ns)
-{
-	enum hg_limit held_by = tenant_held_by(t);
-
-	if (held_by == t->held_by)
-		return;
-	if (t->held_by != HG_LIMIT_NONE)
-		t->held_ns[t->held_by - 1] += now_ns - t->held_since_ns;
-	t->held_by = (uint8_t)held_by;
-	t->held_since_ns = now_ns;
-}
-
-/* What a tenant was parked for, up to now, by its maximum in bytes (0) or in packets (1). */
-static inline hg_ns tenant_parked_ns(const struct hg_tenant *t, unsigned by, hg_ns now_ns)
-{
-	return t->parked_ns[by] + (is_parked(t->flags) && parked_by(t->flags) == by ? now_ns : 0);
-}
-
-static inline void turn_begin(struct hg_node *node, struct hg_node_cold *cold,
-			      const struct hg_tenant *t, hg_ns now_ns)
-{
-	node->turn_ns -= now_ns;
-	if (t->flags & WAS_PARKED)
-		for (unsigned by = 0; by < 2; by++)
-			cold->tenant_ns[by] -= tenant_parked_ns(t, by, now_ns);
-}
-
-static inline void turn_end(struct hg_node *node, struct hg_node_cold *cold,
-			    const struct hg_tenant *t, hg_ns now_ns)
-{
-	node->turn_ns += now_ns;
-	if (t->flags & WAS_PARKED)
-		for (unsigned by = 0; by < 2; by++)
-			cold->tenant_ns[by] += tenant_parked_ns(t, by, now_ns);
-}
-
 /* What the maxima say to a packet. */
 static inline struct hg_cap_wait instance_wait(const struct hg_sched *s, uint32_t idx,
 					       uint32_t load, hg_ns now_ns)
@@ -318,17 +335,6 @@ static inline struct hg_cap_wait tenant_wait(const struct hg_sched *s, uint32_t 
 			   load_bytes(load), load_parts(load), now_ns);
 }
 
-/* The last packet of an instance has left. */
-static inline void hg_sched_emptied(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
-{
-	struct hg_tenant *t = &s->tenants[s->nodes[idx].tenant_idx];
-
-	s->queues[idx].emptied_at_ns = now_ns;
-	if (--t->n_backlogged == 0)
-		t->emptied_at_ns = now_ns;
-	tenant_account(t, now_ns);
-}
-
 /* ---- moves that all parts make (core/sched_enter.c) ------------------------------------------------- */
 
 /* An instance begins to wait for its turn: into the calendar and the wheels, as far as it is not there. */
@@ -341,6 +347,10 @@ void hg_sched_park_tenant(struct hg_sched *s, uint32_t tenant_idx, struct hg_cap
 			  hg_ns now_ns);
 void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns);
 void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns);
+/* The window holds an instance, whose turn is not running, until a release of its own. */
+void hg_sched_hold(struct hg_sched *s, uint32_t idx, hg_ns now_ns);
+/* Whether somebody is held by the window and by nothing else: asks a few of those held. */
+bool hg_sched_is_held_by_window_alone(const struct hg_sched *s, hg_ns now_ns);
 /* Ends the waits that are over, up to a batch of them. Returns whether there was one. */
 bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns);
 /* Someone who has a guarantee begins after a time of quiet: what it may have in hand, and whether it spends

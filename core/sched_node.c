@@ -1,4 +1,7 @@
-#include "core/sched_impl.h"
+#include "core/sched_account.h"
+#include "core/sched_class.h"
+#include "core/sched_held.h"
+#include "core/sched_share.h"
 
 #include <string.h>
 
@@ -13,7 +16,8 @@ _Static_assert(sizeof(struct hg_node) == HG_CACHE_LINE_BYTES, "a decision touche
 _Static_assert(sizeof(struct hg_node) + sizeof(struct hg_queue) + sizeof(struct hg_node_cold) ==
 		       2 * HG_CACHE_LINE_BYTES,
 	       "an idle instance costs as much as two lines");
-_Static_assert(offsetof(struct hg_tenant, slot) == HG_CACHE_LINE_BYTES, "the first line decides");
+_Static_assert(offsetof(struct hg_tenant, share.slot) == HG_CACHE_LINE_BYTES,
+	       "the first line decides");
 _Static_assert(sizeof(struct hg_tenant) % HG_CACHE_LINE_BYTES == 0, "tenants do not share lines");
 _Static_assert(sizeof(struct hg_wheel_chunk) == HG_CACHE_LINE_BYTES, "a chunk is a line");
 
@@ -21,7 +25,7 @@ _Static_assert(sizeof(struct hg_wheel_chunk) == HG_CACHE_LINE_BYTES, "a chunk is
 
 /* Where the parts lie, from the beginning of the memory. */
 struct layout {
-	size_t queues, nodes, cold, tenants, chunks, fifo, end;
+	size_t queues, nodes, cold, tenants, classes, side, other_shares, chunks, fifo, end;
 	uint32_t n_chunks;
 };
 
@@ -33,11 +37,11 @@ static size_t add(size_t *at, size_t n_bytes)
 	return begin;
 }
 
-/* Entries of wheels that may be there at once and count: a guarantee and a wait for each node, a share and
- * a queue for each tenant. */
+/* Entries of wheels that may be there at once and count: a guarantee and a wait for each node, its
+ * shares and a queue for each tenant. */
 static uint32_t max_live_entries(uint32_t max_tenants, uint32_t max_instances)
 {
-	return 2u * max_instances + 4u * max_tenants;
+	return 2u * max_instances + (3u + HG_N_PRIORITIES) * max_tenants;
 }
 
 /* Entries overtaken by live changes, beyond which they are swept out. */
@@ -55,13 +59,16 @@ static struct layout layout_of(const struct hg_sched_cfg *cfg)
 	l.n_chunks =
 		hg_wheel_pool_chunks(max_live_entries(cfg->max_tenants, cfg->max_instances) +
 					     max_dead_entries(cfg->max_tenants, cfg->max_instances),
-				     /* n_wheels= */ 4) +
+				     /* n_wheels= */ 3 + HG_N_PRIORITIES) +
 		2u * cfg->max_tenants;
 	add(&at, sizeof(struct hg_sched));
 	l.queues = add(&at, cfg->max_instances * sizeof(struct hg_queue));
 	l.nodes = add(&at, cfg->max_instances * sizeof(struct hg_node));
 	l.cold = add(&at, cfg->max_instances * sizeof(struct hg_node_cold));
 	l.tenants = add(&at, cfg->max_tenants * sizeof(struct hg_tenant));
+	l.classes = add(&at, cfg->max_instances * sizeof(struct hg_classes));
+	l.side = add(&at, (cfg->max_instances + 1u) * sizeof(struct hg_node_side));
+	l.other_shares = add(&at, 2u * cfg->max_tenants * sizeof(struct hg_other_share));
 	l.chunks = add(&at, l.n_chunks * sizeof(struct hg_wheel_chunk));
 	l.fifo = add(&at, hg_fifo_pool_size(cfg->max_queued_pkts));
 	l.end = at;
@@ -117,18 +124,26 @@ int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg_ns now_ns,
 	s->nodes = (struct hg_node *)(void *)(base + l.nodes);
 	s->cold = (struct hg_node_cold *)(void *)(base + l.cold);
 	s->tenants = (struct hg_tenant *)(void *)(base + l.tenants);
+	s->side = (struct hg_node_side *)(void *)(base + l.side);
+	s->classes = (struct hg_classes *)(void *)(base + l.classes);
+	s->other_shares = (struct hg_other_share *)(void *)(base + l.other_shares);
+	s->window = cfg->window;
 	s->max_queued_pkts = cfg->max_queued_pkts;
 	s->max_tenants = cfg->max_tenants;
 	s->max_instances = cfg->max_instances;
 	s->quantum_bytes = cfg->quantum_bytes != 0 ? cfg->quantum_bytes : QUANTUM_DEFAULT_BYTES;
 	s->slot_shift = slot_shift_for(s->quantum_bytes);
+	ring_init(s);
 	hg_fifo_pool_init(&s->fifo, base + l.fifo, cfg->max_queued_pkts);
 	hg_wheel_pool_init(&s->pool, (struct hg_wheel_chunk *)(void *)(base + l.chunks),
 			   l.n_chunks);
 	hg_wheel_init(&s->starts, &s->pool, tick_of(now_ns));
 	hg_wheel_init(&s->deadlines, &s->pool, tick_of(now_ns));
 	hg_wheel_init(&s->waits, &s->pool, tick_of(now_ns));
-	hg_wheel_init(&s->shares, &s->pool, 0);
+	for (unsigned priority = 0; priority < HG_N_PRIORITIES; priority++) {
+		hg_wheel_init(&s->shares[priority], &s->pool, 0);
+		s->shares[priority].is_fifo = s->window != NULL;
+	}
 	for (uint32_t w = 1; w <= HG_WEIGHT_MAX; w++)
 		s->inverse[w] = ((UINT32_C(1) << 31) + w / 2u) / w;
 	*ret_sched = s;
@@ -141,6 +156,11 @@ void hg_sched_set_root(struct hg_sched *s, uint64_t bytes_per_s, uint64_t burst_
 		hg_bucket_init(&s->root, bytes_per_s, burst_bytes, burst_bytes, HG_NEVER, now_ns);
 	else
 		hg_bucket_set(&s->root, bytes_per_s, burst_bytes, burst_bytes, HG_NEVER, now_ns);
+}
+
+void hg_sched_set_lead(struct hg_sched *s, hg_ns lead_ns)
+{
+	s->lead_ns = lead_ns;
 }
 
 /* ---- entries that live changes have overtaken ----------------------------------------------------- */
@@ -164,7 +184,7 @@ static bool is_live_wait(void *owner, struct hg_wheel_entry entry)
 	const struct hg_sched *s = owner;
 	uint32_t idx = entry.id & ID_IDX_MASK;
 	bool is_tenant = (entry.id & ID_KIND_MASK) == ID_TENANT;
-	uint16_t flags = is_tenant ? s->tenants[idx].flags : s->nodes[idx].flags;
+	uint32_t flags = is_tenant ? s->tenants[idx].flags : s->nodes[idx].flags;
 
 	return is_parked(flags) &&
 	       park_id(idx, is_tenant ? ID_TENANT : ID_INSTANCE, flags) == entry.id;
@@ -174,7 +194,7 @@ static bool is_live_share(void *owner, struct hg_wheel_entry entry)
 {
 	const struct hg_sched *s = owner;
 
-	return (s->tenants[entry.id].flags & IN_SHARE) != 0;
+	return (s->tenants[entry.id].flags & IS_SET) != 0;
 }
 
 /* Called by whatever may leave a dead entry behind. */
@@ -229,7 +249,7 @@ static hg_ns due_at_pace(hg_ns due_ns, pace32 from, pace32 to, hg_ns now_ns)
 	return ahead_ns < 0 ? now_ns - (hg_ns)size : now_ns + (hg_ns)size;
 }
 
-static uint16_t cap_flag(const struct hg_cap *row)
+static uint32_t cap_flag(const struct hg_cap *row)
 {
 	return row->kinds != 0 ? CAPPED : 0;
 }
@@ -238,7 +258,7 @@ static void refresh_tenant_flag(struct hg_sched *s, uint32_t tenant_idx)
 {
 	struct hg_tenant *t = &s->tenants[tenant_idx];
 
-	t->flags &= (uint16_t)~CAPPED;
+	t->flags &= ~(uint32_t)CAPPED;
 	if (s->caps != NULL)
 		t->flags |= cap_flag(&s->caps->tenant_bytes[tenant_idx]);
 }
@@ -247,7 +267,7 @@ static void refresh_instance_flag(struct hg_sched *s, uint32_t idx)
 {
 	struct hg_node *node = &s->nodes[idx];
 
-	node->flags &= (uint16_t)~CAPPED;
+	node->flags &= ~(uint32_t)CAPPED;
 	if (s->caps != NULL)
 		node->flags |= cap_flag(&s->caps->instance_bytes[idx]);
 }
@@ -255,6 +275,7 @@ static void refresh_instance_flag(struct hg_sched *s, uint32_t idx)
 void hg_sched_refresh_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
 {
 	refresh_tenant_flag(s, tenant_idx);
+	s->is_window_full = false;
 	if (!is_parked(s->tenants[tenant_idx].flags))
 		return;
 	hg_sched_unpark_tenant(s, tenant_idx, now_ns);
@@ -264,6 +285,7 @@ void hg_sched_refresh_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_
 void hg_sched_refresh_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns)
 {
 	refresh_instance_flag(s, instance_idx);
+	s->is_window_full = false;
 	if (!is_parked(s->nodes[instance_idx].flags))
 		return;
 	hg_sched_unpark(s, instance_idx, now_ns);
@@ -272,11 +294,11 @@ void hg_sched_refresh_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns 
 
 static void init_tenant(struct hg_tenant *t, const struct hg_policy *policy, hg_ns now_ns)
 {
-	uint16_t gens = t->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK);
+	uint32_t gens = t->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK);
 
 	memset(t, 0, sizeof(*t));
-	t->flags = (uint16_t)(gens | IS_SET);
-	t->current = NO_INSTANCE;
+	t->flags = gens | IS_SET;
+	t->share.current = NO_INSTANCE;
 	t->emptied_at_ns = now_ns - policy->idle_after_ns;
 	t->held_since_ns = now_ns;
 }
@@ -292,7 +314,12 @@ int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx, const struct hg
 	t = &s->tenants[tenant_idx];
 	if (!(t->flags & IS_SET))
 		init_tenant(t, policy, now_ns);
-	t->weight = (uint16_t)policy->weight;
+	s->is_window_full = false;
+	t->share.weight = (uint16_t)policy->weight;
+	if (t->flags & HAS_BANDS) {
+		share_of(s, tenant_idx, HG_PRIORITY_HIGH)->weight = t->share.weight;
+		share_of(s, tenant_idx, HG_PRIORITY_LOW)->weight = t->share.weight;
+	}
 	t->idle_after_ns = policy->idle_after_ns;
 	t->reserve_ns = pace_cost_ns(pace, (uint32_t)policy->reserve_bytes);
 	if (t->guarantee == 0)
@@ -301,7 +328,7 @@ int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx, const struct hg
 		t->due_ns = due_at_pace(t->due_ns, t->guarantee, pace, now_ns);
 	t->guarantee = pace;
 	/* Whatever entry it has names another time now. */
-	t->flags = next_guarantee_gen((uint16_t)(t->flags & ~(unsigned)(IN_GUARANTEE | ON_CREDIT)));
+	t->flags = next_guarantee_gen(t->flags & ~(uint32_t)(IN_GUARANTEE | ON_CREDIT));
 	refresh_tenant_flag(s, tenant_idx);
 	if (t->n_backlogged > 0)
 		hg_sched_wake_tenant_guarantee(t, 0, now_ns);
@@ -327,18 +354,37 @@ static uint32_t list_without(struct hg_sched *s, uint32_t first, uint32_t idx)
 	return first;
 }
 
-/* Takes an instance out of its tenant's calendar. O(instances that wait in it). */
-static void calendar_remove(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
+/* Takes an instance out of a slot of a calendar: a list, or the ring of which slot[] is the last. */
+static void slot_remove(struct hg_sched *s, struct hg_share *share, unsigned slot, uint32_t idx)
 {
-	t->current = list_without(s, t->current, idx);
-	for (unsigned slot = 0; slot < CALENDAR_SLOTS; slot++) {
-		if (!((uint32_t)t->full >> slot & 1u))
-			continue;
-		t->slot[slot] = list_without(s, t->slot[slot], idx);
-		if (t->slot[slot] == NO_INSTANCE)
-			t->full = (uint16_t)(t->full & ~(1u << slot));
+	uint32_t last = share->slot[slot], first = last;
+
+	if (s->window != NULL) {
+		first = s->nodes[last].next;
+		s->nodes[last].next = NO_INSTANCE;
 	}
-	s->nodes[idx].flags &= (uint16_t)~IN_SHARE;
+	first = list_without(s, first, idx);
+	share->slot[slot] = first;
+	if (first == NO_INSTANCE) {
+		share->full = (uint16_t)(share->full & ~(1u << slot));
+		return;
+	}
+	if (s->window == NULL)
+		return;
+	for (last = first; s->nodes[last].next != NO_INSTANCE;)
+		last = s->nodes[last].next;
+	s->nodes[last].next = first;
+	share->slot[slot] = last;
+}
+
+/* Takes an instance out of its tenant's calendar. O(instances that wait in it). */
+static void calendar_remove(struct hg_sched *s, struct hg_share *share, uint32_t idx)
+{
+	share->current = list_without(s, share->current, idx);
+	for (unsigned slot = 0; slot < CALENDAR_SLOTS; slot++)
+		if ((uint32_t)share->full >> slot & 1u)
+			slot_remove(s, share, slot, idx);
+	s->nodes[idx].flags &= ~(uint32_t)IN_SHARE;
 }
 
 /* Takes an instance out of its tenant's queue of blocked ones, by marking its entry as nobody's. */
@@ -348,7 +394,7 @@ static void blocked_remove(struct hg_sched *s, struct hg_tenant *t, uint32_t idx
 	uint32_t at = t->blocked_at;
 
 	t->blocked_head = t->blocked_tail = 0;
-	s->nodes[idx].flags &= (uint16_t)~BLOCKED;
+	s->nodes[idx].flags &= ~(uint32_t)BLOCKED;
 	while (old != 0) {
 		struct hg_wheel_chunk chunk = s->pool.chunks[old];
 
@@ -368,7 +414,7 @@ static void leave_tenant(struct hg_sched *s, uint32_t idx)
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
 	if (node->flags & IN_SHARE)
-		calendar_remove(s, t, idx);
+		calendar_remove(s, share_of(s, node->tenant_idx, priority_of(node)), idx);
 	if (node->flags & BLOCKED)
 		blocked_remove(s, t, idx);
 }
@@ -377,35 +423,68 @@ static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_poli
 			  hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
-	uint16_t gens = node->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK);
+	uint32_t gens = node->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK);
 
 	memset(node, 0, sizeof(*node));
 	memset(&s->cold[idx], 0, sizeof(s->cold[idx]));
-	node->flags = (uint16_t)(gens | IS_SET);
+	if (s->window != NULL || s->has_bands)
+		s->side[idx] = (struct hg_node_side){0};
+	node->flags = gens | IS_SET;
 	s->queues[idx] = (struct hg_queue){.emptied_at_ns = now_ns - policy->idle_after_ns};
 }
 
-/* Moves an instance, with what it has queued, to another tenant. */
-static void move_instance(struct hg_sched *s, uint32_t idx, uint32_t tenant_idx, hg_ns now_ns)
+/* The first instance of another priority than normal: from now on bands are counted. */
+static void begin_bands(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
+{
+	struct hg_tenant *t = &s->tenants[tenant_idx];
+
+	if (!s->has_bands)
+		for (unsigned priority = 0; priority < HG_N_PRIORITIES; priority++)
+			s->bands[priority].served_at_ns = now_ns;
+	s->has_bands = true;
+	if (t->flags & HAS_BANDS)
+		return;
+	t->flags |= HAS_BANDS;
+	*share_of(s, tenant_idx, HG_PRIORITY_HIGH) = *share_of(s, tenant_idx, HG_PRIORITY_LOW) =
+		(struct hg_share){.current = NO_INSTANCE, .weight = t->share.weight};
+}
+
+static void set_priority(struct hg_sched *s, uint32_t idx, unsigned priority)
+{
+	struct hg_node *node = &s->nodes[idx];
+
+	node->flags = (node->flags & ~(3u << PRIORITY_SHIFT)) | priority << PRIORITY_SHIFT;
+	if (s->window != NULL)
+		hg_window_set_priority(s->window, idx, priority);
+}
+
+/* Moves an instance, with what it has queued, to another tenant or priority. */
+static void move_instance(struct hg_sched *s, uint32_t idx, uint32_t tenant_idx, unsigned priority,
+			  hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *from = &s->tenants[node->tenant_idx];
 	struct hg_tenant *to = &s->tenants[tenant_idx];
+	bool is_queued = s->queues[idx].n_pkts > 0;
 
 	leave_tenant(s, idx);
+	if (is_queued)
+		turn_end(s, idx, now_ns);
 	from->n_instances--;
 	to->n_instances++;
-	if (s->queues[idx].n_pkts > 0) {
-		turn_end(node, &s->cold[idx], from, now_ns);
-		turn_begin(node, &s->cold[idx], to, now_ns);
+	node->tenant_idx = tenant_idx & ID_IDX_MASK;
+	set_priority(s, idx, priority);
+	if (is_queued) {
+		turn_begin(s, idx, now_ns);
+		if (s->window != NULL)
+			hg_window_wants(s->window, idx, true);
 		if (--from->n_backlogged == 0)
 			from->emptied_at_ns = now_ns;
 		to->n_backlogged++;
-		tenant_account(from, now_ns);
-		tenant_account(to, now_ns);
+		tenant_account(s, from, now_ns);
+		tenant_account(s, to, now_ns);
 	}
-	node->tenant_idx = tenant_idx & ID_IDX_MASK;
-	node->finish = to->slot_now << s->slot_shift;
+	node->finish = share_of(s, tenant_idx, priority)->slot_now << s->slot_shift;
 }
 
 int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t tenant_idx,
@@ -418,17 +497,23 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 		return hg_error_set(reterr, -HG_EINVAL, "instance out of range", NULL);
 	if (tenant_idx >= s->max_tenants || !(s->tenants[tenant_idx].flags & IS_SET))
 		return hg_error_set(reterr, -HG_EINVAL, "the instance's tenant is not set", NULL);
+	if (policy->priority >= HG_N_PRIORITIES)
+		return hg_error_set(reterr, -HG_EINVAL, "no such priority", NULL);
 	node = &s->nodes[instance_idx];
+	if (policy->priority != HG_PRIORITY_NORMAL)
+		begin_bands(s, tenant_idx, now_ns);
 	if (!(node->flags & IS_SET)) {
 		init_instance(s, instance_idx, policy, now_ns);
 		node->tenant_idx = tenant_idx & ID_IDX_MASK;
-		node->finish = s->tenants[tenant_idx].slot_now << s->slot_shift;
+		set_priority(s, instance_idx, policy->priority);
+		node->finish = share_of(s, tenant_idx, policy->priority)->slot_now << s->slot_shift;
 		s->tenants[tenant_idx].n_instances++;
 	}
+	s->is_window_full = false;
 	if (is_parked(node->flags))
 		hg_sched_unpark(s, instance_idx, now_ns);
-	if (node->tenant_idx != tenant_idx)
-		move_instance(s, instance_idx, tenant_idx, now_ns);
+	if (node->tenant_idx != tenant_idx || priority_of(node) != policy->priority)
+		move_instance(s, instance_idx, tenant_idx, policy->priority, now_ns);
 	if (node->flags & BLOCKED)
 		blocked_remove(s, &s->tenants[tenant_idx], instance_idx);
 	node->reserve_bytes = (uint32_t)policy->reserve_bytes;
@@ -441,8 +526,7 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 	else
 		node->due_ns = due_at_pace(node->due_ns, node->guarantee, pace, now_ns);
 	node->guarantee = pace;
-	node->flags =
-		next_guarantee_gen((uint16_t)(node->flags & ~(unsigned)(IN_GUARANTEE | ON_CREDIT)));
+	node->flags = next_guarantee_gen(node->flags & ~(uint32_t)(IN_GUARANTEE | ON_CREDIT));
 	refresh_instance_flag(s, instance_idx);
 	if (s->queues[instance_idx].n_pkts > 0) {
 		if (pace != 0)
@@ -467,6 +551,8 @@ int hg_sched_remove_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns no
 	if (s->queues[instance_idx].n_pkts > 0)
 		return hg_error_set(reterr, -HG_EBUSY, "packets of the instance are queued", NULL);
 	leave_tenant(s, instance_idx);
+	if (s->window != NULL)
+		hg_window_wants(s->window, instance_idx, false);
 	s->tenants[node->tenant_idx].n_instances--;
 	node->flags = next_park_gen(
 		next_guarantee_gen(node->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK)));
@@ -488,7 +574,8 @@ int hg_sched_remove_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns
 	t->flags =
 		next_park_gen(next_guarantee_gen(t->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK)));
 	/* These entries carry no generation. */
-	hg_wheel_sweep(&s->shares, is_live_share, s);
+	for (unsigned priority = 0; priority < HG_N_PRIORITIES; priority++)
+		hg_wheel_sweep(&s->shares[priority], is_live_share, s);
 	hg_wheel_sweep(&s->starts, is_live_guarantee, s);
 	hg_wheel_sweep(&s->deadlines, is_live_guarantee, s);
 	return 0;
@@ -509,105 +596,23 @@ unsigned hg_sched_drain(struct hg_sched *s, uint32_t instance_idx, struct hg_sch
 		hg_sched_unpark(s, instance_idx, now_ns);
 	if (is_parked(t->flags))
 		hg_sched_unpark_tenant(s, node->tenant_idx, now_ns);
+	s->is_window_full = false;
 	while (n_out < n && queue->n_pkts > 0) {
 		struct hg_fifo_entry entry = s->fifo.entries[queue->head];
 
 		ret_items[n_out++] = item_of(s, entry, instance_idx);
 		queue->n_pkts--;
 		queue->bytes -= load_bytes(entry.load);
-		queue->head = hg_fifo_after(&s->fifo, queue->head, queue->n_pkts == 0);
+		queue->head = node->flags & CLASSED
+				      ? classes_after(s, instance_idx, load_bytes(entry.load),
+						      queue->n_pkts == 0)
+				      : hg_fifo_after(&s->fifo, queue->head, queue->n_pkts == 0);
 	}
 	s->queued_pkts -= n_out;
 	if (queue->n_pkts == 0) {
-		turn_end(node, &s->cold[instance_idx], t, now_ns);
+		turn_end(s, instance_idx, now_ns);
 		hg_sched_emptied(s, instance_idx, now_ns);
 	}
 	sweep_if_needed(s);
 	return n_out;
-}
-
-/* ---- sampling ----------------------------------------------------------------------------------- */
-
-static void sample_instance_held(const struct hg_sched *s, uint32_t idx,
-				 struct hg_sched_stats *ret_stats, hg_ns now_ns)
-{
-	const struct hg_node *node = &s->nodes[idx];
-	const struct hg_node_cold *cold = &s->cold[idx];
-	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
-	const bool waits = is_waiting(s, idx);
-	hg_ns turn_ns = node->turn_ns + (waits ? now_ns : 0);
-	hg_ns tenant_ns[2], parked_ns[2];
-
-	for (unsigned by = 0; by < 2; by++) {
-		bool runs = is_parked(node->flags) && parked_by(node->flags) == by;
-
-		parked_ns[by] = cold->parked_ns[by] + (runs ? now_ns : 0);
-		tenant_ns[by] = cold->tenant_ns[by] + (waits ? tenant_parked_ns(t, by, now_ns) : 0);
-	}
-	ret_stats->held_ns[HG_LIMIT_MAX] = (uint64_t)parked_ns[0];
-	ret_stats->held_ns[HG_LIMIT_PKTS] = (uint64_t)parked_ns[1];
-	ret_stats->held_ns[HG_LIMIT_TENANT_MAX] = (uint64_t)tenant_ns[0];
-	ret_stats->held_ns[HG_LIMIT_TENANT_PKTS] = (uint64_t)tenant_ns[1];
-	ret_stats->held_ns[HG_LIMIT_LINK] = (uint64_t)(turn_ns - tenant_ns[0] - tenant_ns[1]);
-}
-
-static enum hg_limit instance_held_by(const struct hg_sched *s, uint32_t idx)
-{
-	const struct hg_node *node = &s->nodes[idx];
-	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
-
-	if (s->queues[idx].n_pkts == 0)
-		return HG_LIMIT_NONE;
-	if (is_parked(node->flags))
-		return parked_by(node->flags) ? HG_LIMIT_PKTS : HG_LIMIT_MAX;
-	if (is_parked(t->flags))
-		return parked_by(t->flags) ? HG_LIMIT_TENANT_PKTS : HG_LIMIT_TENANT_MAX;
-	return HG_LIMIT_LINK;
-}
-
-void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
-			      struct hg_sched_stats *ret_stats, hg_ns now_ns)
-{
-	const struct hg_node *node = &s->nodes[instance_idx];
-	const struct hg_node_cold *cold = &s->cold[instance_idx];
-	const struct hg_queue *queue = &s->queues[instance_idx];
-	hg_ns idle_after_ns = (hg_ns)node->idle_after_us * HG_NS_PER_US;
-
-	*ret_stats = (struct hg_sched_stats){
-		.sent_bytes = node->sent_bytes,
-		.sent_pkts = cold->sent_pkts + node->new_pkts,
-		.guaranteed_bytes = cold->guaranteed_bytes + node->new_guaranteed_bytes,
-		.queued_bytes = queue->bytes,
-		.queued_pkts = queue->n_pkts,
-		.held_by = instance_held_by(s, instance_idx),
-		.is_active = queue->n_pkts > 0 || now_ns - queue->emptied_at_ns < idle_after_ns,
-	};
-	sample_instance_held(s, instance_idx, ret_stats, now_ns);
-}
-
-void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
-			    struct hg_sched_stats *ret_stats, hg_ns now_ns)
-{
-	const struct hg_tenant *t = &s->tenants[tenant_idx];
-
-	*ret_stats = (struct hg_sched_stats){
-		.sent_bytes = t->sent_bytes,
-		.sent_pkts = t->sent_pkts + t->new_pkts,
-		.guaranteed_bytes = t->guaranteed_bytes + t->new_guaranteed_bytes,
-		.held_by = (enum hg_limit)t->held_by,
-		.is_active = t->n_backlogged > 0 || now_ns - t->emptied_at_ns < t->idle_after_ns,
-	};
-	for (uint32_t i = 0, n = t->n_instances; n > 0 && i < s->max_instances; i++) {
-		const struct hg_node *node = &s->nodes[i];
-
-		if (!(node->flags & IS_SET) || node->tenant_idx != tenant_idx)
-			continue;
-		ret_stats->queued_bytes += s->queues[i].bytes;
-		ret_stats->queued_pkts += s->queues[i].n_pkts;
-		n--;
-	}
-	for (unsigned i = 0; i < HG_N_LIMITS - 1u; i++)
-		ret_stats->held_ns[i + 1u] = (uint64_t)t->held_ns[i];
-	if (t->held_by != HG_LIMIT_NONE)
-		ret_stats->held_ns[t->held_by] += (uint64_t)(now_ns - t->held_since_ns);
 }

@@ -33,7 +33,8 @@
 	X(RING_FULL, "ring_full", "the far end's ring had no room")                         \
 	X(PORT_DOWN, "port_down", "the port of the destination is down or gone")            \
 	X(REMOVED, "removed", "the instance was removed while the frame waited")            \
-	X(TX_ERROR, "tx_error", "the device refused the frame")
+	X(TX_ERROR, "tx_error", "the device refused the frame")                             \
+	X(CARD_RESET, "card_reset", "the card was reset while it had the frame")
 
 enum hg_drop {
 #define X(id, name, text) HG_DROP_##id,
@@ -50,7 +51,9 @@ enum hg_drop {
 	X(MAX, "max", "the instance's own maximum rate")                       \
 	X(PKTS, "pkts", "the instance's own maximum packet rate")              \
 	X(TENANT_MAX, "tenant_max", "the maximum rate of its tenant")          \
-	X(TENANT_PKTS, "tenant_pkts", "the maximum packet rate of its tenant")
+	X(TENANT_PKTS, "tenant_pkts", "the maximum packet rate of its tenant") \
+	X(WINDOW, "window", "its share of the card's queue is in the card")    \
+	X(PRIORITY, "priority", "instances of a higher priority go first")
 
 enum hg_limit {
 #define X(id, name, text) HG_LIMIT_##id,

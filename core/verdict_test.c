@@ -23,6 +23,7 @@ static void verdict_rows_belong_to_their_enum(void)
 {
 	HG_CHECK_STR(hg_drop_name(HG_DROP_TRUNCATED), "truncated");
 	HG_CHECK_STR(hg_drop_name(HG_DROP_TX_ERROR), "tx_error");
+	HG_CHECK_STR(hg_drop_name(HG_DROP_CARD_RESET), "card_reset");
 	HG_CHECK_STR(hg_limit_name(HG_LIMIT_NONE), "none");
 	HG_CHECK_STR(hg_limit_name(HG_LIMIT_TENANT_PKTS), "tenant_pkts");
 	HG_CHECK_STR(hg_limit_text(HG_LIMIT_MAX), "the instance's own maximum rate");

@@ -45,6 +45,38 @@ static uint32_t take_slot(struct hg_wheel *w, unsigned level, int64_t tick)
 	return chain;
 }
 
+/* A chain begins with its newest chunk; returns it with the oldest first. */
+static uint32_t oldest_chunk_first(struct hg_wheel *w, uint32_t chain)
+{
+	uint32_t turned = 0;
+
+	while (chain != 0) {
+		uint32_t next = w->pool->chunks[chain].next;
+
+		w->pool->chunks[chain].next = turned;
+		turned = chain;
+		chain = next;
+	}
+	return turned;
+}
+
+/* A chain is taken from its end; returns it such that the oldest entry is taken first. */
+static uint32_t oldest_first(struct hg_wheel *w, uint32_t chain)
+{
+	chain = oldest_chunk_first(w, chain);
+	for (uint32_t c = chain; c != 0; c = w->pool->chunks[c].next) {
+		struct hg_wheel_entry *entries = w->pool->chunks[c].entries;
+
+		for (uint32_t i = 0, j = w->pool->chunks[c].n - 1u; i < j; i++, j--) {
+			struct hg_wheel_entry entry = entries[i];
+
+			entries[i] = entries[j];
+			entries[j] = entry;
+		}
+	}
+	return chain;
+}
+
 /* Moves the entries of a chain down, now that the clock has entered their slot. */
 static void cascade(struct hg_wheel *w, uint32_t chain)
 {
@@ -66,6 +98,7 @@ bool hg_wheel_advance(struct hg_wheel *w, int64_t limit)
 	for (;;) {
 		unsigned level = 0;
 		int64_t tick = 0;
+		uint32_t chain;
 
 		while (level < HG_WHEEL_LEVELS && !first_slot(w, level, &tick))
 			level++;
@@ -80,9 +113,12 @@ bool hg_wheel_advance(struct hg_wheel *w, int64_t limit)
 			w->clock = tick;
 		if (level == 0) {
 			w->due = take_slot(w, 0, tick);
+			if (w->is_fifo)
+				w->due = oldest_first(w, w->due);
 			return true;
 		}
-		cascade(w, take_slot(w, level, tick));
+		chain = take_slot(w, level, tick);
+		cascade(w, w->is_fifo ? oldest_chunk_first(w, chain) : chain);
 	}
 }
 

@@ -12,7 +12,8 @@
  *            a cascade needs no look at it. An entry is a hint: the owner says on pop whether it still
  *            counts. So nothing is ever searched for or unlinked.
  * Promise    pop(limit) returns every entry with tick <= limit, none with a later one, and none before
- *            one of an earlier tick that was in the wheel when it was asked. Within one tick any order.
+ *            one of an earlier tick that was in the wheel when it was asked. Within one tick any order, unless
+ *            the owner asks for first in, first out.
  *            An entry whose tick has passed when it is inserted comes out next.
  * Ticks      signed 64-bit; entries keep the low 32 bits: nothing may be further ahead than
  *            HG_WHEEL_SPAN_TICKS of the wheel's clock (it is cut to that, and so comes out early).
@@ -58,6 +59,7 @@ struct hg_wheel {
 	uint32_t due; /* the chain that is being served */
 	uint32_t n_entries;
 	uint32_t served; /* the chunk that the next entry may come from; chunk 0 is always empty */
+	bool is_fifo; /* within a tick: first in, first out; else any order. The owner's choice */
 	struct hg_wheel_pool *pool;
 	uint64_t full[HG_WHEEL_LEVELS]; /* a bit for each slot that holds something */
 	uint32_t slot[HG_WHEEL_LEVELS][HG_WHEEL_SLOTS];

@@ -169,6 +169,23 @@ static void random_histories_are_in_order(void)
 			random_history(hg_test_seed + r, clocks[i]);
 }
 
+/* Also through the levels that entries move down. */
+static void first_in_first_out_within_a_tick(void)
+{
+	static const int64_t ticks[] = {3, 70, 5000};
+	uint32_t id = 0;
+
+	world(0);
+	wheel.is_fifo = true;
+	for (unsigned k = 0; k < 3; k++)
+		for (unsigned n = 0; n < 40; n++)
+			hg_wheel_push(&wheel, id++, ticks[k]);
+	id = 0;
+	while (hg_wheel_is_due(&wheel, INT64_MAX))
+		HG_CHECK_EQ(hg_wheel_pop(&wheel).id, id++);
+	HG_CHECK_EQ(id, 120);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {HG_TEST(comes_out_at_its_tick),
@@ -177,6 +194,7 @@ int main(int argc, char **argv)
 					       HG_TEST(next_tick_is_early_where_many_wait),
 					       HG_TEST(far_ahead_is_cut_to_the_span),
 					       HG_TEST(first_is_by_deadline_even_before_it),
+					       HG_TEST(first_in_first_out_within_a_tick),
 					       HG_TEST(sweep_keeps_what_it_is_told_to),
 					       HG_TEST(random_histories_are_in_order),
 					       {0}};

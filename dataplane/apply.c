@@ -188,6 +188,18 @@ static void close_unused(struct hg_dp *dp, const struct hg_snapshot *old,
 	}
 }
 
+/* Its device is closed, so what the card had is released, and on its way to its accounts. */
+static void destroy_tree(struct hg_dp *dp, struct hg_tree *tree)
+{
+	dp->uplink_trees[tree->uplink_slot] = NULL;
+	if (tree->inflight != NULL) {
+		wait_round(dp);
+		atomic_store(&dp->lane.cards[tree->card], NULL);
+		wait_round(dp);
+	}
+	hg_tree_destroy(tree);
+}
+
 static void destroy_unused_trees(struct hg_dp *dp, const struct hg_snapshot *old,
 				 const struct hg_snapshot *s)
 {
@@ -197,10 +209,8 @@ static void destroy_unused_trees(struct hg_dp *dp, const struct hg_snapshot *old
 
 		for (uint32_t j = 0; j < s->n_uplink_trees; j++)
 			is_used |= s->uplink_trees[j] == tree;
-		if (!is_used) {
-			dp->uplink_trees[tree->uplink_slot] = NULL;
-			hg_tree_destroy(tree);
-		}
+		if (!is_used)
+			destroy_tree(dp, tree);
 	}
 }
 

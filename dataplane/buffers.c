@@ -1,5 +1,7 @@
 #include "dataplane/buffers.h"
 
+#include "dataplane/lifo.h"
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -13,8 +15,9 @@
 
 /* The view needs two cache lines and must start on one. */
 #define VIEW_BYTES 128u
-/* Buffers that a worker keeps to itself; 8 bursts. */
-#define CACHE_BUFFERS 256u
+/* The part of all buffers that no worker has for itself, one in so many: for threads that are none, and for a
+ * worker whose own are used up. */
+#define SHARED_PART 4u
 /* put() returns chains in pieces of this many buffers. */
 #define PUT_BURST 64u
 
@@ -23,9 +26,19 @@ static_assert(sizeof(struct rte_mbuf) % HG_CACHE_LINE_BYTES == 0, "views start o
 
 struct buffers {
 	struct hg_pool pool;
-	struct rte_mempool *mempool;
+	/* The workers' by their number, then the shared one; pool_part of a packet says which. */
+	struct rte_mempool *parts[HG_BUFFERS_WORKERS_MAX + 1u];
+	uint32_t n_workers;
+	uint32_t size;
 	const void *base;
+	struct hg_hook hook;
 };
+
+/* The worker's own part on its thread; NULL on any other. */
+static _Thread_local struct rte_mempool *own_part;
+
+#define BUFFERS_BYTES \
+	((sizeof(struct buffers) + HG_CACHE_LINE_BYTES - 1u) & ~(size_t)(HG_CACHE_LINE_BYTES - 1u))
 
 static struct hg_pkt *view_of(void *mbuf)
 {
@@ -41,7 +54,8 @@ static unsigned get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
 	struct buffers *b = (struct buffers *)pool;
 
-	if (rte_mempool_get_bulk(b->mempool, (void **)pkts, n) != 0)
+	if ((own_part == NULL || rte_mempool_get_bulk(own_part, (void **)pkts, n) != 0) &&
+	    rte_mempool_get_bulk(b->parts[b->n_workers], (void **)pkts, n) != 0)
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = view_of(pkts[i]);
@@ -61,18 +75,19 @@ static void put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 	struct buffers *b = (struct buffers *)pool;
 	void *mbufs[PUT_BURST];
 	unsigned n_mbufs = 0;
+	uint8_t part = pkts[0]->pool_part;
 
 	for (unsigned i = 0; i < n; i++) {
 		for (struct hg_pkt *pkt = pkts[i]; pkt != NULL; pkt = pkt->next) {
-			mbufs[n_mbufs++] = mbuf_of(pkt);
-			if (n_mbufs == PUT_BURST) {
-				rte_mempool_put_bulk(b->mempool, mbufs, n_mbufs);
+			if (HG_UNLIKELY(n_mbufs == PUT_BURST || pkt->pool_part != part)) {
+				rte_mempool_put_bulk(b->parts[part], mbufs, n_mbufs);
 				n_mbufs = 0;
+				part = pkt->pool_part;
 			}
+			mbufs[n_mbufs++] = mbuf_of(pkt);
 		}
 	}
-	if (n_mbufs > 0)
-		rte_mempool_put_bulk(b->mempool, mbufs, n_mbufs);
+	rte_mempool_put_bulk(b->parts[part], mbufs, n_mbufs);
 }
 
 static const struct hg_pool_ops buffers_ops = {.name = "mbuf", .get = get, .put = put};
@@ -108,6 +123,8 @@ int hg_buffers_init_environment(uint32_t n_buffers, bool want_hugepages, struct 
 
 	if (is_up)
 		return 0;
+	if (hg_lifo_register(reterr) != 0)
+		return -HG_EIO;
 	snprintf(mib, sizeof(mib), "%u", need_mib);
 	/* DPDK ties the calling thread to a processor; the control lane may run on any. */
 	sched_getaffinity(0, sizeof(processors), &processors);
@@ -119,36 +136,74 @@ int hg_buffers_init_environment(uint32_t n_buffers, bool want_hugepages, struct 
 	return 0;
 }
 
-static void find_base(struct rte_mempool *mempool, void *opaque, void *object, unsigned idx)
+struct part {
+	struct buffers *buffers;
+	uint8_t number;
+};
+
+static void begin_buffer(struct rte_mempool *mempool, void *opaque, void *object, unsigned idx)
 {
-	const void **base = opaque;
+	const struct part *part = opaque;
 
 	(void)mempool;
 	(void)idx;
-	if (*base == NULL || object < *base)
-		*base = object;
+	view_of(object)->pool_part = part->number;
+	if (part->buffers->base == NULL || object < part->buffers->base)
+		part->buffers->base = object;
 }
 
-int hg_buffers_create(uint32_t n_buffers, struct hg_pool **ret_pool, struct hg_error *reterr)
+/* Worker `number`'s part, or behind all workers the shared one. */
+static bool make_part(struct buffers *b, unsigned number)
 {
 	static unsigned n_created;
+	uint32_t n_shared = b->size / SHARED_PART;
+	bool is_shared = number == b->n_workers;
 	char name[32];
-	struct buffers *b = calloc(1, sizeof(*b));
+	const struct hg_lifo_cfg cfg = {
+		.name = name,
+		.n_buffers = is_shared ? n_shared : (b->size - n_shared) / b->n_workers,
+		.private_bytes = VIEW_BYTES,
+		.is_shared = is_shared,
+		.hook = &b->hook,
+	};
+	struct part part = {b, (uint8_t)number};
+
+	snprintf(name, sizeof(name), "headgate_buffers%u", n_created++);
+	b->parts[number] = hg_lifo_create(&cfg);
+	if (b->parts[number] == NULL)
+		return false;
+	rte_mempool_obj_iter(b->parts[number], begin_buffer, &part);
+	return true;
+}
+
+int hg_buffers_create(uint32_t n_buffers, uint32_t n_workers, struct hg_pool **ret_pool,
+		      struct hg_error *reterr)
+{
+	struct buffers *b = aligned_alloc(HG_CACHE_LINE_BYTES, BUFFERS_BYTES);
+	char number[16];
+	int r;
 
 	if (b == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for packet buffers", NULL);
-	snprintf(name, sizeof(name), "headgate%u", n_created++);
-	b->mempool =
-		rte_pktmbuf_pool_create(name, n_buffers, CACHE_BUFFERS, VIEW_BYTES,
-					HG_PKT_HEADROOM_BYTES + HG_PKT_ROOM_BYTES, SOCKET_ID_ANY);
-	if (b->mempool == NULL) {
-		free(b);
-		snprintf(name, sizeof(name), "%u", n_buffers);
-		return hg_error_set(reterr, -HG_ENOMEM, "no memory for ", name,
-				    " packet buffers of 2.4 KiB: ", rte_strerror(rte_errno), NULL);
-	}
-	rte_mempool_obj_iter(b->mempool, find_base, &b->base);
+	memset(b, 0, BUFFERS_BYTES);
 	b->pool.ops = &buffers_ops;
+	b->n_workers = n_workers;
+	b->size = n_buffers;
+	r = hg_hook_create(&b->hook, n_buffers, reterr);
+	for (unsigned i = 0; r == 0 && i <= n_workers; i++) {
+		if (make_part(b, i))
+			continue;
+		snprintf(number, sizeof(number), "%u", n_buffers);
+		r = hg_error_set(reterr, -HG_ENOMEM, "no memory for ", number,
+				 " packet buffers of 2.4 KiB: ", rte_strerror(rte_errno), NULL);
+	}
+	if (r != 0) {
+		hg_buffers_destroy(&b->pool);
+		return r;
+	}
+	b->size = 0;
+	for (unsigned i = 0; i <= n_workers; i++)
+		b->size += b->parts[i]->size;
 	*ret_pool = &b->pool;
 	return 0;
 }
@@ -159,8 +214,40 @@ void hg_buffers_destroy(struct hg_pool *pool)
 
 	if (b == NULL)
 		return;
-	rte_mempool_free(b->mempool);
+	for (unsigned i = 0; i <= b->n_workers; i++)
+		rte_mempool_free(b->parts[i]);
+	hg_hook_destroy(&b->hook);
 	free(b);
+}
+
+void hg_buffers_sit(struct hg_pool *pool, uint32_t worker_idx, bool owns_hook)
+{
+	struct buffers *b = (struct buffers *)pool;
+
+	own_part = b->parts[worker_idx];
+	hg_lifo_sit(own_part, owns_hook ? &b->hook : NULL);
+}
+
+void hg_buffers_stand_up(void)
+{
+	own_part = NULL;
+	hg_lifo_sit(NULL, NULL);
+}
+
+void hg_buffers_keep_house(struct hg_pool *pool)
+{
+	(void)pool;
+	hg_lifo_keep_house(own_part);
+}
+
+struct hg_hook *hg_buffers_hook(struct hg_pool *pool)
+{
+	return &((struct buffers *)pool)->hook;
+}
+
+struct rte_mempool *hg_buffers_part(struct hg_pool *pool, uint32_t number)
+{
+	return ((struct buffers *)pool)->parts[number];
 }
 
 const void *hg_buffers_base(const struct hg_pool *pool)
@@ -170,10 +257,15 @@ const void *hg_buffers_base(const struct hg_pool *pool)
 
 uint32_t hg_buffers_free(const struct hg_pool *pool)
 {
-	return rte_mempool_avail_count(((const struct buffers *)pool)->mempool);
+	const struct buffers *b = (const struct buffers *)pool;
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i <= b->n_workers; i++)
+		n += rte_mempool_avail_count(b->parts[i]);
+	return n;
 }
 
 uint32_t hg_buffers_size(const struct hg_pool *pool)
 {
-	return ((const struct buffers *)pool)->mempool->size;
+	return ((const struct buffers *)pool)->size;
 }

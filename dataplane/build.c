@@ -3,6 +3,7 @@
 
 #include "core/admit.h"
 #include "dataplane/buffers.h"
+#include "dataplane/cutting.h"
 #include "dataplane/tree.h"
 
 #include <stdlib.h>
@@ -18,6 +19,16 @@
 #define HOLD_FOR_NS (10 * HG_NS_PER_MS)
 #define HOLD_MIN_BYTES (160u * 1024u)
 #define HOLD_MAX_BYTES (4u * 1024u * 1024u)
+
+static uint32_t count_class_sets(const struct hg_desired *d)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < d->n_instances; i++)
+		for (unsigned dir = 0; dir < HG_N_DIRS; dir++)
+			n += d->instances[i].contract.dir[dir].classes.n > 0;
+	return n;
+}
 
 static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
 {
@@ -38,11 +49,12 @@ static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	s->uplink_trees = calloc(c->desired->n_uplinks + 1u, sizeof(struct hg_tree *));
 	s->always = calloc(n_devices + 1u, sizeof(struct hg_port *));
 	s->ops = calloc(n_ops + 1u, sizeof(*s->ops));
+	s->class_sets = calloc(count_class_sets(c->desired) + 1u, sizeof(*s->class_sets));
 	if (s->port_instance != NULL)
 		memset(s->port_instance, 0xff, (n_ports + 1u) * sizeof(*s->port_instance));
 	return s->ports != NULL && s->is_port != NULL && s->port_instance != NULL &&
 	       s->port_since != NULL && s->instances != NULL && s->uplink_trees != NULL &&
-	       s->always != NULL && s->ops != NULL;
+	       s->always != NULL && s->ops != NULL && s->class_sets != NULL;
 }
 
 void hg_build_free_ops(struct hg_snapshot *s)
@@ -68,31 +80,85 @@ void hg_build_free_snapshot(struct hg_snapshot *s)
 	hg_build_free_ops(s);
 	free(s->switch_ports);
 	free(s->addresses);
+	free(s->class_sets);
 	free(s->view_memory);
 	free(s);
 }
 
 /* ---- trees and ports ---------------------------------------------------------------------------- */
 
-/* The tree of each uplink: its own for life, made when the uplink is new. */
-static int set_trees(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
-		     struct hg_error *reterr)
+struct hg_depth_cfg hg_build_depth_cfg(const struct hg_desired_uplink *uplink, uint32_t ring_pkts)
 {
+	return (struct hg_depth_cfg){
+		.bytes_per_s = uplink->capacity_bytes_per_s,
+		.pin_bytes = uplink->depth_bytes,
+		.scale_ppm = uplink->depth_scale_ppm,
+		.largest_bytes = hg_cutting_largest_bytes(uplink),
+		.ring_pkts = ring_pkts,
+	};
+}
+
+static struct hg_inflight_cfg inflight_of(const struct hg_dp *dp,
+					  const struct hg_desired_uplink *uplink)
+{
+	return (struct hg_inflight_cfg){
+		.depth = hg_build_depth_cfg(uplink, 0),
+		.max_tenants = dp->cfg.max_tenants,
+		.max_instances = dp->cfg.max_instances,
+		.is_on = !uplink->is_inflight_off,
+	};
+}
+
+/* A number for what a card's queue is known by, given anew as late as can be: a buffer may come back after its
+ * uplink has gone. HG_CARDS_MAX: there is none left. */
+static uint32_t free_card(struct hg_dp *dp)
+{
+	for (uint32_t i = 0; i < HG_CARDS_MAX; i++) {
+		uint32_t card = (dp->last_card + 1u + i) % HG_CARDS_MAX;
+
+		if (atomic_load(&dp->lane.cards[card]) == NULL) {
+			dp->last_card = card;
+			return card;
+		}
+	}
+	return HG_CARDS_MAX;
+}
+
+static int make_uplink_tree(struct hg_dp *dp, const struct hg_desired_uplink *uplink, uint32_t slot,
+			    struct hg_error *reterr)
+{
+	struct hg_inflight_cfg inflight = inflight_of(dp, uplink);
+	uint32_t card = free_card(dp);
 	const struct hg_tree_limits limits = {
 		.max_tenants = dp->cfg.max_tenants,
 		.max_instances = dp->cfg.max_instances,
 		.max_queued_pkts = dp->cfg.n_buffers,
 		.pkt_base = hg_buffers_base(dp->lane.pool),
 		.caps = dp->lane.caps[HG_OUT],
+		.inflight = card == HG_CARDS_MAX ? NULL : &inflight,
 	};
+	int r;
 
+	inflight.queue = (uint8_t)card;
+	r = hg_tree_create(&limits, HG_OUT, slot, hg_dp_clock_ns(), &dp->uplink_trees[slot],
+			   reterr);
+	if (r == 0 && card != HG_CARDS_MAX) {
+		dp->uplink_trees[slot]->card = (uint8_t)card;
+		atomic_store(&dp->lane.cards[card], dp->uplink_trees[slot]);
+	}
+	return r;
+}
+
+/* The tree of each uplink: its own for life, made when the uplink is new. */
+static int set_trees(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
+		     struct hg_error *reterr)
+{
 	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
 		uint32_t slot = c->uplinks.slots[i];
 		int r = 0;
 
 		if (dp->uplink_trees[slot] == NULL)
-			r = hg_tree_create(&limits, HG_OUT, slot, hg_dp_clock_ns(),
-					   &dp->uplink_trees[slot], reterr);
+			r = make_uplink_tree(dp, &c->desired->uplinks[i], slot, reterr);
 		if (r != 0)
 			return r;
 		s->uplink_trees[s->n_uplink_trees++] = dp->uplink_trees[slot];
@@ -126,6 +192,10 @@ static void set_ports(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot 
 	/* What this change opened takes the place of what was there. */
 	for (uint32_t i = 0; i < c->n_opened; i++)
 		s->ports[c->opened[i].slot] = c->opened[i].port;
+	for (uint32_t i = 0; i < c->n_opened; i++) {
+		if (c->opened[i].port != NULL && c->opened[i].port->is_uplink)
+			c->opened[i].port->tree = dp->uplink_trees[c->opened[i].slot];
+	}
 	for (uint32_t slot = 0; slot < s->n_port_slots; slot++) {
 		struct hg_port *port = s->ports[slot];
 
@@ -135,6 +205,26 @@ static void set_ports(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot 
 }
 
 /* ---- instances ---------------------------------------------------------------------------------- */
+
+static bool is_host_observed(const struct hg_desired *d)
+{
+	return d->mode == HG_MODE_OBSERVE;
+}
+
+/* Who is only observed shares by weight and is owed nothing. */
+static struct hg_policy in_force(const struct hg_contract *contract, enum hg_dir dir,
+				 bool is_observed)
+{
+	struct hg_policy policy = contract->dir[dir];
+
+	if (is_observed || contract->mode == HG_MODE_OBSERVE) {
+		policy.min_bytes_per_s = policy.max_bytes_per_s = policy.max_pkts_per_s = 0;
+		policy.priority = HG_PRIORITY_NORMAL;
+		policy.classes.n = 0;
+		policy.behaviour = HG_FOLLOW_NONE;
+	}
+	return policy;
+}
 
 static uint64_t lower_rate(uint64_t a, uint64_t b)
 {
@@ -158,6 +248,61 @@ static uint32_t hold_bytes(const struct hg_desired *d, const struct hg_desired_i
 	return bytes > HOLD_MAX_BYTES ? HOLD_MAX_BYTES : (uint32_t)bytes;
 }
 
+static void lower_cut(struct hg_cut *cut, hg_ns cut_ns, const struct hg_contract *contract,
+		      enum hg_dir dir)
+{
+	struct hg_policy policy = in_force(contract, dir, /* is_observed= */ false);
+
+	hg_cutting_lower(cut, cut_ns, policy.max_bytes_per_s, policy.max_pkts_per_s);
+}
+
+static void set_cuts(const struct hg_desired *d, const struct hg_desired_instance *instance,
+		     struct hg_lane_instance *to)
+{
+	const struct hg_desired_tenant *tenant = &d->tenants[instance->tenant_idx];
+	const struct hg_desired_uplink *uplink = &d->uplinks[tenant->uplink_idx];
+	hg_ns cut_ns = is_host_observed(d) ? 0 : uplink->cut_ns;
+
+	for (int dir = 0; dir < HG_N_DIRS; dir++) {
+		to->cut[dir] = hg_cutting_none();
+		lower_cut(&to->cut[dir], cut_ns, &instance->contract, (enum hg_dir)dir);
+		lower_cut(&to->cut[dir], cut_ns, &tenant->contract, (enum hg_dir)dir);
+	}
+	to->link_cut = to->cut[HG_OUT];
+	hg_cutting_lower(&to->link_cut, cut_ns, uplink->capacity_bytes_per_s, 0);
+}
+
+/* Who is observed only is not ordered either. */
+static void set_classes(struct hg_change *c, struct hg_snapshot *s)
+{
+	const struct hg_desired *d = c->desired;
+	struct hg_class_set *next = s->class_sets;
+
+	for (uint32_t i = 0; i < d->n_instances; i++) {
+		struct hg_lane_instance *to = &s->instances[c->instances.slots[i]];
+
+		for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
+			struct hg_policy policy = in_force(&d->instances[i].contract,
+							   (enum hg_dir)dir, s->is_observe);
+
+			if (policy.classes.n == 0)
+				continue;
+			*next = policy.classes;
+			to->classes[dir] = next++;
+		}
+	}
+}
+
+static void set_follow(const struct hg_desired *d, const struct hg_desired_instance *instance,
+		       struct hg_lane_instance *to)
+{
+	struct hg_policy policy = in_force(&instance->contract, HG_OUT, is_host_observed(d));
+
+	to->min_bytes_per_s = policy.min_bytes_per_s;
+	to->max_bytes_per_s = policy.max_bytes_per_s;
+	to->follow = policy.behaviour;
+}
+
 static void set_instances(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
 {
 	const struct hg_desired *d = c->desired;
@@ -171,6 +316,8 @@ static void set_instances(struct hg_dp *dp, struct hg_change *c, struct hg_snaps
 		to->uplink_tree = dp->uplink_trees[c->uplinks.slots[uplink]];
 		to->hold_bytes[HG_OUT] = hold_bytes(d, instance, HG_OUT);
 		to->hold_bytes[HG_IN] = hold_bytes(d, instance, HG_IN);
+		set_cuts(d, instance, to);
+		set_follow(d, instance, to);
 	}
 }
 
@@ -185,29 +332,14 @@ static struct hg_op *add_op(struct hg_snapshot *s, enum hg_op_kind kind, enum hg
 	return op;
 }
 
-/* Who is only observed shares by weight and is owed nothing. */
-static struct hg_policy in_force(const struct hg_contract *contract, enum hg_dir dir,
-				 bool is_observed)
-{
-	struct hg_policy policy = contract->dir[dir];
-
-	if (is_observed || contract->mode == HG_MODE_OBSERVE)
-		policy.min_bytes_per_s = policy.max_bytes_per_s = policy.max_pkts_per_s = 0;
-	return policy;
-}
-
 static bool is_same_policy(const struct hg_policy *a, const struct hg_policy *b)
 {
 	return a->min_bytes_per_s == b->min_bytes_per_s &&
 	       a->max_bytes_per_s == b->max_bytes_per_s && a->max_pkts_per_s == b->max_pkts_per_s &&
 	       a->burst_bytes == b->burst_bytes && a->reserve_bytes == b->reserve_bytes &&
 	       a->idle_after_ns == b->idle_after_ns && a->weight == b->weight &&
-	       a->accounting == b->accounting;
-}
-
-static bool is_host_observed(const struct hg_desired *d)
-{
-	return d->mode == HG_MODE_OBSERVE;
+	       a->accounting == b->accounting && a->priority == b->priority &&
+	       a->behaviour == b->behaviour && hg_class_set_equal(&a->classes, &b->classes);
 }
 
 static void add_tenants(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
@@ -318,6 +450,17 @@ static int add_all_removals(struct hg_dp *dp, struct hg_change *c, struct hg_sna
 	return 0;
 }
 
+/* What the card's queue takes, where its driver knows it. */
+static uint32_t ring_pkts(const struct hg_port *port)
+{
+	struct hg_dev_state state = {0};
+	struct hg_dev_stats stats;
+
+	if (port != NULL)
+		port->dev->driver->sample(port->dev, &state, &stats);
+	return (uint32_t)state.ring_size_pkts;
+}
+
 static void add_roots(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
 {
 	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
@@ -330,6 +473,8 @@ static void add_roots(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot 
 		op->tree = dp->uplink_trees[slot];
 		op->root_bytes_per_s = is_host_observed(c->desired) ? 0 : rate;
 		op->root_burst_bytes = burst < ROOT_BURST_MIN_BYTES ? ROOT_BURST_MIN_BYTES : burst;
+		op->inflight = inflight_of(dp, &c->desired->uplinks[i]);
+		op->inflight.depth.ring_pkts = ring_pkts(s->ports[slot]);
 	}
 }
 
@@ -359,6 +504,7 @@ int hg_build_snapshot(struct hg_dp *dp, struct hg_change *c, struct hg_error *re
 		goto fail;
 	set_ports(dp, c, s);
 	set_instances(dp, c, s);
+	set_classes(c, s);
 	r = hg_build_view(dp, c, s, reterr);
 	if (r == 0)
 		r = add_all_removals(dp, c, s, reterr);

@@ -47,4 +47,7 @@ HG_MUST_CHECK int hg_build_empty(struct hg_snapshot **ret_snapshot, struct hg_er
 void hg_build_free_ops(struct hg_snapshot *s);
 void hg_build_free_snapshot(struct hg_snapshot *s);
 
+/* What MAX of the uplink's card is found with. ring_pkts: what its queue takes; 0: not known. */
+struct hg_depth_cfg hg_build_depth_cfg(const struct hg_desired_uplink *uplink, uint32_t ring_pkts);
+
 #endif

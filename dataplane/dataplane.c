@@ -3,6 +3,7 @@
 #include "dataplane/buffers.h"
 #include "dataplane/build.h"
 #include "dataplane/dp.h"
+#include "dataplane/hook.h"
 #include "dataplane/news.h"
 #include "dataplane/path.h"
 #include "dataplane/tree.h"
@@ -39,6 +40,7 @@ void hg_dp_cfg_init(struct hg_dp_cfg *cfg)
 		.n_buffers = BUFFERS_DEFAULT,
 		.want_hugepages = true,
 		.spin_ns = SPIN_DEFAULT_NS,
+		.behaviour_interval_ns = HG_BEHAVIOUR_INTERVAL_NS,
 	};
 }
 
@@ -144,9 +146,11 @@ static int create_lane(struct hg_dp *dp, struct hg_error *reterr)
 	lane->in_owner = lane->n_workers - 1u;
 	lane->max_port_slots = dp->cfg.max_ports;
 	lane->spin_ns = dp->cfg.spin_ns;
-	r = hg_buffers_create(dp->cfg.n_buffers, &lane->pool, reterr);
+	lane->behaviour_interval_ns = dp->cfg.behaviour_interval_ns;
+	r = hg_buffers_create(dp->cfg.n_buffers, lane->n_workers, &lane->pool, reterr);
 	if (r != 0)
 		return r;
+	lane->hook = hg_buffers_hook(lane->pool);
 	dp->flows_bytes = (size_t)dp->cfg.max_instances * HG_N_DIRS * sizeof(struct hg_flow);
 	lane->flows = hg_lazy_alloc(dp->flows_bytes);
 	if (lane->flows == NULL)
@@ -183,6 +187,11 @@ static int create_crossings(struct hg_dp *dp, struct hg_error *reterr)
 	return 0;
 }
 
+static void wake_worker(void *worker)
+{
+	hg_worker_wake(worker);
+}
+
 static int create_workers(struct hg_dp *dp, struct hg_error *reterr)
 {
 	int r = create_crossings(dp, reterr);
@@ -190,6 +199,10 @@ static int create_workers(struct hg_dp *dp, struct hg_error *reterr)
 	/* Workers wake one another, so each exists before any of them runs. */
 	for (uint32_t i = 0; r == 0 && i < dp->lane.n_workers; i++)
 		r = hg_worker_create(&dp->lane, i, dp->snapshot, &dp->lane.workers[i], reterr);
+	if (r == 0) {
+		dp->lane.hook->owner = dp->lane.workers[dp->lane.out_owner];
+		dp->lane.hook->wake = wake_worker;
+	}
 	for (uint32_t i = 0; r == 0 && i < dp->lane.n_workers; i++)
 		r = hg_worker_start(dp->lane.workers[i], reterr);
 	return r;
@@ -284,6 +297,8 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 		return;
 	for (uint32_t i = 0; i < HG_WORKERS_MAX; i++)
 		hg_worker_stop(dp->lane.workers[i]);
+	if (dp->lane.hook != NULL)
+		dp->lane.hook->wake = NULL;
 	for (uint32_t i = 0; i < HG_WORKERS_MAX; i++)
 		hg_worker_destroy(dp->lane.workers[i]);
 	destroy_ports(dp, keep_devices);

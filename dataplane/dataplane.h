@@ -17,7 +17,9 @@
 
 #include "core/desired.h"
 #include "core/error.h"
+#include "core/behaviour.h"
 #include "core/histogram.h"
+#include "core/inflight.h"
 #include "core/sched.h"
 #include "core/units.h"
 #include "core/verdict.h"
@@ -33,6 +35,7 @@ struct hg_dp_cfg {
 	uint32_t n_buffers; /* packet buffers of 2 KiB */
 	bool want_hugepages; /* use them if there are any; otherwise ordinary memory */
 	hg_ns spin_ns; /* how long an idle worker polls before it sleeps */
+	hg_ns behaviour_interval_ns; /* how often behaviour is judged; default HG_BEHAVIOUR_INTERVAL_NS */
 };
 
 void hg_dp_cfg_init(struct hg_dp_cfg *cfg);
@@ -78,6 +81,12 @@ struct hg_dp_flow { /* one direction of one instance or tenant, since it was cre
 	enum hg_limit held_by;
 	bool is_active;
 	struct hg_histogram wait; /* ns from the port to hand-over, per packet; instances only */
+	uint64_t cut_segments, cut_pieces; /* segments that were cut, and what became of them */
+	/* Of instances' out alone; see core/inflight.h, core/window.h, core/behaviour.h. */
+	struct hg_histogram card; /* ns from hand-over to release */
+	struct hg_window_row window;
+	struct hg_behaviour behaviour;
+	uint64_t max_in_force_bytes_per_s; /* the maximum after behaviour; 0: none */
 };
 
 struct hg_dp_port_sample {
@@ -92,7 +101,11 @@ struct hg_dp_uplink_sample {
 	char reason[128];
 	uint64_t tx_wire_bytes, rx_wire_bytes, tx_pkts, rx_pkts;
 	uint64_t queued_bytes; /* in headgate */
-	uint64_t card_pkts, card_ring_pkts, card_bytes; /* in the card, where known */
+	uint64_t card_pkts, card_ring_pkts,
+		card_bytes; /* in the card, by its own count, where known */
+	struct hg_inflight_stats inflight; /* by headgate's count */
+	struct hg_depth_cfg depth_cfg; /* what its MAX is found with */
+	bool is_paced; /* the root is paced: in-flight control is off, or its hook cannot be believed */
 	uint64_t drops[HG_N_DROPS];
 };
 
@@ -118,5 +131,9 @@ void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir 
 			   struct hg_dp_flow *ret);
 void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sample *ret);
 void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_uplink_sample *ret);
+/* Up to n of what MAX was decided from, from number `first` on (0: the first ever; what is gone is skipped).
+ * Returns how many; *ret_first is the number of the first one returned. */
+unsigned hg_dp_sample_depth(struct hg_dp *dp, uint32_t uplink_idx, uint64_t first,
+			    struct hg_depth_sample *ret_samples, unsigned n, uint64_t *ret_first);
 
 #endif

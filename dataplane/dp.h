@@ -20,6 +20,7 @@ struct hg_port_state {
 struct hg_retired {
 	uint64_t offered_bytes, offered_pkts, link_offered_bytes;
 	uint64_t sent_bytes, sent_pkts, link_bytes, marked_pkts;
+	uint64_t cut_segments, cut_pieces;
 	uint64_t drops[HG_N_DROPS], held_ns[HG_N_LIMITS];
 };
 
@@ -40,6 +41,7 @@ struct hg_dp {
 	 * memory. */
 	char (*reasons)[HG_REASON_BYTES];
 	struct hg_tree **uplink_trees; /* by port slot */
+	uint32_t last_card; /* the number given last, in [0, HG_CARDS_MAX) */
 	struct hg_retired *retired; /* [tenant slot * HG_N_DIRS + dir] */
 	struct hg_snapshot *snapshot;
 };

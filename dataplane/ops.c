@@ -1,5 +1,7 @@
 #include "dataplane/ops.h"
 
+#include "dataplane/behave.h"
+#include "dataplane/flight.h"
 #include "dataplane/path.h"
 #include "dataplane/publish.h"
 
@@ -46,6 +48,8 @@ static void remove_instance(struct hg_worker *w, const struct hg_op *op)
 	for (unsigned i = 0; i < n; i++) {
 		drain(w, trees[i], op);
 		must(hg_sched_remove_instance(trees[i]->sched, op->slot, w->now_ns, &err), &err);
+		if (trees[i]->inflight != NULL)
+			hg_inflight_remove_instance(trees[i]->inflight, op->slot);
 	}
 }
 
@@ -67,6 +71,9 @@ static void set_tenant(struct hg_worker *w, const struct hg_op *op)
 
 	hg_caps_set_tenant(w->lane->caps[op->dir], op->slot, &op->policy, w->now_ns);
 	for (unsigned i = 0; i < n; i++) {
+		if (trees[i]->inflight != NULL)
+			hg_window_set_tenant(hg_inflight_window(trees[i]->inflight), op->slot,
+					     op->policy.weight);
 		must(hg_sched_set_tenant(trees[i]->sched, op->slot, &op->policy, w->now_ns, &err),
 		     &err);
 		hg_sched_refresh_tenant(trees[i]->sched, op->slot, w->now_ns);
@@ -81,11 +88,18 @@ static void set_instance(struct hg_worker *w, const struct hg_op *op)
 
 	hg_caps_set_instance(w->lane->caps[op->dir], op->slot, &op->policy, w->now_ns);
 	for (unsigned i = 0; i < n; i++) {
+		if (trees[i]->inflight != NULL)
+			hg_window_set_instance(hg_inflight_window(trees[i]->inflight), op->slot,
+					       op->tenant_slot, op->policy.weight,
+					       op->policy.min_bytes_per_s);
 		must(hg_sched_set_instance(trees[i]->sched, op->slot, op->tenant_slot, &op->policy,
 					   w->now_ns, &err),
 		     &err);
 		hg_sched_refresh_instance(trees[i]->sched, op->slot, w->now_ns);
+		hg_sched_set_classes(trees[i]->sched, op->slot, &op->policy.classes);
 	}
+	if (op->dir == HG_OUT)
+		hg_behave_reset(w, op->slot, op->tree);
 }
 
 /* Takes what the MAC table holds of a port out of it. */
@@ -136,8 +150,7 @@ void hg_ops_run(struct hg_worker *w, const struct hg_snapshot *s)
 			remove_tenant(w, op);
 			break;
 		case HG_OP_SET_ROOT:
-			hg_sched_set_root(op->tree->sched, op->root_bytes_per_s,
-					  op->root_burst_bytes, w->now_ns);
+			hg_flight_configure(w, op);
 			break;
 		case HG_OP_SET_TENANT:
 			set_tenant(w, op);

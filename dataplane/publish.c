@@ -1,5 +1,7 @@
 #include "dataplane/publish.h"
 
+#include "dataplane/behave.h"
+
 /* Flows copied in one housekeeping: some 50 ns each, so a slice stays below 5 us. */
 #define SLICE 64u
 
@@ -23,7 +25,9 @@ static bool add_tree(struct hg_published *sum, const struct hg_tree *tree, uint3
 	if (stats.held_by != HG_LIMIT_NONE)
 		sum->held_by = (uint8_t)stats.held_by;
 	sum->is_active |= stats.is_active;
-	return stats.queued_pkts > 0 || stats.is_active;
+	if (tree->inflight != NULL)
+		hg_window_sample_instance(hg_inflight_window(tree->inflight), slot, &sum->window);
+	return stats.queued_pkts > 0 || stats.is_active || sum->window.outstanding_pkts > 0;
 }
 
 /* Returns as above. */
@@ -46,6 +50,11 @@ static bool publish(struct hg_worker *w, uint32_t instance_slot, enum hg_dir dir
 	HG_WRITE(to->link_queued_bytes, sum.link_queued_bytes);
 	HG_WRITE(to->held_by, sum.held_by);
 	HG_WRITE(to->is_active, sum.is_active);
+	HG_WRITE(to->window.outstanding_bytes, sum.window.outstanding_bytes);
+	HG_WRITE(to->window.outstanding_pkts, sum.window.outstanding_pkts);
+	HG_WRITE(to->window.share_bytes, sum.window.share_bytes);
+	HG_WRITE(to->window.depth_shift, sum.window.depth_shift);
+	HG_WRITE(to->window.is_active, sum.window.is_active);
 	return has_more;
 }
 
@@ -59,15 +68,19 @@ static void publish_flow(struct hg_worker *w, uint32_t flow_idx)
 {
 	struct hg_flow *flow = &w->lane->flows[flow_idx];
 	uint32_t slot = flow_idx / HG_N_DIRS;
+	enum hg_dir dir = (enum hg_dir)(flow_idx % HG_N_DIRS);
 	const struct hg_tree *uplink_tree = NULL;
 
 	flow->is_dirty = false;
 	if (slot < w->snapshot->n_instance_slots)
 		uplink_tree = w->snapshot->instances[slot].uplink_tree;
 	/* One that is gone has published its last, and its counters are the control lane's. */
-	if (uplink_tree != NULL &&
-	    publish(w, slot, (enum hg_dir)(flow_idx % HG_N_DIRS), uplink_tree))
+	if (uplink_tree == NULL)
+		return;
+	if (publish(w, slot, dir, uplink_tree))
 		hg_publish_mark(w, flow);
+	if (dir == HG_OUT)
+		hg_behave_look(w, slot);
 }
 
 void hg_publish_some(struct hg_worker *w)

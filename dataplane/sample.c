@@ -1,5 +1,7 @@
 /* Counters on their way up: what the workers wrote, as the control lane asks for it. */
+#include "dataplane/behave.h"
 #include "dataplane/buffers.h"
+#include "dataplane/build.h"
 #include "dataplane/counters.h"
 #include "dataplane/dp.h"
 
@@ -22,6 +24,8 @@ void hg_counters_add(struct hg_retired *sum, const struct hg_flow *flow)
 	sum->sent_pkts += HG_READ(flow->sent_pkts);
 	sum->link_bytes += HG_READ(flow->link_bytes);
 	sum->marked_pkts += HG_READ(flow->marked_pkts);
+	sum->cut_segments += HG_READ(flow->cut_segments);
+	sum->cut_pieces += HG_READ(flow->cut_pieces);
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		sum->drops[i] += HG_READ(flow->drops[i]);
 	for (unsigned i = 0; i < HG_N_LIMITS; i++)
@@ -60,6 +64,8 @@ static void set_sums(struct hg_dp_flow *ret, const struct hg_retired *sum)
 	ret->sent_pkts = sum->sent_pkts;
 	ret->link_bytes = sum->link_bytes;
 	ret->marked_pkts = sum->marked_pkts;
+	ret->cut_segments = sum->cut_segments;
+	ret->cut_pieces = sum->cut_pieces;
 	memcpy(ret->drops, sum->drops, sizeof(ret->drops));
 	memcpy(ret->held_ns, sum->held_ns, sizeof(ret->held_ns));
 	ret->wait_ns = 0;
@@ -78,6 +84,48 @@ static void add_published(struct hg_dp_flow *ret, const struct hg_flow *flow)
 		ret->held_by = (enum hg_limit)held_by;
 }
 
+static void copy_histogram(struct hg_histogram *to, const struct hg_histogram *from)
+{
+	for (unsigned i = 0; i < HG_HISTOGRAM_BUCKETS; i++)
+		to->counts[i] = HG_READ(from->counts[i]);
+}
+
+/* What the uplink's card has of an instance. */
+static void add_window(const struct hg_dp *dp, uint32_t slot, struct hg_dp_flow *ret)
+{
+	const struct hg_window_row *row =
+		&dp->lane.flows[slot * HG_N_DIRS + HG_OUT].published.window;
+	const struct hg_tree *tree = dp->snapshot->instances[slot].uplink_tree;
+
+	if (tree == NULL || tree->inflight == NULL)
+		return;
+	ret->window = (struct hg_window_row){
+		.outstanding_bytes = HG_READ(row->outstanding_bytes),
+		.outstanding_pkts = HG_READ(row->outstanding_pkts),
+		.share_bytes = HG_READ(row->share_bytes),
+		.depth_shift = HG_READ(row->depth_shift),
+		.is_active = HG_READ(row->is_active),
+	};
+	copy_histogram(&ret->card, hg_inflight_card(tree->inflight, slot));
+}
+
+/* How it behaves, and the maximum that follows from it. */
+static void add_behaviour(const struct hg_dp *dp, uint32_t slot, struct hg_dp_flow *ret)
+{
+	const struct hg_behaviour *behaviour =
+		&dp->lane.flows[slot * HG_N_DIRS + HG_OUT].published.behaviour;
+
+	ret->behaviour = (struct hg_behaviour){
+		.level = HG_READ(behaviour->level),
+		.n_over = HG_READ(behaviour->n_over),
+		.n_inside = HG_READ(behaviour->n_inside),
+		.reason = HG_READ(behaviour->reason),
+		.n_changes = HG_READ(behaviour->n_changes),
+	};
+	ret->max_in_force_bytes_per_s =
+		hg_behave_max_bytes_per_s(&dp->snapshot->instances[slot], &ret->behaviour);
+}
+
 void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir dir,
 			   struct hg_dp_flow *ret)
 {
@@ -89,8 +137,11 @@ void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir 
 	hg_counters_add(&sum, flow);
 	set_sums(ret, &sum);
 	add_published(ret, flow);
-	for (unsigned i = 0; i < HG_HISTOGRAM_BUCKETS; i++)
-		ret->wait.counts[i] = HG_READ(flow->wait.counts[i]);
+	copy_histogram(&ret->wait, &flow->wait);
+	if (dir == HG_OUT) {
+		add_window(dp, dp->instances.slots[instance_idx], ret);
+		add_behaviour(dp, dp->instances.slots[instance_idx], ret);
+	}
 }
 
 void hg_dp_sample_tenant(struct hg_dp *dp, uint32_t tenant_idx, enum hg_dir dir,
@@ -190,6 +241,37 @@ void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_upl
 		ret->rx_wire_bytes = HG_READ(state->port->rx_wire_bytes);
 	}
 	add_drops(ret->drops, &stats, state);
+	ret->depth_cfg =
+		hg_build_depth_cfg(&dp->desired.uplinks[uplink_idx], (uint32_t)dev.ring_size_pkts);
+	ret->is_paced = true;
+	if (dp->uplink_trees[slot]->inflight != NULL) {
+		hg_inflight_sample(dp->uplink_trees[slot]->inflight, &ret->inflight);
+		ret->is_paced = HG_READ(dp->uplink_trees[slot]->is_paced);
+	}
+}
+
+unsigned hg_dp_sample_depth(struct hg_dp *dp, uint32_t uplink_idx, uint64_t first,
+			    struct hg_depth_sample *ret_samples, unsigned n, uint64_t *ret_first)
+{
+	struct hg_inflight *inflight = dp->uplink_trees[dp->uplinks.slots[uplink_idx]]->inflight;
+	struct hg_inflight_stats stats;
+	unsigned n_got = 0;
+
+	*ret_first = first;
+	if (inflight == NULL)
+		return 0;
+	hg_inflight_sample(inflight, &stats);
+	if (stats.n_samples > HG_INFLIGHT_SAMPLES && first < stats.n_samples - HG_INFLIGHT_SAMPLES)
+		first = stats.n_samples - HG_INFLIGHT_SAMPLES;
+	for (uint64_t number = first; n_got < n && number < stats.n_samples; number++) {
+		if (hg_inflight_depth_sample(inflight, number, &ret_samples[n_got])) {
+			if (n_got++ == 0)
+				*ret_first = number;
+		} else if (n_got > 0) {
+			break; /* only what follows one another can be counted from the first */
+		}
+	}
+	return n_got;
 }
 
 void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret)

@@ -17,6 +17,7 @@
 #include "core/bucket.h"
 #include "core/desired.h"
 #include "core/histogram.h"
+#include "core/inflight.h"
 #include "core/sched.h"
 #include "dataplane/dataplane.h"
 #include "drivers/driver.h"
@@ -37,8 +38,16 @@ struct hg_flow {
 	uint64_t offered_bytes, offered_pkts, link_offered_bytes;
 	uint64_t sent_bytes, sent_pkts, link_bytes;
 	uint64_t marked_pkts;
+	uint64_t cut_segments, cut_pieces;
 	uint32_t drops[HG_N_DROPS];
 	struct hg_histogram wait;
+
+	/* For sending: how it behaves, and up to when and from which held times that was judged. */
+	struct hg_behave {
+		struct hg_behaviour behaviour;
+		hg_ns at_ns; /* 0: not yet */
+		uint64_t held_own_ns, held_tenant_ns;
+	} behave;
 
 	/* How long the last packet handed over had waited: what the hold time is judged by. */
 	hg_ns last_wait_ns;
@@ -50,6 +59,8 @@ struct hg_flow {
 		uint64_t queued_bytes, link_queued_bytes;
 		uint8_t held_by;
 		bool is_active;
+		struct hg_window_row window; /* for sending */
+		struct hg_behaviour behaviour; /* for sending */
 	} published;
 
 	/* The list of flows to publish; the worker's alone. All in front of it begins anew with the next
@@ -68,7 +79,19 @@ struct hg_tree {
 	enum hg_dir dir;
 	uint32_t n_batch; /* collected for the next push */
 	uint32_t batch_bytes; /* wire bytes in it, of all instances */
+	/* What the uplink's card has; dataplane/flight.h. */
+	struct hg_inflight *inflight; /* NULL: not accounted for */
+	size_t inflight_bytes;
+	uint8_t card; /* its number among them */
+	struct hg_port *port; /* the uplink's device as accounted for; NULL: missing */
+	uint64_t root_bytes_per_s, root_burst_bytes; /* while it is paced */
+	uint64_t link_bytes_per_s; /* while it is not */
+	hg_ns ask_at_ns; /* a card that has to be asked */
+	bool is_on, is_paced;
+	enum hg_held held; /* what pop had stopped at when a packet was last handed over */
+	hg_ns lead_ns; /* of the root, while it is not paced */
 	struct hg_sched_item batch[HG_BURST_PKTS];
+	uint8_t batch_classes[HG_BURST_PKTS];
 };
 
 /* A port or an uplink while its device is open. Written by the worker that polls it; `dev`, `slot`,
@@ -83,6 +106,7 @@ struct hg_port {
 	bool is_staged; /* on the worker's list of ports to transmit */
 	bool is_ticking; /* on the worker's list of devices with something under way */
 	uint32_t n_staged;
+	uint32_t n_refused; /* of those staged, at the head: the card had no room */
 	uint32_t n_ask; /* frames to receive at once, in [2, HG_BURST_PKTS] */
 	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
 	hg_ns progress_at_ns;
@@ -93,11 +117,21 @@ struct hg_port {
 	uint32_t drops[HG_N_DROPS];
 };
 
+/* A segment above either is cut into pieces that are not, or are one packet; UINT32_MAX: never. */
+struct hg_cut {
+	uint32_t wire_bytes, parts;
+};
+
 /* What the packet lane knows of an instance. */
 struct hg_lane_instance {
 	uint32_t tenant_slot;
 	struct hg_tree *uplink_tree; /* NULL: the instance does not exist */
-	uint32_t hold_bytes[HG_N_DIRS];
+	uint32_t hold_bytes[HG_N_DIRS]; /* of each class, where it has any */
+	const struct hg_class_set *classes[HG_N_DIRS]; /* NULL: none */
+	struct hg_cut cut[HG_N_DIRS]; /* by its maxima */
+	struct hg_cut link_cut; /* of what leaves by the uplink: by the link's rate as well */
+	uint64_t min_bytes_per_s, max_bytes_per_s; /* for sending, in force */
+	uint8_t follow; /* enum hg_follow; NONE for who is only observed */
 	bool is_observed;
 };
 
@@ -118,6 +152,7 @@ struct hg_op {
 	struct hg_tree *tree; /* of the uplink; for receiving: NULL */
 	struct hg_policy policy;
 	uint64_t root_bytes_per_s, root_burst_bytes;
+	struct hg_inflight_cfg inflight;
 };
 
 /* A port whose configured address comes, changes or goes: every worker's MAC table follows. */
@@ -149,6 +184,7 @@ struct hg_snapshot {
 	struct hg_switch_port *switch_ports;
 	struct hg_address *addresses;
 	void *view_memory;
+	struct hg_class_set *class_sets; /* what instances point at */
 };
 
 /* Counters that another thread reads: whole, in no particular order. */

@@ -18,10 +18,21 @@ void hg_lazy_free(void *memory, size_t bytes)
 		(void)munmap(memory, bytes);
 }
 
+static bool make_inflight(struct hg_tree *tree, const struct hg_inflight_cfg *cfg, hg_ns now_ns)
+{
+	void *memory;
+
+	tree->inflight_bytes = hg_inflight_size(cfg);
+	memory = hg_lazy_alloc(tree->inflight_bytes);
+	if (memory != NULL)
+		tree->inflight = hg_inflight_init(memory, cfg, now_ns);
+	return memory != NULL;
+}
+
 int hg_tree_create(const struct hg_tree_limits *limits, enum hg_dir dir, uint32_t uplink_slot,
 		   hg_ns now_ns, struct hg_tree **ret_tree, struct hg_error *reterr)
 {
-	const struct hg_sched_cfg cfg = {
+	struct hg_sched_cfg cfg = {
 		.max_tenants = limits->max_tenants,
 		.max_instances = limits->max_instances,
 		.max_queued_pkts = limits->max_queued_pkts,
@@ -35,10 +46,17 @@ int hg_tree_create(const struct hg_tree_limits *limits, enum hg_dir dir, uint32_
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a scheduler", NULL);
 	tree->dir = dir;
 	tree->uplink_slot = uplink_slot;
+	if (limits->inflight != NULL && !make_inflight(tree, limits->inflight, now_ns)) {
+		hg_tree_destroy(tree);
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for in-flight control",
+				    NULL);
+	}
+	if (tree->inflight != NULL)
+		cfg.window = hg_inflight_window(tree->inflight);
 	tree->memory_bytes = hg_sched_size(&cfg);
 	tree->memory = hg_lazy_alloc(tree->memory_bytes);
 	if (tree->memory == NULL) {
-		free(tree);
+		hg_tree_destroy(tree);
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a scheduler", NULL);
 	}
 	r = hg_sched_init(tree->memory, &cfg, now_ns, &tree->sched, reterr);
@@ -55,5 +73,6 @@ void hg_tree_destroy(struct hg_tree *tree)
 	if (tree == NULL)
 		return;
 	hg_lazy_free(tree->memory, tree->memory_bytes);
+	hg_lazy_free(tree->inflight, tree->inflight_bytes);
 	free(tree);
 }

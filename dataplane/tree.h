@@ -14,6 +14,8 @@ struct hg_tree_limits {
 	uint32_t max_tenants, max_instances, max_queued_pkts;
 	const void *pkt_base;
 	struct hg_caps *caps;
+	const struct hg_inflight_cfg
+		*inflight; /* an uplink's; NULL: what its card has is not accounted for */
 };
 
 /* Untouched, zeroed memory; NULL if there is none. */

@@ -1,6 +1,7 @@
 #include "dataplane/worker.h"
 
 #include "dataplane/buffers.h"
+#include "dataplane/flight.h"
 #include "dataplane/ops.h"
 #include "dataplane/news.h"
 #include "dataplane/path.h"
@@ -145,6 +146,7 @@ static void adopt(struct hg_worker *w, const struct hg_snapshot *s)
 	hg_path_settle(w);
 	w->snapshot = s;
 	hg_path_forget(w);
+	hg_flight_follow(w, s);
 	w->n_active = keep_known(w->active, w->n_active, s);
 	w->n_ticking = keep_known(w->ticking, w->n_ticking, s);
 	hg_ops_run(w, s);
@@ -164,6 +166,7 @@ static void keep_house(struct hg_worker *w)
 {
 	w->housekeeping_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
 	hg_worker_catch_up(w);
+	hg_buffers_keep_house(w->lane->pool);
 	w->max_held_buffers = hg_buffers_free(w->lane->pool) / HELD_PART;
 	hg_publish_some(w);
 	hg_news_hear(w);
@@ -175,6 +178,8 @@ static void keep_house(struct hg_worker *w)
 static bool has_mail(struct hg_worker *w)
 {
 	if (atomic_load(&w->lane->snapshot) != w->snapshot || atomic_load(&w->want_stop))
+		return true;
+	if (w->owns_cards && hg_hook_has_crossing(w->lane->hook))
 		return true;
 	return hg_publish_is_due(w) || hg_path_has_crossing(w);
 }
@@ -203,6 +208,7 @@ static void sleep_until(struct hg_worker *w, hg_ns at_ns)
 		timeout.tv_nsec = for_ns % HG_NS_PER_S;
 		wait = &timeout;
 	}
+	hg_flight_publish(w);
 	atomic_store(&w->is_asleep, true);
 	/* Pairs with hg_worker_wake(). */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -211,7 +217,7 @@ static void sleep_until(struct hg_worker *w, hg_ns at_ns)
 		n = epoll_pwait2(w->epoll_fd, events, EVENTS_MAX, wait, NULL);
 	}
 	atomic_store(&w->is_asleep, false);
-	w->housekeeping_at_ns = 0;
+	w->housekeeping_at_ns = w->flight_at_ns = 0;
 	take_events(w, events, n);
 }
 
@@ -251,6 +257,7 @@ static void turn(struct hg_worker *w, hg_ns *look_at_ns)
 	}
 	tick_devices(w);
 	receive_all(w);
+	hg_flight_look(w);
 	if (hg_path_take_over(w) > 0)
 		w->has_moved = true;
 	if (hg_path_serve(w) > 0)
@@ -291,8 +298,10 @@ static void *run(void *arg)
 	go_before_others();
 	if (rte_thread_register() != 0)
 		return NULL;
+	hg_buffers_sit(w->lane->pool, w->idx, w->owns_cards);
 	while (!atomic_load_explicit(&w->want_stop, memory_order_relaxed))
 		turn(w, &look_at_ns);
+	hg_buffers_stand_up();
 	rte_thread_unregister();
 	return NULL;
 }
@@ -351,6 +360,7 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	memset(w, 0, sizeof(*w));
 	w->lane = lane;
 	w->idx = idx;
+	w->owns_cards = idx == lane->out_owner;
 	w->snapshot = first;
 	w->dirty_head = w->publish_head = HG_SLOT_NONE;
 	w->epoll_fd = w->wake_fd = -1;

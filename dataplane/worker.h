@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct hg_hook;
 struct rte_ring;
 
 /* Between two looks at the mailbox while packets flow. Far below the 10 ms in which a change has to be in
@@ -29,15 +30,21 @@ struct rte_ring;
 /* Packets that wait between two workers at most. */
 #define HG_CROSSING_PKTS 4096u
 
+/* Uplinks whose cards can be accounted for: what a tag can name. */
+#define HG_CARDS_MAX 255u
+
 /* What is shared by the workers; nothing in it is written in the packet lane but by its owner. */
 struct hg_lane {
 	struct hg_pool *pool;
+	struct hg_hook *hook; /* the out owner's */
 	struct hg_flow *flows; /* [slot * HG_N_DIRS + dir] */
 	struct hg_tree *local_tree, *in_tree;
 	struct hg_caps *caps[HG_N_DIRS];
 	uint32_t n_workers, out_owner, in_owner;
 	uint32_t max_port_slots;
-	hg_ns spin_ns;
+	hg_ns spin_ns, behaviour_interval_ns;
+	/* By the number of the card queue; written by the control lane. */
+	struct hg_tree *_Atomic cards[HG_CARDS_MAX];
 	_Atomic(const struct hg_snapshot *) snapshot; /* written by the control lane */
 	struct rte_ring *crossings[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* [from][to]; NULL to itself */
 	struct rte_ring *news[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* learned addresses, likewise */
@@ -50,8 +57,10 @@ struct hg_worker {
 	uint32_t idx;
 	hg_ns now_ns;
 	hg_ns housekeeping_at_ns;
+	hg_ns flight_at_ns; /* the next look at what cards have, whatever is released */
 	hg_ns busy_until_ns; /* spin until then */
 	bool has_moved; /* a packet in this turn */
+	bool owns_cards; /* is the out owner */
 
 	struct hg_port **active; /* to receive from */
 	struct hg_port **staged; /* to transmit to */

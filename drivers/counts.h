@@ -28,6 +28,11 @@ static inline void hg_count_add(hg_count *count, uint64_t n)
 			      memory_order_relaxed);
 }
 
+static inline void hg_count_set(hg_count *count, uint64_t n)
+{
+	atomic_store_explicit(count, n, memory_order_relaxed);
+}
+
 static inline uint64_t hg_count_read(const hg_count *count)
 {
 	return atomic_load_explicit(count, memory_order_relaxed);

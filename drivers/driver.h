@@ -16,6 +16,9 @@
  * Loss       A device that disappears makes rx and tx return 0 and sample() say HG_DEV_GONE with a
  *            reason; it does no harm until it is closed. A device never comes back by itself: it is
  *            closed and opened anew, which fails with -ENOENT until the thing itself is there again.
+ * Queues     Packets go to one of n_tx_queues transmit queues of the card, each in order by itself; all but
+ *            simnic have one. tx with n = 0 hands nothing over and reaps: what the far side has taken goes
+ *            back into the pool now, as far as the driver can tell.
  * Refusal    tx takes fewer than n when the far side has no room now; what it takes and cannot deliver
  *            is counted in drops, with the reason. Which of the two: the driver's header says.
  * Time       now_ns is an argument. Only the driver's receive, transmit and wait make system calls.
@@ -47,6 +50,8 @@ enum hg_dev_cap {
 
 enum hg_dev_link { HG_DEV_DOWN = 0, HG_DEV_UP = 1, HG_DEV_GONE = 2 };
 
+struct hg_dev;
+
 struct hg_dev_cfg {
 	const char *device; /* as in the configuration: "tap:web1-0" */
 	const char *netns; /* name or path; "" : here */
@@ -56,7 +61,10 @@ struct hg_dev_cfg {
 	/* For drivers that must know whom to take packets for (xdp on a shared card): the addresses of
 	 * the instances behind it, updated by set_macs. */
 	bool is_uplink;
-	struct hg_dev *inner; /* for wrappers: the device behind the plus sign, open; else NULL */
+	/* For wrappers: opens the device behind the plus sign, with what the wrapper puts in the place of
+	 * device and pool. Set by hg_dev_open; who opens a wrapper without the registry gives its own. */
+	int (*open_inner)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
+			  struct hg_error *reterr);
 };
 
 /* Counted by the driver; each field has one writer, the polling worker. */
@@ -71,15 +79,17 @@ struct hg_dev_state {
 	char reason[128]; /* why it is not up; one sentence */
 	uint32_t caps; /* enum hg_dev_cap */
 	uint32_t mtu;
-	/* The card's transmit queue, where the driver knows it. */
+	/* The card's transmit queues together, in wire packets and wire bytes, where the driver knows them;
+	 * ring_size_pkts is that of each queue. */
 	uint64_t ring_used_pkts, ring_size_pkts, ring_used_bytes;
+	/* What a modelled card has released, in its own count; 0 where the driver does not tell. Never
+	 * decreases. */
+	uint64_t completed_pkts, completed_bytes;
 };
-
-struct hg_dev;
 
 struct hg_driver {
 	const char *name; /* the word before the colon or the plus sign */
-	bool is_wrapper; /* stands in front of another device, and owns it once open succeeded */
+	bool is_wrapper; /* stands in front of another device, which it opens and owns */
 	/* Checks the device text without acquiring anything: -EINVAL with reterr. */
 	HG_MUST_CHECK int (*check)(const char *device, struct hg_error *reterr);
 	HG_MUST_CHECK int (*open)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
@@ -88,7 +98,9 @@ struct hg_driver {
 	void (*stop)(struct hg_dev *dev);
 	void (*close)(struct hg_dev *dev, bool keep);
 	unsigned (*rx)(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns);
-	unsigned (*tx)(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns);
+	/* queue in [0, n_tx_queues). */
+	unsigned (*tx)(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
+		       hg_ns now_ns);
 	/* A descriptor that becomes readable when rx has something; -1: none, poll it. */
 	int (*fd)(const struct hg_dev *dev);
 	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
@@ -106,6 +118,7 @@ struct hg_dev {
 	const struct hg_driver *driver;
 	uint32_t caps; /* enum hg_dev_cap, fixed after start */
 	uint32_t mtu;
+	uint16_t n_tx_queues; /* fixed after open, at least 1 */
 };
 
 /* Opens the device that cfg->device names, through the driver of that name, wrappers included:

@@ -35,6 +35,7 @@ struct hg_dummy {
 	_Atomic bool is_sink, is_started;
 	_Atomic bool is_signalled; /* event_fd is readable, or about to be */
 	_Atomic(const char *) absent; /* why it cannot be opened, or NULL */
+	_Atomic(struct hg_pool *) pool; /* of its last device */
 	const uint8_t *frame;
 	uint16_t frame_bytes;
 };
@@ -216,6 +217,11 @@ unsigned hg_dummy_collect(struct hg_dummy *far, struct hg_pkt **pkts, unsigned n
 	return ring_pop(&far->from_device, pkts, n);
 }
 
+struct hg_pool *hg_dummy_pool(const struct hg_dummy *far)
+{
+	return far->pool;
+}
+
 unsigned hg_dummy_n_waiting(const struct hg_dummy *far)
 {
 	return ring_used(&far->to_device);
@@ -335,9 +341,11 @@ static int dummy_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 	if (r < 0)
 		goto fail;
 	dummy->dev.driver = &hg_driver_dummy;
+	dummy->dev.n_tx_queues = 1;
 	dummy->dev.mtu = cfg->mtu;
 	dummy->dev.caps = far->caps;
 	dummy->pool = cfg->pool;
+	far->pool = cfg->pool;
 	dummy->far = far;
 	*ret_dev = &dummy->dev;
 	return 0;
@@ -462,13 +470,15 @@ static unsigned take_allowance(struct hg_dummy *far, unsigned n)
 	return left < n ? (unsigned)left : n;
 }
 
-static unsigned dummy_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+static unsigned dummy_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
+			 hg_ns now_ns)
 {
 	struct dummy_dev *dummy = (struct dummy_dev *)dev;
 	struct ring *ring = &dummy->far->from_device;
 	bool is_sink = atomic_load_explicit(&dummy->far->is_sink, memory_order_relaxed);
 	uint64_t bytes = 0;
 
+	(void)queue;
 	(void)now_ns;
 	if (is_gone(dummy))
 		return 0;

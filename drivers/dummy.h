@@ -36,6 +36,10 @@ struct hg_dummy *hg_dummy_find(const char *name);
 unsigned hg_dummy_inject(struct hg_dummy *dummy, struct hg_pkt **pkts, unsigned n);
 /* Takes up to n packets that the device transmitted, oldest first. */
 unsigned hg_dummy_collect(struct hg_dummy *dummy, struct hg_pkt **pkts, unsigned n);
+/* The pool that its device was opened with, to which collected packets go back; NULL before. Behind a modelled
+ * card with a completion model that is the card's, which notes the return and releases later: to be called
+ * by the thread of the device's worker. */
+struct hg_pool *hg_dummy_pool(const struct hg_dummy *dummy);
 /* Packets that wait to be received by the device, and to be collected. */
 unsigned hg_dummy_n_waiting(const struct hg_dummy *dummy);
 unsigned hg_dummy_n_sent(const struct hg_dummy *dummy);

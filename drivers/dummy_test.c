@@ -38,7 +38,7 @@ static unsigned transmit(unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		pkts[i] = heap_pool_frame(&heap, 60, (uint8_t)i);
-	taken = dev->driver->tx(dev, pkts, n, 0);
+	taken = dev->driver->tx(dev, 0, pkts, n, 0);
 	hg_pool_put(&heap.pool, pkts + taken, n - taken);
 	return taken;
 }

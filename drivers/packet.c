@@ -102,6 +102,7 @@ static int packet_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a packet socket", NULL);
 	pthread_mutex_init(&packet->lock, NULL);
 	packet->dev.driver = &hg_driver_packet;
+	packet->dev.n_tx_queues = 1;
 	packet->fd = -1;
 	packet->claim_fd = -1;
 	packet->pool = cfg->pool;
@@ -243,12 +244,14 @@ static bool refused(struct packet *packet, int errnum)
 	return true;
 }
 
-static unsigned packet_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+static unsigned packet_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
+			  hg_ns now_ns)
 {
 	struct packet *packet = (struct packet *)dev;
 	uint64_t n_sent = 0, bytes = 0;
 	unsigned n_taken = 0;
 
+	(void)queue;
 	(void)now_ns;
 	if (HG_UNLIKELY(hg_counts_why_gone(&packet->counts) != NULL))
 		return 0;

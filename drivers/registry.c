@@ -103,16 +103,6 @@ int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struct hg
 		r = find(cfg->device, &driver, &text, reterr);
 	if (r < 0)
 		return r;
-	own.inner = NULL;
-	if (driver->is_wrapper) {
-		own.device = text.inner;
-		r = hg_dev_open(&own, &own.inner, reterr);
-		if (r < 0)
-			return r;
-		own.device = cfg->device;
-	}
-	r = driver->open(&own, ret_dev, reterr);
-	if (r < 0 && own.inner != NULL)
-		own.inner->driver->close(own.inner, true);
-	return r;
+	own.open_inner = hg_dev_open;
+	return driver->open(&own, ret_dev, reterr);
 }

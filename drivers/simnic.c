@@ -1,275 +1,151 @@
 #include "drivers/simnic.h"
 
-#include "drivers/counts.h"
-#include "drivers/text.h"
-#include "drivers/wire.h"
+#include "drivers/simnic_card.h"
+#include "drivers/simnic_text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define RING_DEFAULT 1024u
-#define RING_MAX 65536u
-/* Entries of a line at most: 4 million of 32 bytes are 128 MiB, which a test machine still has. */
-#define ENTRIES_MAX (1u << 22)
-/* The smallest packet: a frame of 60 bytes and its overhead. */
-#define WIRE_MIN_BYTES (60u + HG_WIRE_OVERHEAD_BYTES)
 /* Packets handed on at a time, as the packet lane's own bursts. */
 #define BURST 32u
-/* How long a refusing inner device is left alone: a hundredth of what a person or a TCP timer notices,
- * and a hundred times what asking costs. */
+/* How long an inner device that refuses, or keeps what is to be released, is left alone: a hundredth of what a
+ * person or a TCP timer notices, and a hundred times what asking costs. */
 #define RETRY_NS (10 * HG_NS_PER_US)
-
-enum { FULL_DROP, FULL_WAIT };
-enum { IN_PACED, IN_FREE };
-
-struct entry {
-	struct hg_pkt *pkt;
-	hg_ns end_ns;
-	struct hg_wire wire;
-};
-
-/* One direction. Positions only grow: [head, ended) has passed and waits for its delay, [ended, tail)
- * is in the ring. */
-struct line {
-	struct entry *entries;
-	uint32_t mask;
-	uint32_t head, ended, tail;
-	uint32_t ring_size; /* wire packets */
-	hg_count used_pkts, used_bytes; /* of the ring */
-	hg_ns end_ns; /* of the last packet accepted */
-	uint64_t rest; /* of its division, in byte-ns below bytes_per_s */
-	uint64_t bytes_per_s;
-};
 
 struct simnic {
 	struct hg_dev dev;
 	struct hg_dev *inner;
 	struct hg_pool *pool;
-	struct line out, in;
+	struct hg_pool between; /* what the inner device has for a pool, with a completion model */
+	struct hg_simnic_card out;
+	struct hg_simnic_line in;
 	hg_ns delay_ns;
 	hg_ns retry_at_ns; /* 0: the inner device is not refusing */
+	hg_ns complete_max_ns;
 	unsigned full, pacing;
 	struct hg_dev_counts counts;
 };
 
-/* ---- a line ------------------------------------------------------------------------------------- */
+/* ---- between the inner device and the pool ------------------------------------------------------ */
 
-static int line_init(struct line *line, uint64_t bytes_per_s, uint64_t ring_size,
-		     uint64_t n_entries)
+static struct simnic *simnic_of(struct hg_pool *between)
 {
-	uint32_t n = 1;
-
-	while (n < n_entries)
-		n *= 2u;
-	line->entries = calloc(n, sizeof(*line->entries));
-	line->mask = n - 1u;
-	line->ring_size = (uint32_t)ring_size;
-	line->bytes_per_s = bytes_per_s;
-	return line->entries == NULL ? -HG_ENOMEM : 0;
+	return (struct simnic *)((char *)between - offsetof(struct simnic, between));
 }
 
-static bool line_has_room(const struct line *line)
+static unsigned between_get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
-	return hg_count_read(&line->used_pkts) < line->ring_size &&
-	       line->tail - line->head <= line->mask;
+	return hg_pool_get(simnic_of(pool)->pool, pkts, n);
 }
 
-/* When the packet ends, with the remainder carried while the line stays busy. At most 2^20 bytes times
- * 10^9 fit in 64 bits with room for the remainder. */
-static hg_ns line_end(struct line *line, uint32_t bytes, hg_ns now_ns)
+/* What the card sent it keeps until it is to be released; what the inner device received is none of its. */
+static void between_put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
-	uint64_t work;
+	struct simnic *nic = simnic_of(pool);
 
-	if (line->end_ns < now_ns) {
-		line->end_ns = now_ns;
-		line->rest = 0;
-	}
-	work = (uint64_t)bytes * (uint64_t)HG_NS_PER_S + line->rest;
-	line->end_ns += (hg_ns)(work / line->bytes_per_s);
-	line->rest = work % line->bytes_per_s;
-	return line->end_ns;
+	for (unsigned i = 0; i < n; i++)
+		if (HG_UNLIKELY(!hg_simnic_completion_back(&nic->out, pkts[i])))
+			hg_pool_put(nic->pool, &pkts[i], 1);
 }
 
-/* Requires line_has_room(). */
-static void line_push(struct line *line, struct hg_pkt *pkt, hg_ns now_ns)
-{
-	struct entry *entry = &line->entries[line->tail & line->mask];
-
-	entry->pkt = pkt;
-	entry->wire = hg_wire_weigh(pkt);
-	entry->end_ns = line_end(line, entry->wire.bytes, now_ns);
-	line->tail++;
-	hg_count_add(&line->used_pkts, entry->wire.parts);
-	hg_count_add(&line->used_bytes, entry->wire.bytes);
-}
-
-/* Frees the ring's entries of all packets that have ended. */
-static void line_advance(struct line *line, hg_ns now_ns)
-{
-	while (line->ended != line->tail) {
-		const struct entry *entry = &line->entries[line->ended & line->mask];
-
-		if (entry->end_ns > now_ns)
-			return;
-		hg_count_add(&line->used_pkts, -(uint64_t)entry->wire.parts);
-		hg_count_add(&line->used_bytes, -(uint64_t)entry->wire.bytes);
-		line->ended++;
-	}
-}
-
-/* The packets, up to n, that ended delay_ns ago or longer; they stay in the line until line_pop. */
-static unsigned line_peek(const struct line *line, struct hg_pkt **pkts, unsigned n, hg_ns delay_ns,
-			  hg_ns now_ns)
-{
-	unsigned n_got = 0;
-
-	while (n_got < n && line->head + n_got != line->ended) {
-		const struct entry *entry = &line->entries[(line->head + n_got) & line->mask];
-
-		if (entry->end_ns > now_ns - delay_ns)
-			break;
-		pkts[n_got++] = entry->pkt;
-	}
-	return n_got;
-}
-
-static void line_pop(struct line *line, unsigned n)
-{
-	line->head += n;
-}
-
-static hg_ns line_next_at(const struct line *line, hg_ns delay_ns)
-{
-	hg_ns at_ns = HG_NEVER;
-
-	if (line->ended != line->tail)
-		at_ns = line->entries[line->ended & line->mask].end_ns;
-	if (line->head != line->ended &&
-	    line->entries[line->head & line->mask].end_ns + delay_ns < at_ns)
-		at_ns = line->entries[line->head & line->mask].end_ns + delay_ns;
-	return at_ns;
-}
-
-static void line_drain(struct line *line, struct hg_pool *pool)
-{
-	for (; line->head != line->tail; line->head++)
-		hg_pool_put(pool, &line->entries[line->head & line->mask].pkt, 1);
-	line->ended = line->tail;
-	line->used_pkts = 0;
-	line->used_bytes = 0;
-}
+static const struct hg_pool_ops between_ops = {"simnic", between_get, between_put};
 
 /* ---- life --------------------------------------------------------------------------------------- */
 
-struct params {
-	uint64_t bytes_per_s, n_ring;
-	hg_ns delay_ns;
-	unsigned full, pacing;
-	uint64_t n_out; /* entries: the ring, and what the delay can hold */
-};
-
-static int parse_times(const struct hg_dev_text *text, struct params *params,
-		       struct hg_error *reterr)
-{
-	const char *rate = hg_dev_text_param(text, "rate"),
-		   *delay = hg_dev_text_param(text, "delay");
-	int r;
-
-	if (rate == NULL)
-		return hg_error_set(reterr, -HG_EINVAL,
-				    "simnic needs the rate of its line, as in "
-				    "simnic(rate=1Gbit)+tap:out0",
-				    NULL);
-	r = hg_rate_parse(rate, &params->bytes_per_s, reterr);
-	if (r < 0)
-		return r;
-	if (params->bytes_per_s < HG_RATE_MIN_BYTES_PER_S ||
-	    params->bytes_per_s > HG_RATE_MAX_BYTES_PER_S)
-		return hg_error_set(reterr, -HG_EINVAL, "the rate of simnic, ", rate,
-				    ", is not in 8Kbit to 1Tbit", NULL);
-	if (delay == NULL)
-		return 0;
-	r = hg_time_parse(delay, &params->delay_ns, reterr);
-	if (r < 0)
-		return r;
-	if (params->delay_ns < 0 || params->delay_ns > HG_NS_PER_S)
-		return hg_error_set(reterr, -HG_EINVAL, "the delay of simnic, ", delay,
-				    ", is not in 0ns to 1s", NULL);
-	return 0;
-}
-
-static int parse(const char *device, struct params *ret_params, struct hg_error *reterr)
-{
-	static const char *const keys[] = {"rate", "ring", "delay", "in", "full", NULL};
-	static const char *const pacing[] = {"paced", "free", NULL};
-	static const char *const full[] = {"drop", "wait", NULL};
-	struct params params = {.n_ring = RING_DEFAULT};
-	struct hg_dev_text text;
-	int r = hg_dev_text_parse(device, &text, reterr);
-
-	if (r == 0)
-		r = hg_dev_text_allow(&text, keys, reterr);
-	if (r == 0)
-		r = hg_dev_text_number(&text, "ring", 1, RING_MAX, &params.n_ring, reterr);
-	if (r == 0)
-		r = hg_dev_text_choice(&text, "in", pacing, &params.pacing, reterr);
-	if (r == 0)
-		r = hg_dev_text_choice(&text, "full", full, &params.full, reterr);
-	if (r == 0)
-		r = parse_times(&text, &params, reterr);
-	if (r < 0)
-		return r;
-	if (text.inner == NULL)
-		return hg_error_set(reterr, -HG_EINVAL,
-				    "simnic stands in front of another device: "
-				    "simnic(rate=1Gbit)+tap:out0",
-				    NULL);
-	params.n_out = params.n_ring + BURST +
-		       (uint64_t)params.delay_ns * (params.bytes_per_s / WIRE_MIN_BYTES + 1u) /
-			       (uint64_t)HG_NS_PER_S;
-	if (params.n_out > ENTRIES_MAX)
-		return hg_error_set(reterr, -HG_EINVAL,
-				    "the delay of simnic holds more than 4 million packets at this "
-				    "rate",
-				    NULL);
-	*ret_params = params;
-	return 0;
-}
-
 static int simnic_check(const char *device, struct hg_error *reterr)
 {
-	struct params params;
+	struct hg_simnic_text text;
 
-	return parse(device, &params, reterr);
+	return hg_simnic_text_parse(device, &text, reterr);
+}
+
+static hg_ns longest(const hg_ns *delays_ns, uint32_t n)
+{
+	hg_ns most_ns = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (delays_ns[i] > most_ns)
+			most_ns = delays_ns[i];
+	return most_ns;
+}
+
+/* Builds the card and the line; on failure there is neither. */
+static int make_card(struct simnic *nic, const struct hg_simnic_text *text, struct hg_error *reterr)
+{
+	hg_ns *trace_ns = NULL;
+	uint32_t n_trace = 0, n_pkts = 0;
+	int r = 0;
+
+	if (text->trace[0] != '\0')
+		r = hg_simnic_text_read_trace(text->trace, &trace_ns, &n_trace, reterr);
+	if (r == 0)
+		r = hg_simnic_text_count(text, longest(trace_ns, n_trace), &n_pkts, reterr);
+	if (r < 0)
+		goto fail;
+	r = hg_simnic_card_init(&nic->out, text, n_pkts, trace_ns, n_trace, nic->pool);
+	if (r < 0)
+		goto fail;
+	r = hg_simnic_line_init(&nic->in, text->bytes_per_s, (uint32_t)text->ring_size, BURST);
+	if (r < 0) {
+		hg_simnic_card_fini(&nic->out);
+		return r;
+	}
+	return 0;
+fail:
+	free(trace_ns);
+	return r;
+}
+
+static int open_inner(struct simnic *nic, const struct hg_dev_cfg *cfg, const char *device,
+		      struct hg_error *reterr)
+{
+	struct hg_dev_cfg own = *cfg;
+	int r;
+
+	own.device = device;
+	if (nic->out.model.is_there)
+		own.pool = &nic->between;
+	r = cfg->open_inner(&own, &nic->inner, reterr);
+	if (r < 0)
+		return r;
+	nic->dev.caps = nic->inner->caps;
+	nic->dev.mtu = nic->inner->mtu;
+	return 0;
 }
 
 static int simnic_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 		       struct hg_error *reterr)
 {
 	struct simnic *nic;
-	struct params params;
-	int r = parse(cfg->device, &params, reterr);
+	struct hg_simnic_text text;
+	int r = hg_simnic_text_parse(cfg->device, &text, reterr);
 
 	if (r < 0)
 		return r;
 	nic = calloc(1, sizeof(*nic));
-	if (nic == NULL || line_init(&nic->out, params.bytes_per_s, params.n_ring, params.n_out) ||
-	    line_init(&nic->in, params.bytes_per_s, params.n_ring, params.n_ring + BURST)) {
-		if (nic != NULL)
-			free(nic->out.entries);
-		free(nic);
+	if (nic == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a modelled card", NULL);
-	}
 	nic->dev.driver = &hg_driver_simnic;
-	nic->dev.caps = cfg->inner->caps;
-	nic->dev.mtu = cfg->inner->mtu;
-	nic->inner = cfg->inner;
+	nic->dev.n_tx_queues = (uint16_t)text.n_queues;
 	nic->pool = cfg->pool;
-	nic->delay_ns = params.delay_ns;
-	nic->full = params.full;
-	nic->pacing = params.pacing;
+	nic->between.ops = &between_ops;
+	nic->delay_ns = text.delay_ns;
+	nic->complete_max_ns = text.model.complete_ns;
+	nic->full = text.full;
+	nic->pacing = text.in;
+	r = make_card(nic, &text, reterr);
+	if (r < 0)
+		goto fail;
+	r = open_inner(nic, cfg, text.inner, reterr);
+	if (r < 0)
+		goto fail_card;
 	*ret_dev = &nic->dev;
 	return 0;
+fail_card:
+	hg_simnic_card_fini(&nic->out);
+	hg_simnic_line_fini(&nic->in);
+fail:
+	free(nic);
+	return r == -HG_ENOMEM ? hg_error_set(reterr, r, "no memory for a modelled card", NULL) : r;
 }
 
 static int simnic_start(struct hg_dev *dev, struct hg_error *reterr)
@@ -282,13 +158,14 @@ static int simnic_start(struct hg_dev *dev, struct hg_error *reterr)
 	return r;
 }
 
+/* The inner device first: what it has it puts back, with a completion model to the card. */
 static void simnic_stop(struct hg_dev *dev)
 {
 	struct simnic *nic = (struct simnic *)dev;
 
-	line_drain(&nic->out, nic->pool);
-	line_drain(&nic->in, nic->pool);
 	nic->inner->driver->stop(nic->inner);
+	hg_simnic_card_drain(&nic->out);
+	hg_simnic_line_drain(&nic->in, nic->pool);
 }
 
 static void simnic_close(struct hg_dev *dev, bool keep)
@@ -298,8 +175,8 @@ static void simnic_close(struct hg_dev *dev, bool keep)
 	if (dev == NULL)
 		return;
 	nic->inner->driver->close(nic->inner, keep);
-	free(nic->out.entries);
-	free(nic->in.entries);
+	hg_simnic_card_fini(&nic->out);
+	hg_simnic_line_fini(&nic->in);
 	free(nic);
 }
 
@@ -318,15 +195,14 @@ static bool is_inner_gone(const struct simnic *nic)
 static void refused(struct simnic *nic, struct hg_pkt **pkts, unsigned taken, unsigned n,
 		    hg_ns now_ns)
 {
-	/* A standing line would never move again if nobody is behind it. */
-	if (nic->full == FULL_WAIT && !is_inner_gone(nic)) {
-		line_pop(&nic->out, taken);
+	/* Deliveries would stand for ever if nobody is behind them. */
+	bool is_dropped = nic->full != HG_SIMNIC_FULL_WAIT || is_inner_gone(nic);
+
+	hg_simnic_card_handed(&nic->out, pkts, taken, n, is_dropped);
+	if (is_dropped)
+		hg_count_add(&nic->counts.drops[HG_DROP_RING_FULL], n - taken);
+	else
 		nic->retry_at_ns = now_ns + RETRY_NS;
-		return;
-	}
-	line_pop(&nic->out, n);
-	hg_pool_put(nic->pool, pkts + taken, n - taken);
-	hg_count_add(&nic->counts.drops[HG_DROP_RING_FULL], n - taken);
 }
 
 static void deliver(struct simnic *nic, hg_ns now_ns)
@@ -334,33 +210,41 @@ static void deliver(struct simnic *nic, hg_ns now_ns)
 	struct hg_pkt *pkts[BURST];
 	unsigned n;
 
-	line_advance(&nic->out, now_ns);
+	hg_simnic_card_advance(&nic->out, now_ns);
 	if (now_ns < nic->retry_at_ns)
 		return;
 	nic->retry_at_ns = 0;
 	while (nic->retry_at_ns == 0 &&
-	       (n = line_peek(&nic->out, pkts, BURST, nic->delay_ns, now_ns)) > 0) {
-		unsigned taken = nic->inner->driver->tx(nic->inner, pkts, n, now_ns);
+	       (n = hg_simnic_card_hand(&nic->out, pkts, BURST, nic->delay_ns, now_ns)) > 0) {
+		unsigned taken = nic->inner->driver->tx(nic->inner, 0, pkts, n, now_ns);
 
 		if (taken == n)
-			line_pop(&nic->out, n);
+			hg_simnic_card_handed(&nic->out, pkts, n, n, false);
 		else
 			refused(nic, pkts, taken, n, now_ns);
 	}
 }
 
-static unsigned simnic_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+static void release(struct simnic *nic, hg_ns now_ns)
+{
+	if (nic->out.model.is_there)
+		hg_simnic_completion_release(&nic->out, now_ns);
+}
+
+static unsigned simnic_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
+			  hg_ns now_ns)
 {
 	struct simnic *nic = (struct simnic *)dev;
 	uint64_t bytes = 0;
-	unsigned n_taken = 0;
+	unsigned n_taken;
 
 	deliver(nic, now_ns);
-	while (n_taken < n && line_has_room(&nic->out)) {
-		bytes += pkts[n_taken]->total_bytes;
-		line_push(&nic->out, pkts[n_taken], now_ns);
-		n_taken++;
-	}
+	if (n == 0)
+		nic->inner->driver->tx(nic->inner, 0, NULL, 0, now_ns);
+	release(nic, now_ns);
+	n_taken = hg_simnic_card_push(&nic->out, queue, pkts, n, now_ns);
+	for (unsigned i = 0; i < n_taken; i++)
+		bytes += pkts[i]->total_bytes;
 	hg_count_add(&nic->counts.tx_pkts, n_taken);
 	hg_count_add(&nic->counts.tx_bytes, bytes);
 	return n_taken;
@@ -374,15 +258,69 @@ static hg_ns earlier(hg_ns a, hg_ns b)
 static hg_ns simnic_progress(struct hg_dev *dev, hg_ns now_ns)
 {
 	struct simnic *nic = (struct simnic *)dev;
-	hg_ns at_ns = HG_NEVER;
+	/* Nobody says when an inner device that has no progress of its own puts back what it took. */
+	hg_ns at_ns = HG_NEVER, retry_at_ns = now_ns + RETRY_NS;
 
 	deliver(nic, now_ns);
-	if (nic->inner->driver->progress != NULL)
+	if (nic->inner->driver->progress != NULL) {
 		at_ns = nic->inner->driver->progress(nic->inner, now_ns);
-	at_ns = earlier(at_ns, line_next_at(&nic->in, 0));
+		retry_at_ns = HG_NEVER;
+	}
+	release(nic, now_ns);
+	if (nic->out.model.is_there)
+		at_ns = earlier(at_ns, hg_simnic_completion_next_at(&nic->out, retry_at_ns));
+	at_ns = earlier(at_ns, hg_simnic_line_next_at(&nic->in));
 	if (nic->retry_at_ns > 0)
 		return earlier(at_ns, nic->retry_at_ns);
-	return earlier(at_ns, line_next_at(&nic->out, nic->delay_ns));
+	return earlier(at_ns, hg_simnic_card_next_at(&nic->out, nic->delay_ns));
+}
+
+/* ---- faults ------------------------------------------------------------------------------------- */
+
+static bool is_in_range(const struct simnic *nic, const struct hg_simnic_fault *fault)
+{
+	bool is_queue = fault->kind == HG_SIMNIC_STOP_QUEUE || fault->kind == HG_SIMNIC_START_QUEUE;
+
+	if (fault->for_ns < 0 || fault->for_ns > HG_NS_PER_S || fault->ppm > 1000000u)
+		return false;
+	if (fault->kind == HG_SIMNIC_COMPLETE && fault->for_ns > nic->complete_max_ns)
+		return false;
+	return !is_queue || fault->queue < nic->dev.n_tx_queues;
+}
+
+int hg_simnic_fault(struct hg_dev *dev, const struct hg_simnic_fault *fault, hg_ns now_ns)
+{
+	struct simnic *nic = (struct simnic *)dev;
+	bool is_of_model = fault->kind == HG_SIMNIC_LOSE || fault->kind == HG_SIMNIC_COMPLETE;
+
+	if (!is_in_range(nic, fault))
+		return -HG_EINVAL;
+	if (is_of_model && !nic->out.model.is_there)
+		return -HG_ENOTSUP;
+	deliver(nic, now_ns);
+	release(nic, now_ns);
+	switch (fault->kind) {
+	case HG_SIMNIC_STALL:
+		hg_simnic_card_stall(&nic->out, fault->for_ns, now_ns);
+		break;
+	case HG_SIMNIC_LOSE:
+		nic->out.model.is_never = false;
+		nic->out.model.lose_ppm = fault->ppm;
+		break;
+	case HG_SIMNIC_COMPLETE:
+		nic->out.model.complete_ns = fault->for_ns;
+		break;
+	case HG_SIMNIC_RESET:
+		hg_count_add(&nic->counts.drops[HG_DROP_CARD_RESET],
+			     hg_simnic_card_reset(&nic->out, now_ns));
+		break;
+	case HG_SIMNIC_STOP_QUEUE:
+	case HG_SIMNIC_START_QUEUE:
+		hg_simnic_card_stop_queue(&nic->out, fault->queue,
+					  fault->kind == HG_SIMNIC_STOP_QUEUE, now_ns);
+		break;
+	}
+	return 0;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
@@ -394,12 +332,12 @@ static void draw(struct simnic *nic, hg_ns now_ns)
 	struct hg_pkt *pkts[BURST];
 	unsigned n = BURST;
 
-	line_advance(&nic->in, now_ns);
+	hg_simnic_line_advance(&nic->in, now_ns);
 	for (unsigned turn = 0; turn < 4 && n == BURST; turn++) {
 		n = nic->inner->driver->rx(nic->inner, pkts, BURST, now_ns);
 		for (unsigned i = 0; i < n; i++) {
-			if (HG_LIKELY(line_has_room(&nic->in))) {
-				line_push(&nic->in, pkts[i], now_ns);
+			if (HG_LIKELY(hg_simnic_line_has_room(&nic->in))) {
+				hg_simnic_line_push(&nic->in, pkts[i], now_ns);
 			} else {
 				hg_pool_put(nic->pool, &pkts[i], 1);
 				hg_count_add(&nic->counts.rx_dropped, 1);
@@ -414,12 +352,11 @@ static unsigned simnic_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, 
 	uint64_t bytes = 0;
 	unsigned n_got;
 
-	if (nic->pacing == IN_FREE) {
+	if (nic->pacing == HG_SIMNIC_IN_FREE) {
 		n_got = nic->inner->driver->rx(nic->inner, pkts, n, now_ns);
 	} else {
 		draw(nic, now_ns);
-		n_got = line_peek(&nic->in, pkts, n, 0, now_ns);
-		line_pop(&nic->in, n_got);
+		n_got = hg_simnic_line_pop(&nic->in, pkts, n);
 	}
 	for (unsigned i = 0; i < n_got; i++)
 		bytes += pkts[i]->total_bytes;
@@ -437,6 +374,36 @@ static int simnic_fd(const struct hg_dev *dev)
 	return nic->inner->driver->fd(nic->inner);
 }
 
+/* Another thread may find a part counted that it has not seen counted in the whole. */
+static uint64_t less(uint64_t whole, uint64_t part)
+{
+	return whole > part ? whole - part : 0;
+}
+
+void hg_simnic_sample_queue(const struct hg_dev *dev, unsigned queue,
+			    struct hg_simnic_queue_sample *ret_sample)
+{
+	const struct hg_simnic_queue *of = &((const struct simnic *)dev)->out.queues[queue];
+	struct hg_simnic_queue_sample now = {
+		.taken_pkts = hg_count_read(&of->taken_pkts),
+		.taken_bytes = hg_count_read(&of->taken_bytes),
+		.sent_pkts = hg_count_read(&of->sent_pkts),
+		.sent_bytes = hg_count_read(&of->sent_bytes),
+		.aborted_pkts = hg_count_read(&of->aborted_pkts),
+		.aborted_bytes = hg_count_read(&of->aborted_bytes),
+		.released_pkts = hg_count_read(&of->released_pkts),
+		.released_bytes = hg_count_read(&of->released_bytes),
+		.lost_pkts = hg_count_read(&of->lost_pkts),
+		.lost_bytes = hg_count_read(&of->lost_bytes),
+	};
+
+	now.ring_used_pkts = less(now.taken_pkts, now.sent_pkts + now.aborted_pkts);
+	now.ring_used_bytes = less(now.taken_bytes, now.sent_bytes + now.aborted_bytes);
+	now.unreleased_pkts = less(now.taken_pkts, now.released_pkts);
+	now.unreleased_bytes = less(now.taken_bytes, now.released_bytes);
+	*ret_sample = now;
+}
+
 static void simnic_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 			  struct hg_dev_stats *ret_stats)
 {
@@ -448,9 +415,20 @@ static void simnic_sample(const struct hg_dev *dev, struct hg_dev_state *ret_sta
 	ret_stats->rx_dropped += inner.rx_dropped;
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		ret_stats->drops[i] += inner.drops[i];
-	ret_state->ring_used_pkts = hg_count_read(&nic->out.used_pkts);
-	ret_state->ring_used_bytes = hg_count_read(&nic->out.used_bytes);
+	ret_state->ring_used_pkts = 0;
+	ret_state->ring_used_bytes = 0;
+	ret_state->completed_pkts = 0;
+	ret_state->completed_bytes = 0;
 	ret_state->ring_size_pkts = nic->out.ring_size;
+	for (unsigned i = 0; i < dev->n_tx_queues; i++) {
+		struct hg_simnic_queue_sample queue;
+
+		hg_simnic_sample_queue(dev, i, &queue);
+		ret_state->ring_used_pkts += queue.ring_used_pkts;
+		ret_state->ring_used_bytes += queue.ring_used_bytes;
+		ret_state->completed_pkts += queue.released_pkts;
+		ret_state->completed_bytes += queue.released_bytes;
+	}
 }
 
 static int simnic_set_macs(struct hg_dev *dev, const uint8_t (*macs)[HG_MAC_BYTES], unsigned n,

@@ -40,7 +40,7 @@ static unsigned send_frames(unsigned n, uint16_t n_bytes, hg_ns now_ns)
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = heap_pool_frame(&heap, n_bytes, 0);
 
-		if (dev->driver->tx(dev, &pkt, 1, now_ns) == 1)
+		if (dev->driver->tx(dev, 0, &pkt, 1, now_ns) == 1)
 			taken++;
 		else
 			hg_pool_put(&heap.pool, &pkt, 1);
@@ -143,7 +143,7 @@ static void a_segment_weighs_and_fills_what_its_parts_will(void)
 	pkt->gso_bytes = 1172;
 	HG_CHECK_EQ(hg_wire_weigh(pkt).parts, 10);
 	HG_CHECK_EQ(hg_wire_weigh(pkt).bytes, 12500);
-	HG_CHECK_EQ(dev->driver->tx(dev, &pkt, 1, 0), 1);
+	HG_CHECK_EQ(dev->driver->tx(dev, 0, &pkt, 1, 0), 1);
 	HG_CHECK_EQ(state().ring_used_pkts, 10);
 	HG_CHECK_EQ(send_frames(1, FRAME_BYTES, 0), 0);
 	HG_CHECK_EQ(dev->driver->progress(dev, 0), 10 * FRAME_NS);
@@ -159,7 +159,7 @@ static void what_the_packet_lane_weighed_is_believed(void)
 	pkt = heap_pool_frame(&heap, 60, 0);
 	pkt->parts = 3;
 	pkt->wire_bytes = 3750;
-	HG_CHECK_EQ(dev->driver->tx(dev, &pkt, 1, 0), 1);
+	HG_CHECK_EQ(dev->driver->tx(dev, 0, &pkt, 1, 0), 1);
 	HG_CHECK_EQ(state().ring_used_pkts, 3);
 	HG_CHECK_EQ(dev->driver->progress(dev, 0), 3 * FRAME_NS);
 	end();

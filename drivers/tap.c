@@ -199,6 +199,7 @@ static int tap_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struc
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a TAP", NULL);
 	pthread_mutex_init(&tap->lock, NULL);
 	tap->dev.driver = &hg_driver_tap;
+	tap->dev.n_tx_queues = 1;
 	tap->fd = -1;
 	tap->pool = cfg->pool;
 	tap->scratches = hg_scratch_acquire(cfg->pool);
@@ -336,12 +337,14 @@ static bool refused(struct tap *tap, int errnum)
 	return true;
 }
 
-static unsigned tap_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+static unsigned tap_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
+		       hg_ns now_ns)
 {
 	struct tap *tap = (struct tap *)dev;
 	uint64_t n_sent = 0, bytes = 0;
 	unsigned n_taken = 0;
 
+	(void)queue;
 	(void)now_ns;
 	if (HG_UNLIKELY(hg_counts_why_gone(&tap->counts) != NULL))
 		return 0;

@@ -18,8 +18,8 @@
 
 /* Longer than any driver's name, key and value that means something. */
 #define HG_DEV_WORD_BYTES 24
-#define HG_DEV_VALUE_BYTES 40
-#define HG_DEV_PARAMS_MAX 8
+#define HG_DEV_VALUE_BYTES 128 /* the name of a file */
+#define HG_DEV_PARAMS_MAX 24
 
 struct hg_dev_text {
 	char driver[HG_DEV_WORD_BYTES];

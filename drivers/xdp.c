@@ -262,6 +262,7 @@ static int xdp_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struc
 	if (xdp == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for an AF_XDP device", NULL);
 	xdp->dev.driver = &hg_driver_xdp;
+	xdp->dev.n_tx_queues = 1;
 	xdp->pool = cfg->pool;
 	xdp->is_uplink = cfg->is_uplink;
 	xdp->prog = (struct hg_xdp_prog){-1, -1, -1, -1, false};
@@ -510,12 +511,14 @@ static void put_in_ring(struct xdp *xdp, struct hg_pkt *pkt, uint32_t at)
 	xdp->in_flight[frame] = pkt;
 }
 
-static unsigned xdp_tx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+static unsigned xdp_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
+		       hg_ns now_ns)
 {
 	struct xdp *xdp = (struct xdp *)dev;
 	uint64_t n_sent = 0, bytes = 0;
 	unsigned n_taken = 0;
 
+	(void)queue;
 	(void)now_ns;
 	if (HG_UNLIKELY(hg_counts_why_gone(&xdp->counts) != NULL))
 		return 0;

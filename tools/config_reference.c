@@ -34,6 +34,7 @@ static const char beginning[] =
 	"| number, factor | a bare number | `4`, `1.5` |\n"
 	"| MAC address | six bytes in hexadecimal; of one port, not of a group | "
 	"`\"02:00:00:00:00:11\"` |\n"
+	"| list of codes | numbers, or the names that they have | `[ef, cs6, 10]` |\n"
 	"| list of addresses | IPv4 and IPv6, without a prefix length, at most 8 | `[10.0.0.11, "
 	"\"fd00::11\"]` |\n"
 	"\n"
@@ -57,9 +58,11 @@ static const char end[] =
 	"\n"
 	"Beside whole files there are single steps, for hooks of other programs: `instance "
 	"add|remove` and\n"
-	"`port attach|detach` (`PUT` and `DELETE` of `/v1/instances/NAME` and `/v1/ports/NAME`). A "
-	"step can be repeated:\n"
-	"one that finds in place what it asks for changes nothing, and says so.\n"
+	"`port attach|detach` (`PUT` and `DELETE` of `/v1/instances/NAME` and `/v1/ports/NAME`), "
+	"and `uplink set` (`PUT`\n"
+	"of `/v1/uplinks/NAME`). A step can be repeated: one that finds in place what it asks for "
+	"changes nothing, and\n"
+	"says so.\n"
 	"\n"
 	"- The body of an instance has the keys of an instance, and `tenant`. A key of the body "
 	"replaces that part as a\n"
@@ -67,6 +70,7 @@ static const char end[] =
 	"- The body of a port has the keys of a port, and `instance`. The port becomes what the "
 	"body says, as a whole;\n"
 	"  without `instance` it stays where it is.\n"
+	"- The body of an uplink has the keys that are to change; the uplink must be there.\n"
 	"- `name` may be left out of a body.\n"
 	"- What is removed need not be there.\n";
 
@@ -100,8 +104,8 @@ static void add_kind(FILE *out, const struct hg_field *f)
 {
 	if (f->kind == HG_KIND_OBJECT)
 		fprintf(out, "[object](#%s)", f->of->anchor);
-	else if (f->kind == HG_KIND_LIST)
-		fprintf(out, "list of [%ss](#%s)", f->of->anchor, f->of->anchor);
+	else if (f->kind == HG_KIND_LIST || f->kind == HG_KIND_CLASSES)
+		fprintf(out, "list of [%s](#%s)", f->key, f->of->anchor);
 	else
 		fputs(hg_kind_name(f->kind), out);
 }

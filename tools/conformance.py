@@ -37,6 +37,28 @@ REQUIREMENTS = {
     "S1.12": "A receive guarantee covers what reached the card, and `show` says so; receive maxima hold "
              "always",
     "S1.13": "In observe mode all is measured and explained, and nothing is enforced",
+    "S2.1": "Every packet handed to a card is accounted to its instance: bytes and time",
+    "S2.2": "The release of its buffer is intercepted and taken as the sign that it was sent; the "
+            "operator switches that on and off",
+    "S2.3": "Outstanding packets and bytes, time in the card and rates, by instance and card queue; how "
+            "full the card's queue is and with whose packets",
+    "S2.4": "The least depth that keeps the link at its rate is found and followed, in bytes and packets; "
+            "it can be pinned and scaled",
+    "S2.5": "The depth is divided by weight among the active; the total never exceeds it by more than "
+            "one packet; who wakes finds room",
+    "S2.6": "Two priorities at least for what exceeds the guarantees; the low one is let through after a "
+            "timeout",
+    "S2.7": "Classes inside an instance by DSCP and PCP, in strict order or by weight",
+    "S2.8": "Limits follow behaviour: relaxed inside the contract, tightened step by step outside it, "
+            "never below the guarantee",
+    "S2.9": "Who was held back, how long and by which limit is seen",
+    "S2.10": "A hook that stops reporting is noticed; nothing stalls, and the operator is told",
+    "S2.11": "Shares are divided anew when an instance comes, goes, wakes or changes weight",
+    "S2.12": "A card queue found full in steady state is counted and explained",
+    "S2.13": "A buffer that cannot carry a tag is tracked by its address",
+    "S2.14": "Samples of releases are kept for the store; the depth can be computed from them again",
+    "S2.15": "A segment that would occupy the link or its contract for too long is cut before it is "
+             "scheduled",
 }
 # Of these a part is served; who claims one says which tests show it.
 IN_PART = {

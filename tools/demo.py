@@ -174,6 +174,7 @@ Left running. From another terminal:
   . {self.write_function()}
   headgate show --watch                      who gets what, now; Ctrl-C ends it
   headgate explain flood                     why is it slow?
+  headgate show uplink up0                   what is in the card's queue, and whose it is
   headgate instance add flood --out-max 300Mbit
   headgate show                              changed, under traffic
   headgate diff {self.config}

@@ -25,6 +25,7 @@ FUZZ_SECONDS = 15  # for each target; long enough to leave the corpus behind
 FUZZ_SECONDS_LONG = 600
 SEEDS_LONG = 50  # each random history anew from so many seeds
 SMOKE_TIMEOUT_S = 420
+SOAK_MILLION_PKTS = 100
 
 
 class Tally:
@@ -173,6 +174,15 @@ def fuzz(tally, seconds):
         tally.one("fuzz", name, ok, output[-4000:])
 
 
+def soak(tally):
+    """In-flight control under random faults, in virtual time."""
+    say(f"soak, {SOAK_MILLION_PKTS} million packets")
+    for name, path in targets("build", "inflight_soak"):
+        ok, output = call([path, "--rounds", str(SOAK_MILLION_PKTS)])
+        print(output.rstrip())
+        tally.add("soak", name, output, ok)
+
+
 def smoke(tally, is_long):
     say("smoke: the daemon, namespaces and kernel TCP")
     folder = os.path.join(ROOT, "tests", "smoke")
@@ -220,6 +230,8 @@ def main():
             for seed in range(2, SEEDS_LONG + 2) if args.long else ():
                 say(f"random histories, seed {seed}")
                 meson_tests(tally, "build", ["unit", "property"], ["--seed", str(seed)])
+            if args.long:
+                soak(tally)
         if wants("install"):
             install(tally)
         if wants("sanitizer"):

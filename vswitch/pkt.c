@@ -39,6 +39,8 @@ void hg_pkt_copy_description(struct hg_pkt *dst, const struct hg_pkt *src)
 	dst->n_bytes = place.n_bytes;
 	dst->headroom = place.headroom;
 	dst->tailroom = place.tailroom;
+	dst->pool_part = place.pool_part;
+	dst->tag = place.tag;
 	dst->link = NULL;
 }
 

@@ -15,6 +15,7 @@
 #ifndef HG_VSWITCH_PKT_H
 #define HG_VSWITCH_PKT_H
 
+#include "core/tag.h"
 #include "core/units.h"
 
 #include <stdbool.h>
@@ -77,9 +78,13 @@ struct hg_pkt {
 	uint8_t stage; /* what another worker is to do with it next */
 	bool is_link; /* comes from or goes to an uplink: what guarantees cover */
 	bool is_counted; /* among what its instance sent */
+	uint8_t pool_part; /* the pool's own: where the buffer goes back to */
 	hg_ns at_ns; /* received at the port */
 	hg_ns queued_at_ns; /* pushed to the scheduler that now holds it */
 	struct hg_pkt *link; /* for whoever keeps a list of packets */
+
+	/* Of the last buffer of a chain that a card has; read and cleared where the buffer is released. */
+	struct hg_tag tag;
 };
 
 /* ---- pools -------------------------------------------------------------------------------------- */

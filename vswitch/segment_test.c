@@ -4,8 +4,7 @@
 #include "vswitch/pool.h"
 #include "vswitch/weigh.h"
 
-#include "tests/frames.h"
-#include "tests/harness.h"
+#include "tests/segments.h"
 
 #define N_BUFFERS 80u
 
@@ -71,54 +70,6 @@ static void slow_part(const struct hg_pkt *src, uint32_t i, uint8_t *part, uint3
 }
 
 /* ---- random segments ---------------------------------------------------------------------------- */
-
-struct shape {
-	bool is_ip4, is_tcp, has_extension;
-	uint32_t n_tags, n_ip_options, n_tcp_options, n_payload, gso_bytes;
-	uint8_t flags;
-};
-
-static void make(const struct shape *s, uint8_t seed)
-{
-	uint8_t dst[6], src[6], proto = s->is_tcp ? HG_IP_TCP : HG_IP_UDP;
-
-	frame_mac(dst, 2);
-	frame_mac(src, 1);
-	frame_eth(&frame, dst, src);
-	for (uint32_t i = 0; i < s->n_tags; i++)
-		frame_tag(&frame, HG_ETHERTYPE_VLAN, 10 + i);
-	if (s->is_ip4) {
-		frame_ip4(&frame, proto, s->n_ip_options);
-	} else {
-		frame_ip6(&frame, s->has_extension ? HG_IP_DEST_OPTIONS : proto);
-		if (s->has_extension)
-			frame_extension(&frame, proto, 16);
-	}
-	if (s->is_tcp)
-		frame_tcp(&frame, s->flags, s->n_tcp_options);
-	else
-		frame_udp(&frame);
-	frame_payload(&frame, s->n_payload, seed);
-	frame_finish(&frame);
-}
-
-static struct shape random_shape(uint64_t *seed)
-{
-	struct shape s = {
-		.is_ip4 = hg_test_between(seed, 0, 1),
-		.is_tcp = hg_test_between(seed, 0, 3) > 0,
-		.has_extension = hg_test_between(seed, 0, 1),
-		.n_tags = (uint32_t)hg_test_between(seed, 0, 2),
-		.n_ip_options = 4u * (uint32_t)hg_test_between(seed, 0, 10),
-		.n_tcp_options = 4u * (uint32_t)hg_test_between(seed, 0, 10),
-		.flags = (uint8_t)hg_test_random(seed),
-	};
-
-	s.n_payload = (uint32_t)hg_test_between(seed, 48, hg_test_between(seed, 100, 65000));
-	s.gso_bytes = (uint32_t)hg_test_between(
-		seed, 48, s.n_payload < 9000 ? s.n_payload : hg_test_between(seed, 100, 9000));
-	return s;
-}
 
 /* The frame cut into buffers at random places, the first with at least all headers. */
 static struct hg_pkt *cut(struct hg_pkt *bufs, uint32_t n_bufs, uint64_t *seed)
@@ -208,7 +159,7 @@ static bool is_split_right(const struct hg_pkt *src, enum twin twin)
 	return is_right;
 }
 
-static struct hg_pkt *parsed(struct hg_pkt *bufs, uint32_t n_bufs, const struct shape *s,
+static struct hg_pkt *parsed(struct hg_pkt *bufs, uint32_t n_bufs, const struct segment_shape *s,
 			     uint64_t *seed)
 {
 	struct hg_pkt *src = cut(bufs, n_bufs, seed);
@@ -230,9 +181,9 @@ static void s5_1_parts_equal_the_reference(void)
 
 	start();
 	for (unsigned round = 0; round < rounds; round++) {
-		struct shape s = random_shape(&seed);
+		struct segment_shape s = segment_random_shape(&seed);
 
-		make(&s, (uint8_t)round);
+		segment_make(&frame, &s, (uint8_t)round);
 		if (!is_split_right(parsed(bufs, 40, &s, &seed), TWIN_NONE))
 			HG_TEST_FAIL("round %u of seed %" PRIu64, round, hg_test_seed);
 	}
@@ -245,13 +196,13 @@ static void s5_1_broken_parts_are_noticed(void)
 
 	start();
 	for (enum twin twin = TWIN_NONE; twin < N_TWINS; twin++) {
-		struct shape s = {.is_ip4 = true,
-				  .is_tcp = true,
-				  .n_payload = 5000,
-				  .gso_bytes = 1448,
-				  .flags = 0x10};
+		struct segment_shape s = {.is_ip4 = true,
+					  .is_tcp = true,
+					  .n_payload = 5000,
+					  .gso_bytes = 1448,
+					  .flags = 0x10};
 
-		make(&s, 1);
+		segment_make(&frame, &s, 1);
 		HG_CHECK_EQ(is_split_right(parsed(bufs, 40, &s, &seed), twin), twin == TWIN_NONE);
 	}
 }
@@ -259,12 +210,13 @@ static void s5_1_broken_parts_are_noticed(void)
 /* 64 KiB into parts of 48 bytes, with a pool of two buffers, taken and given back one by one. */
 static void s5_1_largest_segment_needs_few_buffers(void)
 {
-	struct shape s = {.is_ip4 = true, .is_tcp = true, .n_payload = 65495, .gso_bytes = 48};
+	struct segment_shape s = {
+		.is_ip4 = true, .is_tcp = true, .n_payload = 65495, .gso_bytes = 48};
 	struct hg_pkt bufs[40], *held[N_BUFFERS];
 	uint64_t seed = 1;
 
 	start();
-	make(&s, 3);
+	segment_make(&frame, &s, 3);
 	hg_pool_get(&arena.pool, held, N_BUFFERS - 2);
 	{
 		struct hg_pkt *src = parsed(bufs, 40, &s, &seed);
@@ -285,13 +237,14 @@ static void s5_1_largest_segment_needs_few_buffers(void)
 
 static void without_buffers_it_waits_and_loses_nothing(void)
 {
-	struct shape s = {.is_ip4 = false, .is_tcp = true, .n_payload = 10000, .gso_bytes = 1000};
+	struct segment_shape s = {
+		.is_ip4 = false, .is_tcp = true, .n_payload = 10000, .gso_bytes = 1000};
 	struct hg_pkt bufs[40], *held[N_BUFFERS], *part;
 	struct hg_segment seg;
 	uint64_t seed = 1;
 
 	start();
-	make(&s, 3);
+	segment_make(&frame, &s, 3);
 	hg_segment_begin(&seg, parsed(bufs, 40, &s, &seed), &arena.pool);
 	hg_pool_get(&arena.pool, held, N_BUFFERS);
 	for (unsigned i = 0; i < 10; i++) {

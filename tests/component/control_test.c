@@ -1,5 +1,6 @@
 /* The control lane against a packet lane in memory: every step of a change may fail, and then nothing of
  * it is left; what is not confirmed comes back; seconds are closed and judged. */
+#include "control/card.h"
 #include "control/control.h"
 #include "tests/component/fake_dataplane.h"
 #include "tests/harness.h"
@@ -354,6 +355,152 @@ static void a_missing_device_is_told_once_and_looked_for(void)
 	tear_down();
 }
 
+static struct hg_dp_uplink_sample *card(void)
+{
+	return &fake_uplink(w.dp, "up0")->uplink;
+}
+
+static unsigned count_logged(const char *words)
+{
+	unsigned n = 0;
+
+	for (const char *at = w.logged; (at = strstr(at, words)) != NULL; at++)
+		n++;
+	return n;
+}
+
+static void s2_10_a_hook_that_falls_silent_is_told_once(void)
+{
+	struct hg_status_uplink status;
+
+	set_up();
+	card()->inflight.state = HG_HOOK_LEARNING;
+	pass(S);
+	card()->inflight.state = HG_HOOK_ON;
+	pass(S);
+	HG_CHECK_EQ(count_logged("<4>"), 0);
+	card()->inflight.state = HG_HOOK_SILENT;
+	card()->inflight.state_since_ns = 4 * S;
+	card()->is_paced = true;
+	w.dp->host.at_ns = 7 * S;
+	pass(S);
+	pass(S);
+	HG_CHECK_EQ(count_logged("<4>uplink up0, in-flight control silent: the driver does not "
+				 "release buffers; the link is paced instead; what was "
+				 "outstanding is written off"),
+		    1);
+	hg_control_status_uplink(w.control, 0, &status);
+	HG_CHECK(status.card.is_paced);
+	HG_CHECK_EQ(status.card.state_for_ns, 3 * S);
+	card()->inflight.state = HG_HOOK_ON;
+	pass(S);
+	HG_CHECK_EQ(count_logged("<5>uplink up0, in-flight control on"), 1);
+	/* One that was never believed is told of at the first look. */
+	tear_down();
+	set_up();
+	card()->inflight.state = HG_HOOK_EARLY;
+	pass(S);
+	HG_CHECK_EQ(count_logged("<4>uplink up0, in-flight control early"), 1);
+	tear_down();
+}
+
+static void s2_10_lost_buffers_are_told_of_when_it_begins(void)
+{
+	set_up();
+	card()->inflight.state = HG_HOOK_ON;
+	card()->inflight.window.lost_pkts = 3;
+	pass(S);
+	card()->inflight.window.lost_pkts = 10;
+	for (unsigned i = 0; i < HG_CARD_QUIET_SECONDS - 1; i++)
+		pass(S);
+	HG_CHECK_EQ(count_logged("did not give back"), 1);
+	HG_CHECK_HAS(w.logged, "the buffers of 3 packets; they are written off");
+	pass(S);
+	HG_CHECK_HAS(w.logged, "the buffers of 7 packets");
+	for (unsigned i = 0; i < 2 * HG_CARD_QUIET_SECONDS; i++)
+		pass(S);
+	HG_CHECK_EQ(count_logged("did not give back"), 2);
+	tear_down();
+}
+
+static void s2_12_a_card_queue_that_fills_is_told_with_the_reason(void)
+{
+	struct hg_status_uplink status;
+
+	set_up();
+	/* Until MAX is known it may fill. */
+	card()->inflight.state = HG_HOOK_LEARNING;
+	card()->inflight.refused_pkts = 5;
+	pass(S);
+	HG_CHECK_EQ(count_logged("was full"), 0);
+	card()->inflight.state = HG_HOOK_ON;
+	card()->inflight.window.max_bytes = 180000;
+	card()->inflight.window.max_pkts = 120;
+	card()->card_ring_pkts = 64;
+	pass(S);
+	HG_CHECK_EQ(count_logged("was full"), 0);
+	card()->inflight.refused_pkts = 25;
+	pass(S);
+	HG_CHECK_HAS(w.logged, "was full for 20 packets that were due");
+	HG_CHECK_HAS(w.logged,
+		     "MAX is 180.0 KB and 120 packets, but the card's ring takes only 64");
+	hg_control_status_uplink(w.control, 0, &status);
+	HG_CHECK_EQ(status.card.second_refused_pkts, 20);
+	HG_CHECK_HAS(status.card.why_full, "ring takes only 64");
+	card()->card_ring_pkts = 1024;
+	hg_control_status_uplink(w.control, 0, &status);
+	HG_CHECK_HAS(status.card.why_full, "frees its ring later than its buffers");
+	card()->is_paced = true;
+	hg_control_status_uplink(w.control, 0, &status);
+	HG_CHECK_HAS(status.card.why_full, "slower all the same than its capacity says");
+	tear_down();
+}
+
+static void s2_12_a_queue_that_nothing_keeps_short_is_no_news(void)
+{
+	struct hg_status_uplink status;
+
+	set_up();
+	w.desired.mode = HG_MODE_OBSERVE;
+	HG_CHECK_EQ(hg_control_apply(w.control, &w.desired, 0, w.now_ns, &w.error), 0);
+	card()->inflight.state = HG_HOOK_ON;
+	card()->inflight.refused_pkts = 1000;
+	pass(S);
+	HG_CHECK_EQ(count_logged("was full"), 0);
+	hg_control_status_uplink(w.control, 0, &status);
+	HG_CHECK_HAS(status.card.why_full, "mode is observe");
+	/* What was refused meanwhile is not told of afterwards either. */
+	w.desired.mode = HG_MODE_ENFORCE;
+	HG_CHECK_EQ(hg_control_apply(w.control, &w.desired, 0, w.now_ns, &w.error), 0);
+	pass(S);
+	HG_CHECK_EQ(count_logged("was full"), 0);
+	tear_down();
+}
+
+static void s2_3_time_in_the_card_of_the_second_and_since_start(void)
+{
+	struct hg_status_uplink status;
+	struct hg_status_row row;
+	struct hg_dp_flow *flow;
+
+	set_up();
+	flow = &fake_instance(w.dp, "inst-a")->flow[HG_OUT];
+	hg_histogram_add(&card()->inflight.card, 100 * HG_NS_PER_US, 1000);
+	hg_histogram_add(&flow->card, 100 * HG_NS_PER_US, 1000);
+	pass(S);
+	hg_histogram_add(&card()->inflight.card, 10 * HG_NS_PER_US, 1000);
+	hg_histogram_add(&flow->card, 10 * HG_NS_PER_US, 1000);
+	pass(S);
+	hg_control_status_uplink(w.control, 0, &status);
+	HG_CHECK_BETWEEN(status.card.second.p99_ns, 10 * HG_NS_PER_US, 13 * HG_NS_PER_US);
+	HG_CHECK_BETWEEN(status.card.total.p99_ns, 100 * HG_NS_PER_US, 125 * HG_NS_PER_US);
+	hg_control_status_instance(w.control, 0, &row);
+	HG_CHECK_BETWEEN(row.second[HG_OUT].card.p999_ns, 10 * HG_NS_PER_US, 13 * HG_NS_PER_US);
+	HG_CHECK_BETWEEN(row.total[HG_OUT].card.p99_ns, 100 * HG_NS_PER_US, 125 * HG_NS_PER_US);
+	HG_CHECK_EQ(row.second[HG_IN].card.p99_ns, 0);
+	tear_down();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
@@ -368,6 +515,11 @@ int main(int argc, char **argv)
 		HG_TEST(s7_7_each_second_is_judged),
 		HG_TEST(s1_11_measurements_follow_their_names),
 		HG_TEST(a_missing_device_is_told_once_and_looked_for),
+		HG_TEST(s2_10_a_hook_that_falls_silent_is_told_once),
+		HG_TEST(s2_10_lost_buffers_are_told_of_when_it_begins),
+		HG_TEST(s2_12_a_card_queue_that_fills_is_told_with_the_reason),
+		HG_TEST(s2_12_a_queue_that_nothing_keeps_short_is_no_news),
+		HG_TEST(s2_3_time_in_the_card_of_the_second_and_since_start),
 		{0},
 	};
 

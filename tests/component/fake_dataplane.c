@@ -193,3 +193,19 @@ void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_upl
 	ret->link = uplink->link;
 	memcpy(ret->reason, uplink->reason, sizeof(ret->reason));
 }
+
+unsigned hg_dp_sample_depth(struct hg_dp *dp, uint32_t uplink_idx, uint64_t first,
+			    struct hg_depth_sample *ret_samples, unsigned n, uint64_t *ret_first)
+{
+	const struct fake_named *uplink = find(dp->uplinks, dp->desired.uplinks[uplink_idx].name);
+	unsigned n_found = 0;
+
+	if (first < uplink->depth_gone)
+		first = uplink->depth_gone;
+	while (n_found < n && first + n_found < uplink->n_depth) {
+		ret_samples[n_found] = uplink->depth[first + n_found];
+		n_found++;
+	}
+	*ret_first = first;
+	return n_found;
+}

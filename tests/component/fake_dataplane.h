@@ -10,6 +10,7 @@
 #include "dataplane/dataplane.h"
 
 #define FAKE_MAX 64u
+#define FAKE_DEPTH_SAMPLES 64u
 
 struct fake_named {
 	char name[HG_NAME_BYTES];
@@ -17,6 +18,9 @@ struct fake_named {
 	enum hg_port_link link; /* ports and uplinks */
 	char reason[128];
 	struct hg_dp_uplink_sample uplink;
+	/* Samples of the depth, of uplinks; numbers begin at 0, and the first `depth_gone` are gone. */
+	struct hg_depth_sample depth[FAKE_DEPTH_SAMPLES];
+	unsigned n_depth, depth_gone;
 	struct hg_dp_port_sample port;
 };
 

@@ -57,7 +57,8 @@ void host_init(struct host *h)
 	h->uplinks[0] = (struct hg_desired_uplink){.name = "up0",
 						   .device = "dummy:up0",
 						   .capacity_bytes_per_s = UPLINK_BYTES_PER_S,
-						   .mtu = HG_MTU_DEFAULT};
+						   .mtu = HG_MTU_DEFAULT,
+						   .is_inflight_off = true};
 	hold_far(h, "up0");
 	a = host_add_tenant(h, "a", 0);
 	b = host_add_tenant(h, "b", 0);
@@ -78,6 +79,8 @@ void host_start(struct host *h, uint32_t n_workers)
 	cfg.max_instances = 1024;
 	cfg.max_ports = 1024;
 	cfg.want_hugepages = false;
+	if (h->behaviour_interval_ns != 0)
+		cfg.behaviour_interval_ns = h->behaviour_interval_ns;
 	if (hg_dp_create(&cfg, &h->dp, &err) != 0)
 		HG_TEST_FAIL("no packet lane: %s", err.text);
 	host_apply(h);

@@ -4,7 +4,8 @@
  * Model      One uplink up0 (10 Gbit/s), tenant a with instances a1 and a2, tenant b with b1; each has one
  *            port of its own name on a dummy device of that name, with a configured address. More can be
  *            added. The desired state lies open: a test changes it and applies it.
- *            What devices transmit waits at their far ends until the test takes it.
+ *            What devices transmit waits at their far ends until the test takes it: as cards they would be
+ *            very slow ones, so in-flight control is off unless a test is about it.
  * Promise    host_close() fails the test unless every packet buffer has come back.
  * Time       Nothing here waits for a time: WAIT_FOR() waits for an event, and fails after PATIENCE_NS.
  * Threads    One; but for `struct load`, whose thread sends and receives while the test's own changes
@@ -36,6 +37,7 @@ struct load;
 struct host {
 	struct hg_dp *dp;
 	struct load *load; /* running, or NULL */
+	hg_ns behaviour_interval_ns; /* 0: as it is by default */
 	struct hg_desired desired; /* points at the arrays below */
 	struct hg_desired_uplink uplinks[HOST_UPLINKS_MAX];
 	struct hg_desired_tenant tenants[HOST_TENANTS_MAX];

@@ -292,6 +292,225 @@ static void s7_6_metrics_have_every_reason_and_limit(void)
 	tear_down();
 }
 
+static void s2_2_inflight_is_switched_off_and_on_live(void)
+{
+	set_up();
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up0", "{inflight: off}"), 200);
+	HG_CHECK_STR(text("diff.0.line"), "uplinks.up0.inflight: on -> off");
+	HG_CHECK(w.dp->desired.uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(w.dp->n_applied, 2);
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up0", "{inflight: off}"), 200);
+	HG_CHECK(json_is_false(at("changed")));
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up0", "{inflight: on, depth: 64KiB}"), 200);
+	HG_CHECK(!w.dp->desired.uplinks[0].is_inflight_off);
+	HG_CHECK_EQ(w.dp->desired.uplinks[0].depth_bytes, 64 * 1024);
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up0", "{depth: 0B}"), 400);
+	HG_CHECK_HAS(text("error.text"), "1.6KB to 64MiB");
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up9", "{depth: auto}"), 404);
+	HG_CHECK_EQ(w.dp->n_applied, 3);
+	tear_down();
+}
+
+static void s2_6_priority_is_shown_of_instances(void)
+{
+	set_up();
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/bulk1",
+			"{contract: {priority: low, out: {behaviour: rate}}}"),
+		    200);
+	HG_CHECK_EQ(get("/v1/instances/bulk1"), 200);
+	HG_CHECK_STR(text("out.contract.priority"), "low");
+	HG_CHECK_STR(text("in.contract.priority"), "low");
+	HG_CHECK_STR(text("out.contract.behaviour"), "rate");
+	HG_CHECK(json_object_get(at("in.contract"), "behaviour") == NULL);
+	HG_CHECK_EQ(get("/v1/tenants/big"), 200);
+	HG_CHECK(json_object_get(at("out.contract"), "priority") == NULL);
+	tear_down();
+}
+
+/* web1 has its share in the card and was held by it; bulk1 went before it. */
+static void fill_the_card(void)
+{
+	struct hg_dp_uplink_sample *up = &fake_uplink(w.dp, "up0")->uplink;
+	struct hg_dp_flow *web1 = &fake_instance(w.dp, "web1")->flow[HG_OUT];
+	struct hg_dp_flow *bulk1 = &fake_instance(w.dp, "bulk1")->flow[HG_OUT];
+
+	fake_traffic(fake_instance(w.dp, "web1"), 300 * MBIT, 120 * MBIT, S / 2);
+	fake_traffic(fake_instance(w.dp, "bulk1"), 300 * MBIT, 200 * MBIT, S / 4);
+	up->inflight.state = HG_HOOK_ON;
+	up->inflight.window.max_bytes = 24000;
+	up->inflight.window.max_pkts = 16;
+	up->inflight.window.outstanding_bytes = 20000;
+	up->inflight.window.outstanding_pkts = 14;
+	up->inflight.window.n_active = 2;
+	hg_histogram_add(&up->inflight.card, 190 * HG_NS_PER_US, 10000);
+	web1->held_ns[HG_LIMIT_WINDOW] += S / 8;
+	web1->held_ns[HG_LIMIT_PRIORITY] += S / 16;
+	web1->wait_ns += S / 8 + S / 16;
+	web1->window.outstanding_bytes = 8000;
+	web1->window.share_bytes = 12000;
+	web1->window.is_active = true;
+	hg_histogram_add(&web1->card, 190 * HG_NS_PER_US, 1000);
+	web1->behaviour =
+		(struct hg_behaviour){.level = 2, .reason = HG_BEHAVIOUR_OVER_OWN, .n_changes = 2};
+	web1->max_in_force_bytes_per_s = 40 * MBIT;
+	web1->cut_segments = 10;
+	web1->cut_pieces = 60;
+	bulk1->window.outstanding_bytes = 12000;
+	bulk1->window.share_bytes = 12000;
+	bulk1->window.is_active = true;
+}
+
+static void s2_3_an_uplink_says_what_is_in_its_card(void)
+{
+	set_up();
+	fill_the_card();
+	pass(S);
+	HG_CHECK_EQ(get("/v1/uplinks/up0"), 200);
+	HG_CHECK_STR(text("inflight.state"), "on");
+	HG_CHECK_STR(text("inflight.depth"), "auto");
+	HG_CHECK_EQ(number("inflight.max_bytes"), 24000);
+	HG_CHECK_EQ(number("inflight.outstanding_bytes"), 20000);
+	HG_CHECK_BETWEEN(number("inflight.second.card_p99_ns"), 190000, 240000);
+	HG_CHECK_STR(text("instances.0.name"), "web1");
+	HG_CHECK_EQ(number("instances.0.outstanding_bytes"), 8000);
+	HG_CHECK_EQ(number("instances.0.share_bytes"), 12000);
+	HG_CHECK_EQ(number("instances.0.held_window_ns"), S / 8);
+	HG_CHECK_EQ(number("instances.0.behaviour.level"), 2);
+	HG_CHECK_EQ(number("instances.2.outstanding_bytes"), 0);
+	HG_CHECK_EQ(get("/v1/uplinks"), 200);
+	HG_CHECK_EQ(number("uplinks.0.instances.1.outstanding_bytes"), 12000);
+	HG_CHECK_EQ(get("/v1/status"), 200);
+	HG_CHECK_BETWEEN(number("uplinks.0.inflight.second.card_p99_ns"), 190000, 240000);
+	HG_CHECK_BETWEEN(number("tenants.0.instances.0.out.second.card_p99_ns"), 190000, 240000);
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up0", "{depth: 24KB}"), 200);
+	HG_CHECK_EQ(get("/v1/uplinks/up0"), 200);
+	HG_CHECK_STR(text("inflight.depth"), "pinned");
+	HG_CHECK_EQ(ask("PUT", "/v1/uplinks/up0", "{depth: auto, depth_scale: 2}"), 200);
+	HG_CHECK_EQ(get("/v1/uplinks/up0"), 200);
+	HG_CHECK_STR(text("inflight.depth"), "scaled");
+	tear_down();
+}
+
+/* All sentences about what it sends, in one text. */
+static const char *sentences(char *buf, size_t size)
+{
+	const json_t *one;
+	size_t i, n = 0;
+
+	json_array_foreach(at("out.sentences"), i, one) n +=
+		(size_t)snprintf(buf + n, size - n, "%s\n", json_string_value(one));
+	return buf;
+}
+
+static void s2_9_explain_says_who_was_held_by_what_and_how_long(void)
+{
+	char buf[4096];
+
+	set_up();
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/bulk1", "{contract: {priority: high}}"), 200);
+	fill_the_card();
+	pass(S);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	sentences(buf, sizeof(buf));
+	HG_CHECK_HAS(buf, "the card of up0 may hold 23.4KiB (MAX, auto); 2 share it now\n");
+	HG_CHECK_HAS(buf,
+		     "7.81KiB of it are in the card, of a share of 11.7KiB; its packets took ");
+	HG_CHECK_HAS(buf,
+		     "held for 125ms by its share of the card's queue; in it are also bulk1\n");
+	HG_CHECK_HAS(buf, "held for 62.5ms by its priority; before it went bulk1\n");
+	HG_CHECK_HAS(buf, "tightened to level 2 of 3: ");
+	HG_CHECK_HAS(buf, "its weight counts for 1/4 in the card's queue");
+	HG_CHECK_HAS(buf, "10 of its segments were cut, into 60 pieces");
+	HG_CHECK_STR(text("out.second.held.1.limit"), "window");
+	HG_CHECK_EQ(number("out.second.sum_ns"), number("out.second.wait_ns"));
+	HG_CHECK_EQ(get("/v1/instances/bulk2/explain"), 200);
+	sentences(buf, sizeof(buf));
+	HG_CHECK(strstr(buf, "held for") == NULL);
+	HG_CHECK(strstr(buf, "level") == NULL);
+	fake_uplink(w.dp, "up0")->uplink.inflight.state = HG_HOOK_EARLY;
+	HG_CHECK_EQ(get("/v1/instances/bulk2/explain"), 200);
+	HG_CHECK_HAS(sentences(buf, sizeof(buf)), "in-flight control of up0 is early: ");
+	tear_down();
+}
+
+static void s2_8_a_maximum_that_behaviour_lowered_is_said(void)
+{
+	char buf[4096];
+
+	set_up();
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/web1",
+			"{contract: {behaviour: rate, out: {max: 50Mbit}}}"),
+		    200);
+	fill_the_card();
+	pass(S);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_HAS(sentences(buf, sizeof(buf)),
+		     "the maximum in force is 40 Mbit/s, of 50 Mbit/s");
+	fake_instance(w.dp, "web1")->flow[HG_OUT].behaviour =
+		(struct hg_behaviour){.level = -1, .reason = HG_BEHAVIOUR_INSIDE, .n_changes = 1};
+	pass(S);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_HAS(sentences(buf, sizeof(buf)), "relaxed: ");
+	tear_down();
+}
+
+static void s2_9_metrics_have_the_card_of_each_uplink_and_instance(void)
+{
+	static const char *const wanted[] = {
+		"headgate_card_outstanding_bytes{uplink=\"up0\"} 20000\n",
+		"headgate_card_max_bytes{uplink=\"up0\"} 24000\n",
+		"headgate_card_refused_packets_total{uplink=\"up0\"} 0\n",
+		"headgate_card_hook_state_bool{uplink=\"up0\",state=\"on\"} 1\n",
+		"headgate_card_hook_state_bool{uplink=\"up0\",state=\"silent\"} 0\n",
+		"headgate_instance_share_bytes{tenant=\"acme\",instance=\"web1\"} 12000\n",
+		"headgate_instance_behaviour_level{tenant=\"acme\",instance=\"web1\"} 2\n",
+		"headgate_instance_max_bytes_per_second{tenant=\"acme\",instance=\"web1\"} "
+		"5000000\n",
+	};
+
+	set_up();
+	fill_the_card();
+	hg_histogram_add(&fake_uplink(w.dp, "up0")->uplink.inflight.card, S, 100000);
+	pass(S);
+	HG_CHECK_EQ(get("/metrics"), 200);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		HG_CHECK_HAS(w.reply.text, wanted[i]);
+	HG_CHECK_HAS(w.reply.text, "headgate_card_time_p99_seconds{uplink=\"up0\"} +Inf\n");
+	tear_down();
+}
+
+static void s2_14_samples_are_given_by_number(void)
+{
+	struct fake_named *up;
+
+	set_up();
+	up = fake_uplink(w.dp, "up0");
+	HG_CHECK_EQ(get("/v1/uplinks/up0/depth"), 200);
+	HG_CHECK_EQ(json_array_size(at("samples")), 0);
+	up->n_depth = FAKE_DEPTH_SAMPLES;
+	up->depth_gone = 10;
+	for (unsigned i = 0; i < FAKE_DEPTH_SAMPLES; i++)
+		up->depth[i] = (struct hg_depth_sample){.at_ns = 1000 * i, .max_bytes = 20000 + i};
+	HG_CHECK_EQ(get("/v1/uplinks/up0/depth"), 200);
+	HG_CHECK_EQ(json_array_size(at("samples")), FAKE_DEPTH_SAMPLES - 10);
+	HG_CHECK_EQ(number("samples.0.number"), 10);
+	HG_CHECK_EQ(number("samples.0.max_bytes"), 20010);
+	HG_CHECK_EQ(number("next"), FAKE_DEPTH_SAMPLES);
+	w.keys[0] = "since";
+	w.values[0] = "62";
+	HG_CHECK_EQ(get("/v1/uplinks/up0/depth"), 200);
+	HG_CHECK_EQ(json_array_size(at("samples")), 2);
+	HG_CHECK_EQ(number("samples.1.at_ns"), 63000);
+	w.values[0] = "64";
+	HG_CHECK_EQ(get("/v1/uplinks/up0/depth"), 200);
+	HG_CHECK_EQ(json_array_size(at("samples")), 0);
+	HG_CHECK_EQ(number("next"), 64);
+	w.values[0] = "-1";
+	HG_CHECK_EQ(get("/v1/uplinks/up0/depth"), 400);
+	HG_CHECK_EQ(get("/v1/uplinks/up9/depth"), 404);
+	tear_down();
+}
+
 static void what_is_exported_can_be_put_back(void)
 {
 	char *exported;
@@ -320,6 +539,13 @@ int main(int argc, char **argv)
 		HG_TEST(s7_10_confirm_is_a_time),
 		HG_TEST(s7_8_explain_adds_up_and_names_the_others),
 		HG_TEST(s7_6_metrics_have_every_reason_and_limit),
+		HG_TEST(s2_2_inflight_is_switched_off_and_on_live),
+		HG_TEST(s2_6_priority_is_shown_of_instances),
+		HG_TEST(s2_3_an_uplink_says_what_is_in_its_card),
+		HG_TEST(s2_9_explain_says_who_was_held_by_what_and_how_long),
+		HG_TEST(s2_8_a_maximum_that_behaviour_lowered_is_said),
+		HG_TEST(s2_9_metrics_have_the_card_of_each_uplink_and_instance),
+		HG_TEST(s2_14_samples_are_given_by_number),
 		HG_TEST(what_is_exported_can_be_put_back),
 		{0},
 	};

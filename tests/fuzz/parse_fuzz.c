@@ -3,7 +3,7 @@
  * Why        A guest writes both the frame and the virtio-net header. Nothing it writes may make the
  *            switch read past the frame, lose a buffer, or break what the headers of vswitch/ promise.
  * Input      10 bytes of description (struct described), then the frame.
- * Way        parse -> weigh -> forward -> for each hop: copy, tag -> mark -> split or complete.
+ * Way        parse -> weigh -> forward -> for each hop: copy, tag -> mark -> split, cut, or complete.
  *            Buffers are exactly as long as what is in them, so that AddressSanitizer sees one byte too
  *            far. What is promised is asserted on the way.
  */
@@ -13,6 +13,7 @@
 #include "vswitch/ecn.h"
 #include "vswitch/forward.h"
 #include "vswitch/parse.h"
+#include "vswitch/piece.h"
 #include "vswitch/pool.h"
 #include "vswitch/proto.h"
 #include "vswitch/segment.h"
@@ -167,6 +168,31 @@ static void split(const struct hg_pkt *pkt)
 	REQUIRE(n_parts == pkt->parts && wire_bytes == pkt->wire_bytes);
 }
 
+/* A copy in pieces of so many parts as the input says. */
+static void cut(const struct hg_pkt *pkt, uint32_t max_parts)
+{
+	struct hg_pkt *rest = hg_pkt_copy(&arena.pool, pkt);
+	uint32_t n_parts = 0, wire_bytes = 0;
+
+	REQUIRE(rest != NULL);
+	while (rest != NULL) {
+		struct hg_pkt *piece = hg_piece_take(&rest, &arena.pool, max_parts);
+		enum hg_drop reason;
+
+		REQUIRE(piece->parts <= max_parts);
+		n_parts += piece->parts;
+		wire_bytes += piece->wire_bytes;
+		REQUIRE(hg_parse(piece, &reason));
+		check_parsed(piece);
+		if (piece->gso != HG_GSO_NONE)
+			split(piece);
+		else
+			hg_checksum_complete(piece);
+		hg_pool_put(&arena.pool, &piece, 1);
+	}
+	REQUIRE(n_parts == pkt->parts && wire_bytes == pkt->wire_bytes);
+}
+
 /* One copy on its way out. */
 static void deliver(struct hg_pkt *pkt, const struct hg_hop *hop)
 {
@@ -178,10 +204,12 @@ static void deliver(struct hg_pkt *pkt, const struct hg_hop *hop)
 	REQUIRE(hg_parse(pkt, &reason));
 	hg_weigh(pkt);
 	check_parsed(pkt);
-	if (pkt->gso != HG_GSO_NONE)
+	if (pkt->gso != HG_GSO_NONE) {
 		split(pkt);
-	else
+		cut(pkt, 1u + pkt->gso_bytes % 16u);
+	} else {
 		hg_checksum_complete(pkt);
+	}
 }
 
 static void check_hop(const struct hg_switch_port *from, const struct hg_switch_port *to)

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What tenants do with a network: IPv6, VLANs, large packets, fragments; on several workers and uplinks."""
+import json
 import re
 import subprocess
 import sys
+import time
 
-from smoke import Host, ip, main, tenant_row, test, until
+from smoke import HERE, Host, ip, main, tenant_row, test, until
 
 CODE_UDP = """
 import socket, sys
@@ -126,6 +128,33 @@ def s1_9_two_workers_carry_real_taps(world):
         assert 0.9 * 25e6 * window < row["sent_bytes_per_s"] * window < 25e6 * window + 131072 + 70000, row
     names = host.daemon.get("/v1/instances")["instances"]
     assert all(i["out"]["second"]["sent_bytes_per_s"] > 2e6 for i in names), names
+
+
+def transfer(host, what, name, port, n_bytes, address):
+    return host.world.start([sys.executable, f"{HERE}/transfer.py", what, address, str(port), str(n_bytes)],
+                            host.world.name(name), stdout=subprocess.PIPE, text=True)
+
+
+@test
+def s2_15_tcp_through_a_host_that_cuts(world):
+    """Segments go in pieces for the link's sake, and packet by packet for a contract's; every byte arrives, at
+    no less than 0.7 of the contract (what TCP makes of it, and a process that starts, are the rest)."""
+    host = Host(world)
+    host.tenant("fast", None, ["a"])
+    host.tenant("slow", {"out": {"max": "50Mbit"}, "in": {"max": "80Mbit"}}, ["b"])
+    host.start()
+    for sender, receiver, n_bytes, at_least_mbit in (("a", "out", 60 << 20, 300), ("b", "out", 8 << 20, 35),
+                                                     ("out", "b", 12 << 20, 56), ("out", "a", 60 << 20, 300)):
+        address = host.addresses[receiver]
+        there = transfer(host, "receive", receiver, 5040, n_bytes, address)
+        there.stdout.readline()
+        began = time.monotonic()
+        here = transfer(host, "send", sender, 5040, n_bytes, address)
+        received = json.loads(there.communicate(timeout=60)[0])
+        mbit = n_bytes * 8 / (time.monotonic() - began) / 1e6
+        assert json.loads(here.communicate(timeout=60)[0]) == received, (sender, receiver, received)
+        assert received["bytes"] == n_bytes
+        assert mbit > at_least_mbit, (sender, receiver, mbit)
 
 
 def host_with_veth_uplink(world, device, capacity="1Gbit"):

@@ -70,11 +70,35 @@ def check_refuses_units_that_mislead(world):
 def check_refuses_keys_not_served_by_name(world):
     good = GOOD.format(world.prefix)
     for key, line in (("cpu", "        cpu: {vcpus: 2}\n"),
-                      ("priority", "        contract: {priority: high}\n")):
+                      ("credits", "        contract: {credits: {}}\n")):
         path = write(world, good + line)
         code, text = run(HEADGATED, "--check", path)
         assert code != 0, key
         says(text, f"{path}:9:", key)
+
+
+@test
+def check_refuses_depths_that_cannot_be(world):
+    """No packet at all, less than one packet, absurdly much: each with the range."""
+    good = GOOD.format(world.prefix)
+    for line, *words in (("depth: 0B", "0B", "1.6KB to 64MiB"),
+                         ("depth: 1B", "1B", "1.6KB to 64MiB"),
+                         ("depth: 1GiB", "1GiB", "1.6KB to 64MiB"),
+                         ("depth: 5KB, mtu: 9000", "5KB", "9042B to 64MiB"),
+                         ("depth_scale: 0", "1 to 16"), ("depth_scale: 100", "1 to 16"),
+                         ("cut: 1ns", "1us to 1s"), ("inflight: maybe", "on, off")):
+        path = write(world, good.replace("1Gbit}", f"1Gbit, {line}}}"))
+        code, text = run(HEADGATED, "--check", path)
+        assert code != 0, line
+        says(text, f"{path}:2:", "uplinks[0]." + line.split(":")[0], *words)
+
+
+@test
+def check_refuses_a_priority_of_a_tenant(world):
+    path = write(world, GOOD.format(world.prefix).replace("min: 100Mbit", "priority: high"))
+    code, text = run(HEADGATED, "--check", path)
+    assert code != 0
+    says(text, f"{path}:6:", "tenants[0].contract.out.priority", "each instance")
 
 
 @test
@@ -203,7 +227,14 @@ def command_exit_codes(world):
                         (3, ["instance", "show", "nobody"]), (3, ["explain", "nobody"]),
                         (0, ["explain", "acme"]), (0, ["tenant", "list"]),
                         (0, ["instance", "show", "acme"]), (0, ["port", "list"]),
-                        (0, ["export"]), (0, ["diff", host.config_path])):
+                        (0, ["show", "uplink"]), (0, ["show", "uplink", "up0"]),
+                        (3, ["show", "uplink", "up9"]), (0, ["-j", "uplink", "show", "up0"]),
+                        (2, ["uplink", "set", "up0"]), (3, ["uplink", "set", "up9", "--mtu", "1500"]),
+                        (1, ["uplink", "set", "up0", "--depth", "0B"]),
+                        (0, ["uplink", "set", "up0", "--inflight", "off"]),
+                        (0, ["uplink", "depth", "up0"]), (3, ["uplink", "depth", "up9"]),
+                        (1, ["uplink", "depth", "up0", "--since", "x"]),
+                        (0, ["export"]), (1, ["diff", world.path("none.yaml")])):
         done = host.daemon.headgate(*words)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
 

@@ -14,10 +14,15 @@ def limit(bytes_per_s):
     return f"{bytes_per_s * 8e-6:.0f}" if bytes_per_s else "-"
 
 
+BEYOND_US = 134_000  # what the daemon's histograms tell apart; core/histogram.h
+
+
 def span(us):
     """A duration in three digits and a unit."""
     if not us:
         return "-"
+    if us > 1e12:  # a quantile beyond the histogram
+        return f"> {BEYOND_US / 1e3:.0f} ms"
     for unit, size in (("us", 1.0), ("ms", 1e3), ("s", 1e6)):
         if us < 999.5 * size or unit == "s":
             value = us / size
@@ -49,6 +54,10 @@ class Screen:
         self.height, self.next_at = 0, 0.0
 
 
+HEADER = (f"{'tenant':<7}{'dir':<4}{'demand':>7}{'guar.':>6}{'max':>6}{'got':>8}{'wait p99':>9}"
+          f"{'card p99':>9}{'held':>7}  contract")
+
+
 def contract_row(line, is_observed):
     second = line.last
     held = 100.0 * second["wait_ns"] / max(second["for_ns"], 1)
@@ -60,11 +69,26 @@ def contract_row(line, is_observed):
         state = f"kept {line.kept}/{line.kept + line.missed}"
         if line.missed:
             state = f"MISSED {line.missed}"
-    return (f"{line.tenant:<7}{line.direction:<4}{mbit(second['offered_bytes_per_s']):>8}"
-            f"{limit(line.contract['min_bytes_per_s']):>8}"
-            f"{limit(line.contract['max_bytes_per_s']):>8}"
-            f"{mbit(second['sent_bytes_per_s']):>9}"
-            f"{span(line.wait_p99_us):>10}{held:>7.0f} %  {state}")
+    return (f"{line.tenant:<7}{line.direction:<4}{mbit(second['offered_bytes_per_s']):>7}"
+            f"{limit(line.contract['min_bytes_per_s']):>6}"
+            f"{limit(line.contract['max_bytes_per_s']):>6}"
+            f"{mbit(second['sent_bytes_per_s']):>8}"
+            f"{span(line.wait_p99_us):>9}{span(line.card_p99_us):>9}{held:>5.0f} %  {state}")
+
+
+def size(n_bytes):
+    return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 999_500 else f"{n_bytes / 1e3:.1f} KB"
+
+
+def card_row(card, is_observed):
+    """What the card's queue held at the second's end, and whose it was."""
+    whose = sorted(card["by_tenant"].items(), key=lambda item: -item[1])
+    total = sum(card["by_tenant"].values())
+    parts = [f"{name} {100 * n / total:.0f} %" for name, n in whose if n]
+    text = f"card  {size(card['bytes'])} in {card['pkts']} packets"
+    if card["max_bytes"] and not is_observed:
+        text += f", MAX {size(card['max_bytes'])}"
+    return f"{text}{': ' if parts else ''}{', '.join(parts)}"
 
 
 def felt_rows(felt):
@@ -81,9 +105,9 @@ def live_block(phase, n_seconds):
     stolen = "  STOLEN PROCESSOR TIME, left out" if at["stolen"] else ""
     lines = [f"{phase.title}   second {at['second']}{of}   link {100 * at['link_use']:.1f} % of "
              f"1 Gbit/s{stolen}",
-             "tenant dir  demand  guaran. maximum      got  wait p99    held  contract"]
+             HEADER]
     lines += [contract_row(line, at["mode"] == "observe") for line in phase.lines.values()]
-    return lines + felt_rows(at["felt"]) + [""]
+    return lines + [card_row(at["card"], at["mode"] == "observe")] + felt_rows(at["felt"]) + [""]
 
 
 def promise_text(contract):
@@ -123,6 +147,17 @@ def felt_summary(before, after):
     yield row("wake", "burst, Mbit/s", "burst_mbit_per_s", lambda v: f"{v:.0f}", higher)
 
 
+def card_summary(before, after):
+    def row(text, was, now, show, note=""):
+        return f"{'card':<6}{text:<20}{show(was):>12}{show(now):>13}   {note}"
+    was, now = before.card("p99_ns") / 1e3, after.card("p99_ns") / 1e3
+    times = was / now if was and now else 0
+    yield row("time in it p99", was, now, span, f"{times:.1f} times shorter" if times >= 1 else "")
+    max_bytes = after.card("max_bytes")
+    yield row("in its queue", before.card("bytes"), after.card("bytes"), size,
+              f"MAX is {size(max_bytes)}" if max_bytes else "")
+
+
 def conclusion(after, result, stolen_max):
     share, n = after.stolen_share(), len(after.seconds)
     if share > stolen_max:
@@ -157,6 +192,8 @@ def summary_lines(before, after, result, stolen_max):
     yield from promise_rows(before, after)
     yield "what the tenants felt"
     yield from felt_summary(before, after)
+    yield "the link and its card's queue"
     yield f"link  used{100 * before.link_use():>26.1f} %{100 * after.link_use():>11.1f} %"
+    yield from card_summary(before, after)
     yield ""
     yield from conclusion(after, result, stolen_max)

@@ -36,12 +36,13 @@ class Line:
         self.last = None  # the daemon's second
         self.missed_at = []
         self.says_missed = 0  # by the daemon
-        self.wait_p99_us = 0.0
+        self.wait_p99_us = self.card_p99_us = 0.0
         self.is_promise = bool(contract["min_bytes_per_s"] or contract["max_bytes_per_s"])
 
-    def book(self, at, second, wait_p99_ns, is_stolen):
+    def book(self, at, second, p99_ns, is_stolen):
         before = self.last["waiting_bytes"] if self.last else 0
-        self.last, self.wait_p99_us = second, wait_p99_ns / 1e3
+        self.last = second
+        self.wait_p99_us, self.card_p99_us = p99_ns[0] / 1e3, p99_ns[1] / 1e3
         if is_stolen:
             return
         seconds = second["for_ns"] / 1e9
@@ -88,11 +89,30 @@ class Phase:
 
     @staticmethod
     def _rows(status):
+        """Of each contract (tenant, direction, row, (p99 in headgate, p99 in the card)), the longest of
+        its instances."""
         for tenant in status["tenants"]:
-            waits = {d: max((i[d]["second"]["wait_p99_ns"] for i in tenant["instances"]),
-                            default=0) for d in DIRECTIONS}
             for direction in DIRECTIONS:
-                yield tenant["name"], direction, tenant[direction], waits[direction]
+                seconds = [i[direction]["second"] for i in tenant["instances"]]
+                p99_ns = tuple(max((second[key] for second in seconds), default=0)
+                               for key in ("wait_p99_ns", "card_p99_ns"))
+                yield tenant["name"], direction, tenant[direction], p99_ns
+
+    @staticmethod
+    def _card(status):
+        """The queue of the uplink's card: by headgate's count, or, where it does not count, by its own."""
+        uplink = status["uplinks"][0]
+        inflight = uplink["inflight"]
+        counts = inflight["outstanding_pkts"] > 0
+        return {"bytes": inflight["outstanding_bytes"] if counts else uplink["card_bytes"],
+                "pkts": inflight["outstanding_pkts"] if counts else uplink["card_pkts"],
+                "state": inflight["state"], "max_bytes": inflight["max_bytes"],
+                "p50_ns": inflight["second"]["card_p50_ns"],
+                "p99_ns": inflight["second"]["card_p99_ns"],
+                "refused_pkts": inflight["second"]["refused_pkts"],
+                "by_tenant": {tenant["name"]: sum(i["out"]["card"]["outstanding_bytes"]
+                                                  for i in tenant["instances"])
+                              for tenant in status["tenants"]}}
 
     def change(self, status):
         """Takes over the contracts of a new state; what changed begins anew."""
@@ -121,7 +141,7 @@ class Phase:
             line.says_missed = row["proof"]["missed"] - self._missed_before[tenant, direction]
         self.seconds.append({
             "second": len(self.seconds) + 1, "stolen": is_stolen, "link_use": round(use, 5),
-            "mode": host["mode"], "felt": felt,
+            "mode": host["mode"], "felt": felt, "card": self._card(status),
             "contracts": {f"{t} {d}": row["second"] for t, d, row, _ in self._rows(status)}})
 
     def finish(self, totals):
@@ -140,6 +160,11 @@ class Phase:
     def link_use(self):
         return sum(self._link) / len(self._link) if self._link else 0.0
 
+    def card(self, what):
+        """What the card's queue had in the middle one of the seconds."""
+        values = sorted(at["card"][what] for at in self.seconds if not at["stolen"])
+        return values[len(values) // 2] if values else 0
+
     def p99_us(self, name):
         return self.totals.get(name, {}).get("p99_us", 0.0)
 
@@ -148,6 +173,8 @@ class Phase:
         return {
             "title": self.title, "link_use": round(self.link_use(), 5),
             "stolen_seconds": self.n_stolen, "felt": self.totals,
+            "card": {what: self.card(what) for what in ("p50_ns", "p99_ns", "bytes", "pkts",
+                                                        "max_bytes")},
             "contracts": [{
                 "tenant": line.tenant, "direction": line.direction, "contract": line.contract,
                 "kept_seconds": line.kept, "missed_seconds": line.missed,

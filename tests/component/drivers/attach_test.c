@@ -264,7 +264,7 @@ static void s7_10_packet_takes_over_a_tap(void)
 		world_frame(frame, sizeof(frame), way);
 		pkt = heap_pool_frame(&heap, sizeof(frame), 0);
 		memcpy(pkt->data, frame, sizeof(frame));
-		HG_CHECK_EQ(from->driver->tx(from, &pkt, 1, 0), 1);
+		HG_CHECK_EQ(from->driver->tx(from, 0, &pkt, 1, 0), 1);
 		/* Whatever the kernel itself says on the new interface comes before or between. */
 		while (n != sizeof(frame) && world_now_ns() < until_ns) {
 			world_turn(to);
@@ -327,7 +327,7 @@ static void packet_says_when_its_interface_is_down(void)
 	HG_CHECK_EQ(state.link, HG_DEV_DOWN);
 	HG_CHECK_STR(state.reason, "the interface is down");
 	pkt = heap_pool_frame(&heap, 60, 0);
-	HG_CHECK_EQ(dev->driver->tx(dev, &pkt, 1, 0), 1);
+	HG_CHECK_EQ(dev->driver->tx(dev, 0, &pkt, 1, 0), 1);
 	dev->driver->sample(dev, &state, &stats);
 	HG_CHECK_EQ(stats.drops[HG_DROP_PORT_DOWN], 1);
 	HG_CHECK(world_run_in(world_home_fd(), "ip link set near0 up"));

@@ -77,7 +77,7 @@ static void transmits(struct hg_dev *dev, unsigned i)
 
 	world_frame(frame, frame_bytes(i), i);
 	pkt = world_chain(world, frame, frame_bytes(i), 40u + i * 13u % 500u);
-	while (dev->driver->tx(dev, &pkt, 1, world_now_ns()) == 0) {
+	while (dev->driver->tx(dev, 0, &pkt, 1, world_now_ns()) == 0) {
 		HG_CHECK(world_now_ns() < until_ns);
 		world_turn(dev);
 	}
@@ -181,6 +181,25 @@ static void transmits_chains_in_order_and_unaltered(void)
 	tear_down();
 }
 
+/* With nothing to hand over and nobody to call progress, what has left comes back. */
+static void s2_1_reaps_without_handing_anything_over(void)
+{
+	hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
+	struct hg_dev *dev;
+
+	build();
+	dev = world_begin(world);
+	for (unsigned i = 0; i < 8; i++)
+		transmits(dev, i);
+	for (unsigned i = 0; i < 8; i++)
+		check_far_receives(dev, i);
+	while (!world->never_releases && world->heap.n_out > 0 && world_now_ns() < until_ns)
+		HG_CHECK_EQ(dev->driver->tx(dev, 0, NULL, 0, world_now_ns()), 0);
+	HG_CHECK_EQ(world->heap.n_out > 0, world->never_releases);
+	world_end(dev, false);
+	tear_down();
+}
+
 /* Packets inside when the device stops go back to the pool: tear_down counts. */
 static void stops_with_packets_inside(void)
 {
@@ -260,9 +279,12 @@ static void survives_the_loss_of_its_device(void)
 			break;
 	} while (world_now_ns() < until_ns);
 	check_state(dev, HG_DEV_GONE);
+	/* What had come before may still be on a modelled wire; then there is nothing more. */
+	while (dev->driver->rx(dev, &pkt, 1, world_now_ns()) == 1 && world_now_ns() < until_ns)
+		hg_pool_put(&world->heap.pool, &pkt, 1);
 	HG_CHECK_EQ(dev->driver->rx(dev, &pkt, 1, world_now_ns()), 0);
 	pkt = heap_pool_frame(&world->heap, 60, 0);
-	if (dev->driver->tx(dev, &pkt, 1, world_now_ns()) == 0)
+	if (dev->driver->tx(dev, 0, &pkt, 1, world_now_ns()) == 0)
 		hg_pool_put(&world->heap.pool, &pkt, 1);
 	/* Nobody who sleeps on it may spin; an event from before counts once. */
 	if (!world->is_memory)
@@ -311,6 +333,7 @@ int main(int argc, char **argv)
 		HG_TEST(closes_without_start),
 		HG_TEST(receives_in_order_and_unaltered),
 		HG_TEST(transmits_chains_in_order_and_unaltered),
+		HG_TEST(s2_1_reaps_without_handing_anything_over),
 		HG_TEST(stops_with_packets_inside),
 		HG_TEST(wakes_by_its_descriptor),
 		HG_TEST(runs_out_of_buffers),

@@ -250,10 +250,11 @@ static unsigned dummy_far_recv(struct world *world, uint8_t *frame, unsigned siz
 	struct hg_pkt *pkt;
 	unsigned n;
 
+	(void)world;
 	if (hg_dummy_collect(dummy, &pkt, 1) == 0)
 		return 0;
 	n = world_flatten(pkt, frame, size);
-	hg_pool_put(&world->heap.pool, &pkt, 1);
+	hg_pool_put(hg_dummy_pool(dummy), &pkt, 1);
 	return n;
 }
 
@@ -373,6 +374,18 @@ static void veth_tear_down(struct world *world)
 static struct world world_dummy = {.name = "dummy", .device = "dummy:far", MEMORY};
 static struct world world_simnic = {
 	.name = "simnic", .device = "simnic(rate=1Gbit,ring=128,delay=20us)+dummy:far", MEMORY};
+/* Several queues, and buffers that come back late, in batches and not in time for the next packet. */
+#define MODEL "simnic(rate=1Gbit,ring=128,queues=4,delay=20us,complete=30us,jitter=20us,batch=8)+"
+static struct world world_simnic_model = {
+	.name = "simnic_model", .device = MODEL "dummy:far", MEMORY};
+static struct world world_simnic_never = {.name = "simnic_never",
+					  .device = "simnic(rate=1Gbit,complete=never)+dummy:far",
+					  .never_releases = true,
+					  MEMORY};
+static struct world world_simnic_model_tap = {
+	.name = "simnic_model_tap", .device = MODEL "tap:far0", TAP};
+static struct world world_simnic_model_xdp = {
+	.name = "simnic_model_xdp", .device = MODEL "xdp:near0", VETH};
 static struct world world_tap = {.name = "tap", .device = "tap:far0", TAP};
 static struct world world_simnic_tap = {
 	.name = "simnic_tap", .device = "simnic(rate=1Gbit)+tap:far0", TAP};
@@ -382,5 +395,7 @@ static struct world world_xdp = {.name = "xdp", .device = "xdp:near0", VETH};
 static struct world world_xdp_uplink = {
 	.name = "xdp_uplink", .device = "xdp:near0", .is_uplink = true, VETH};
 
-struct world *const worlds[] = {&world_dummy,  &world_simnic, &world_tap,        &world_simnic_tap,
-				&world_packet, &world_xdp,    &world_xdp_uplink, NULL};
+struct world *const worlds[] = {
+	&world_dummy, &world_simnic,     &world_simnic_model,     &world_simnic_never,
+	&world_tap,   &world_simnic_tap, &world_simnic_model_tap, &world_packet,
+	&world_xdp,   &world_xdp_uplink, &world_simnic_model_xdp, NULL};

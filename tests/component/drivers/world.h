@@ -24,6 +24,7 @@ struct world {
 	bool makes_itself; /* open makes what is not there */
 	bool is_memory;
 	bool is_uplink;
+	bool never_releases; /* before it stops */
 	/* Builds the far side; NULL, or why it is not possible here. */
 	const char *(*build)(struct world *world);
 	void (*tear_down)(struct world *world);

@@ -1,0 +1,252 @@
+/* hook: what in-flight control costs a packet. Usage: bench_hook PAIRS SLOT_MS SENDERS...
+ *
+ * Model      Instances whose devices make small frames without end, forwarded through the whole packet lane to an
+ *            uplink of memory that gives each buffer back at once. In-flight control is switched on and off in
+ *            turn by the operator's switch, while traffic flows; each slot's figure is the worker's processor time
+ *            by the packets that it sent in it. Processor time, so that a worker that was not run costs nothing.
+ *            A pair is a slot off and a slot on, which of them first in turn; its difference is one sample.
+ * Pools      A loop of its own: 32 buffers got and put back, from our pool and from DPDK's default one with its
+ *            cache, in turn.
+ */
+#include "bench/figures.h"
+#include "dataplane/buffers.h"
+#include "dataplane/dp.h"
+#include "drivers/dummy.h"
+#include "tests/frames.h"
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <pthread.h>
+#include <time.h>
+
+#define PAIRS_MAX 500u
+#define SENDERS_MAX 256u
+#define BURST 32u
+#define SLOT_PKTS_MIN 20000
+#define SLOTS_MAX 100u
+#define POOL_ROUNDS 20000u
+/* After a switch, until caches and states are as they stay. */
+#define SETTLE_NS (5 * HG_NS_PER_MS)
+
+static struct hg_dp *dp;
+/* So fast that the link never waits. */
+static struct hg_desired_uplink uplink = {.name = "up0",
+					  .device = "dummy:up0",
+					  .capacity_bytes_per_s = UINT64_C(100000000000),
+					  .mtu = HG_MTU_DEFAULT};
+static struct hg_desired_tenant tenant = {.name = "t"};
+static struct hg_desired_instance instances[SENDERS_MAX];
+static struct hg_desired_port ports[SENDERS_MAX];
+static struct frame frames[SENDERS_MAX];
+static struct hg_desired desired = {.oversubscription_ppm = HG_OVERSUBSCRIPTION_NONE_PPM,
+				    .uplinks = &uplink,
+				    .tenants = &tenant,
+				    .instances = instances,
+				    .ports = ports,
+				    .n_uplinks = 1,
+				    .n_tenants = 1};
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "hook: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void apply(void)
+{
+	struct hg_error err = {0};
+
+	if (hg_dp_apply(dp, &desired, &err) != 0)
+		die("refused", err.text);
+}
+
+static void rest(hg_ns for_ns)
+{
+	struct timespec t = {.tv_sec = for_ns / HG_NS_PER_S, .tv_nsec = for_ns % HG_NS_PER_S};
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* ---- forwarding --------------------------------------------------------------------------------- */
+
+static void add_sender(uint32_t i)
+{
+	uint8_t outside[HG_MAC_BYTES];
+	char name[16];
+
+	snprintf(name, sizeof(name), "i%u", i);
+	memset(&ports[i], 0, sizeof(ports[i]));
+	snprintf(instances[i].name, sizeof(instances[i].name), "%s", name);
+	hg_contract_init(&instances[i].contract);
+	snprintf(ports[i].name, sizeof(ports[i].name), "%s", name);
+	snprintf(ports[i].device, sizeof(ports[i].device), "dummy:%s", name);
+	ports[i].has_mac = true;
+	ports[i].mtu = HG_MTU_DEFAULT;
+	ports[i].instance_idx = i;
+	frame_mac(ports[i].mac, (uint8_t)(i + 1u));
+	frame_mac(outside, 0);
+	outside[1] = 1;
+	frame_eth(&frames[i], outside, ports[i].mac);
+	frame_ip4(&frames[i], HG_IP_UDP, 0);
+	frame_udp(&frames[i]);
+	frame_payload(&frames[i], 18, 1);
+	frame_finish(&frames[i]);
+	hg_dummy_generate(hg_dummy_hold(name), frames[i].bytes, (uint16_t)frames[i].n);
+}
+
+static double slot_ns(bool is_on, hg_ns slot_for_ns)
+{
+	struct hg_dp_flow before, after;
+	struct timespec cpu_before, cpu_after;
+	clockid_t clock;
+	double pkts = 0;
+
+	uplink.is_inflight_off = !is_on;
+	apply();
+	rest(SETTLE_NS);
+	if (pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) != 0)
+		die("no clock", "of the worker's processor time");
+	hg_dp_sample_tenant(dp, 0, HG_OUT, &before);
+	clock_gettime(clock, &cpu_before);
+	/* A machine that does other things may take the processor away for a whole slot. */
+	for (unsigned i = 0; pkts < SLOT_PKTS_MIN && i < SLOTS_MAX; i++) {
+		rest(slot_for_ns);
+		hg_dp_sample_tenant(dp, 0, HG_OUT, &after);
+		clock_gettime(clock, &cpu_after);
+		pkts = (double)(after.sent_pkts - before.sent_pkts);
+	}
+	if (pkts < SLOT_PKTS_MIN)
+		die("nothing is forwarded", "no packets in a slot");
+	return ((double)(cpu_after.tv_sec - cpu_before.tv_sec) * 1e9 +
+		(double)(cpu_after.tv_nsec - cpu_before.tv_nsec)) /
+	       pkts;
+}
+
+static void wait_for_traffic(void)
+{
+	struct hg_dp_flow flow;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		hg_dp_sample_tenant(dp, 0, HG_OUT, &flow);
+		if (flow.sent_pkts > 100000)
+			return;
+		rest(5 * HG_NS_PER_MS);
+	}
+	die("nothing is forwarded", "no packets in 5 s");
+}
+
+static void measure_forwarding(unsigned pairs, hg_ns slot_for_ns, uint32_t n_senders)
+{
+	struct hg_dp_uplink_sample sample;
+	char name[48];
+
+	desired.n_instances = desired.n_ports = n_senders;
+	apply();
+	wait_for_traffic();
+	for (unsigned i = 0; i < pairs; i++) {
+		bool is_on_first = i % 2 != 0;
+		double first = slot_ns(is_on_first, slot_for_ns);
+		double second = slot_ns(!is_on_first, slot_for_ns);
+
+		snprintf(name, sizeof(name), "on_%u_%u", n_senders, i);
+		hg_figure(name, is_on_first ? first : second);
+		snprintf(name, sizeof(name), "off_%u_%u", n_senders, i);
+		hg_figure(name, is_on_first ? second : first);
+	}
+	uplink.is_inflight_off = false;
+	apply();
+	rest(SETTLE_NS);
+	hg_dp_sample_uplink(dp, 0, &sample);
+	if (sample.inflight.window.taken_pkts == 0)
+		die("nothing was accounted", "is in-flight control on?");
+}
+
+/* ---- pools -------------------------------------------------------------------------------------- */
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double pool_ns(struct rte_mempool *mempool)
+{
+	void *mbufs[BURST];
+	double began = now_s();
+
+	for (unsigned round = 0; round < POOL_ROUNDS; round++) {
+		if (rte_mempool_get_bulk(mempool, mbufs, BURST) != 0)
+			die("pool", "out of buffers");
+		for (unsigned i = 0; i < BURST; i++)
+			((struct rte_mbuf *)mbufs[i])->data_len = (uint16_t)i;
+		rte_mempool_put_bulk(mempool, mbufs, BURST);
+	}
+	return (now_s() - began) * 1e9 / (POOL_ROUNDS * BURST);
+}
+
+/* On a thread that DPDK knows, as workers are; the default pool's cache needs that. */
+static void *measure_pools(void *arg)
+{
+	unsigned pairs = *(const unsigned *)arg;
+	struct hg_pool *pool;
+	struct rte_mempool *plain;
+	struct hg_error err = {0};
+	char name[32];
+
+	if (rte_thread_register() != 0)
+		die("pool", "DPDK does not take the thread");
+	plain = rte_pktmbuf_pool_create("plain", 8192, 256, 128,
+					HG_PKT_HEADROOM_BYTES + HG_PKT_ROOM_BYTES, SOCKET_ID_ANY);
+	if (plain == NULL || hg_buffers_create(8192, 1, &pool, &err) != 0)
+		die("pool", "out of memory");
+	hg_buffers_sit(pool, 0, /* owns_hook= */ true);
+	for (unsigned i = 0; i < pairs; i++) {
+		snprintf(name, sizeof(name), "pool_default_%u", i);
+		hg_figure(name, pool_ns(plain));
+		snprintf(name, sizeof(name), "pool_lifo_%u", i);
+		hg_figure(name, pool_ns(hg_buffers_part(pool, 0)));
+	}
+	hg_buffers_stand_up();
+	hg_buffers_destroy(pool);
+	rte_mempool_free(plain);
+	rte_thread_unregister();
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct hg_error err = {0};
+	struct hg_dp_cfg cfg;
+	unsigned pairs;
+	hg_ns slot_for_ns;
+	pthread_t thread;
+
+	if (argc < 4)
+		die("usage", "bench_hook PAIRS SLOT_MS SENDERS...");
+	pairs = (unsigned)atoi(argv[1]);
+	slot_for_ns = atoi(argv[2]) * HG_NS_PER_MS;
+	if (pairs < 1 || pairs > PAIRS_MAX || slot_for_ns <= 0)
+		die("usage", "PAIRS in [1, 500], SLOT_MS from 1 on");
+	hg_contract_init(&tenant.contract);
+	hg_dummy_sink(hg_dummy_hold("up0"), true);
+	hg_dp_cfg_init(&cfg);
+	if (hg_dp_create(&cfg, &dp, &err) != 0)
+		die("no packet lane", err.text);
+	for (int i = 3; i < argc; i++) {
+		uint32_t n_senders = (uint32_t)atoi(argv[i]);
+
+		if (n_senders < 1 || n_senders > SENDERS_MAX)
+			die("usage", "SENDERS in [1, 256]");
+		for (uint32_t j = desired.n_instances; j < n_senders; j++)
+			add_sender(j);
+		measure_forwarding(pairs, slot_for_ns, n_senders);
+	}
+	hg_dp_destroy(dp, /* keep_devices= */ false);
+	if (pthread_create(&thread, NULL, measure_pools, &pairs) != 0)
+		die("pool", "no thread");
+	pthread_join(thread, NULL);
+	return 0;
+}

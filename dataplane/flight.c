@@ -1,0 +1,298 @@
+#include "dataplane/flight.h"
+
+#include "dataplane/lifo.h"
+#include "dataplane/publish.h"
+
+/* Between two questions to a card that has to be asked: far below what a packet of full size takes at 1 Gbit/s,
+ * and the cost of a question (some 50 ns) does not show. */
+#define ASK_NS (2 * HG_NS_PER_US)
+/* What has one tag together: a full frame on the wire. */
+#define RUN_BYTES HG_BURST_MIN_BYTES
+/* A sleeping worker asks so often. */
+#define ASK_ASLEEP_NS (100 * HG_NS_PER_US)
+
+void hg_flight_note_held(struct hg_tree *tree)
+{
+	bool by_root = hg_sched_was_held_by_root(tree->sched);
+
+	if (hg_sched_was_held_by_window(tree->sched))
+		tree->held = HG_HELD_MAX;
+	else if (by_root && tree->held == HG_HELD_NOT && !tree->is_paced)
+		tree->held = HG_HELD_LEAD;
+}
+
+static struct hg_tree *tree_of(const struct hg_worker *w, uint8_t queue)
+{
+	return atomic_load_explicit(&w->lane->cards[queue - 1u], memory_order_acquire);
+}
+
+/* ---- on the way to the card --------------------------------------------------------------------- */
+
+/* How many of the items have one tag together, and what they weigh in all. */
+static unsigned run_of(const struct hg_sched_item *items, unsigned n, struct hg_sched_item *ret_sum)
+{
+	struct hg_sched_item sum = items[0];
+	unsigned n_run = 1;
+
+	while (n_run < n && items[n_run].instance_idx == sum.instance_idx &&
+	       (uint32_t)sum.wire_bytes + items[n_run].wire_bytes <= RUN_BYTES) {
+		sum.wire_bytes = (sum.wire_bytes + items[n_run].wire_bytes) & HG_WIRE_MAX_BYTES;
+		sum.parts = (sum.parts + items[n_run].parts) & 0xfffu;
+		n_run++;
+	}
+	*ret_sum = sum;
+	return n_run;
+}
+
+void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
+		   unsigned n)
+{
+	unsigned n_tags = 0;
+
+	if (!tree->is_on)
+		return;
+	if (HG_UNLIKELY(hg_hook_is_half_full(w->lane->hook)))
+		hg_flight_settle_list(w);
+	while (n > 0) {
+		struct hg_sched_item sum;
+		unsigned n_run = run_of(items, n, &sum);
+		struct hg_pkt *last = items[n_run - 1u].pkt;
+
+		n_tags += hg_inflight_write_tag(tree->inflight, sum.instance_idx, sum.load,
+						&last->tag);
+		items += n_run;
+		n -= n_run;
+	}
+	if (n_tags > 0)
+		hg_hook_arm(w->lane->hook, n_tags);
+}
+
+/* What no scheduler took (mode observe) is taken now. */
+static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
+{
+	const struct hg_sched_item item = {.wire_bytes = pkt->wire_bytes & HG_WIRE_MAX_BYTES,
+					   .parts = pkt->parts & 0xfffu};
+	struct hg_tag tag = hg_inflight_take(tree->inflight, pkt->instance_idx, item.load);
+
+	if (tag.queue == 0)
+		return;
+	hg_hook_put_on(w->lane->hook, pkt, &tag);
+	hg_publish_mark(w, &w->lane->flows[pkt->instance_idx * HG_N_DIRS + HG_OUT]);
+}
+
+void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
+		    unsigned n, struct hg_tag **ret_tags)
+{
+	for (unsigned i = 0; i < n; i++) {
+		ret_tags[i] = hg_hook_send_off(pkts[i]);
+		if (HG_UNLIKELY(!pkts[i]->is_counted) && ret_tags[i]->queue == 0 && tree->is_on) {
+			take(w, tree, pkts[i]);
+			ret_tags[i] = hg_hook_send_off(pkts[i]);
+		}
+	}
+	if (hg_inflight_hand_all(tree->inflight, ret_tags, n, tree->held, w->now_ns))
+		tree->held = HG_HELD_NOT;
+}
+
+void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_tag *const *tags,
+		       unsigned n, unsigned n_new)
+{
+	/* The last one first, as they were handed. */
+	for (unsigned i = n; i-- > 0;) {
+		if (tags[i]->queue != 0)
+			hg_inflight_unhand(tree->inflight, tags[i], w->now_ns);
+	}
+	if (n_new > 0)
+		hg_inflight_refused(tree->inflight, n_new, w->now_ns);
+}
+
+void hg_flight_split(struct hg_worker *w, struct hg_pkt *segment, struct hg_pkt *part, bool is_last)
+{
+	struct hg_tag *from = &segment->tag, tag = *from; /* it has not been sent off */
+	struct hg_sched_item left = {.load = from->load}, here = left;
+
+	if (from->queue == 0)
+		return;
+	if (!is_last) {
+		here.wire_bytes = part->wire_bytes < left.wire_bytes
+					  ? part->wire_bytes & HG_WIRE_MAX_BYTES
+					  : left.wire_bytes;
+		here.parts = left.parts > 0;
+	}
+	left.wire_bytes -= here.wire_bytes;
+	left.parts -= here.parts;
+	tag.load = here.load;
+	from->load = left.load;
+	hg_hook_put_on(w->lane->hook, part, &tag);
+	if (is_last)
+		hg_hook_take_off(w->lane->hook, from);
+}
+
+/* ---- releases ----------------------------------------------------------------------------------- */
+
+/* A little under the link's rate while its queue must stand here for lack of releases to believe; else at its full
+ * rate, and the lead ahead of it. */
+static void set_root(struct hg_worker *w, struct hg_tree *tree)
+{
+	uint64_t link_bytes_per_s = tree->link_bytes_per_s;
+
+	if (tree->is_paced || link_bytes_per_s == 0)
+		hg_sched_set_root(tree->sched, tree->root_bytes_per_s, tree->root_burst_bytes,
+				  w->now_ns);
+	else
+		hg_sched_set_root(tree->sched, tree->lead_ns == HG_NEVER ? 0 : link_bytes_per_s, 0,
+				  w->now_ns);
+	hg_sched_set_lead(tree->sched,
+			  tree->is_paced || tree->lead_ns == HG_NEVER ? 0 : tree->lead_ns);
+}
+
+static void pace(struct hg_worker *w, struct hg_tree *tree)
+{
+	bool is_paced = tree->inflight == NULL || hg_inflight_is_paced(tree->inflight);
+	hg_ns lead_ns = is_paced ? 0 : hg_inflight_lead_ns(tree->inflight);
+
+	if (is_paced == tree->is_paced && lead_ns == tree->lead_ns)
+		return;
+	tree->is_paced = is_paced;
+	tree->lead_ns = lead_ns;
+	set_root(w, tree);
+}
+
+static void changed(struct hg_worker *w, struct hg_tree *tree, bool has_grown)
+{
+	if (has_grown)
+		hg_sched_window_changed(tree->sched, w->now_ns);
+	pace(w, tree);
+}
+
+static void advance(struct hg_worker *w, struct hg_tree *tree)
+{
+	changed(w, tree, hg_inflight_advance(tree->inflight, w->now_ns));
+}
+
+/* Whoever has something in a card is on the list of those that are published. */
+static void settle_tree(struct hg_worker *w, struct hg_tree *tree, const struct hg_tag *tags,
+			unsigned n)
+{
+	hg_inflight_settle(tree->inflight, tags, n, w->now_ns);
+	hg_sched_window_settled(tree->sched, tags, n, w->now_ns);
+	changed(w, tree, hg_inflight_follow(tree->inflight, w->now_ns));
+}
+
+void hg_flight_settle_list(struct hg_worker *w)
+{
+	const struct hg_tag *tags;
+	unsigned n = hg_hook_take(w->lane->hook, &tags);
+
+	while (n > 0) {
+		struct hg_tree *tree = tree_of(w, tags[0].queue);
+		unsigned n_run = 1;
+
+		while (n_run < n && tags[n_run].queue == tags[0].queue)
+			n_run++;
+		/* NULL: of an uplink that is gone with its accounts. */
+		if (tree != NULL)
+			settle_tree(w, tree, tags, n_run);
+		tags += n_run;
+		n -= n_run;
+	}
+}
+
+/* A card without a clock of its own says what it has sent when it is asked. */
+static bool has_to_be_asked(const struct hg_tree *tree)
+{
+	const struct hg_port *port = tree->port;
+
+	return port != NULL && port->dev->driver->progress == NULL &&
+	       hg_inflight_next_at(tree->inflight) != HG_NEVER;
+}
+
+static void look_at(struct hg_worker *w, struct hg_tree *tree, bool is_due)
+{
+	if (has_to_be_asked(tree) && w->now_ns >= tree->ask_at_ns) {
+		tree->ask_at_ns = w->now_ns + ASK_NS;
+		(void)tree->port->dev->driver->tx(tree->port->dev, 0, NULL, 0, w->now_ns);
+		hg_flight_settle(w);
+	}
+	if (is_due || hg_inflight_next_at(tree->inflight) <= w->now_ns)
+		advance(w, tree);
+}
+
+/* Behind what devices and releases had to say in this turn: after a pause of the worker itself no card looks
+ * silent. */
+void hg_flight_look(struct hg_worker *w)
+{
+	bool is_due = w->now_ns >= w->flight_at_ns;
+
+	if (!w->owns_cards)
+		return;
+	if (is_due)
+		w->flight_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
+	hg_lifo_hear(w->lane->hook);
+	hg_flight_settle(w);
+	for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++) {
+		if (w->snapshot->uplink_trees[i]->inflight != NULL)
+			look_at(w, w->snapshot->uplink_trees[i], is_due);
+	}
+	if (is_due)
+		hg_hook_rest(w->lane->hook);
+}
+
+void hg_flight_publish(struct hg_worker *w)
+{
+	for (uint32_t i = 0; w->owns_cards && i < w->snapshot->n_uplink_trees; i++) {
+		if (w->snapshot->uplink_trees[i]->inflight != NULL)
+			hg_inflight_publish(w->snapshot->uplink_trees[i]->inflight);
+	}
+}
+
+hg_ns hg_flight_next_at(const struct hg_worker *w, const struct hg_tree *tree)
+{
+	hg_ns at_ns, card_at_ns;
+
+	if (tree->inflight == NULL)
+		return HG_NEVER;
+	at_ns = hg_inflight_next_at(tree->inflight);
+	if (at_ns == HG_NEVER || tree->port == NULL)
+		return at_ns;
+	card_at_ns =
+		tree->port->is_ticking ? tree->port->progress_at_ns : w->now_ns + ASK_ASLEEP_NS;
+	return card_at_ns < at_ns ? card_at_ns : at_ns;
+}
+
+/* ---- changes ------------------------------------------------------------------------------------ */
+
+void hg_flight_follow(struct hg_worker *w, const struct hg_snapshot *s)
+{
+	if (!w->owns_cards)
+		return;
+	hg_flight_settle(w);
+	for (uint32_t i = 0; i < s->n_uplink_trees; i++) {
+		struct hg_tree *tree = s->uplink_trees[i];
+		struct hg_port *port = s->ports[tree->uplink_slot];
+
+		if (tree->port == port)
+			continue;
+		if (tree->port != NULL && tree->inflight != NULL) {
+			hg_inflight_reset(tree->inflight, w->now_ns);
+			hg_sched_window_changed(tree->sched, w->now_ns);
+		}
+		tree->port = port;
+	}
+}
+
+void hg_flight_configure(struct hg_worker *w, const struct hg_op *op)
+{
+	struct hg_tree *tree = op->tree;
+
+	if (tree->inflight != NULL)
+		hg_inflight_configure(tree->inflight, &op->inflight, w->now_ns);
+	tree->is_on = tree->inflight != NULL && op->inflight.is_on;
+	tree->root_bytes_per_s = op->root_bytes_per_s;
+	tree->root_burst_bytes = op->root_burst_bytes;
+	tree->link_bytes_per_s = op->inflight.depth.bytes_per_s;
+	tree->is_paced = tree->inflight == NULL || hg_inflight_is_paced(tree->inflight);
+	tree->lead_ns = tree->is_paced ? 0 : hg_inflight_lead_ns(tree->inflight);
+	set_root(w, tree);
+	hg_sched_window_changed(tree->sched, w->now_ns);
+}

@@ -1,0 +1,62 @@
+/* flight: what the uplinks' cards have, accounted for.
+ *
+ * Why        The scheduler takes from a window, the hook sees releases, the root is paced or free: here they are
+ *            tied together, for the worker that owns the uplinks' trees.
+ * Model      pop -> hg_flight_tag -> staged -> hg_flight_hand -> the driver's tx -> released, on whatever thread ->
+ *            the hook's list -> hg_flight_settle: accounts, histograms, who may go on, how the root is paced.
+ *            What dies on the way is released with its tag, and gives back what it took.
+ *            A card that is slow to say what it has sent is asked while something is outstanding: through
+ *            progress, where the driver has it, else by a tx without packets.
+ * Threads    The out owner's alone, but for what is marked.
+ * Cost       A full frame, or so many small ones: a tag written twice, read once. A turn: one look at each uplink's tree.
+ * Errors     none.
+ */
+#ifndef HG_DATAPLANE_FLIGHT_H
+#define HG_DATAPLANE_FLIGHT_H
+
+#include "dataplane/hook.h"
+#include "dataplane/worker.h"
+
+/* Puts tags on what the tree's scheduler has let through. Settles before, if the hook's list gets long.
+ * Small packets of one instance, one behind the other, have one tag together, on the last of them, as long as
+ * they are no more than one full frame on the wire: a card sends them in order, and nobody can tell from one
+ * full frame what could not be told from these. */
+/* Before pop: what the last one stopped at. */
+void hg_flight_note_held(struct hg_tree *tree);
+
+void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
+		   unsigned n);
+
+/* The packets go to the card now. ret_tags: of each, for hg_flight_refused(). */
+void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
+		    unsigned n, struct hg_tag **ret_tags);
+/* The card has not taken the n with these tags. n_new: those of them that it refused for the first time. */
+void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_tag *const *tags,
+		       unsigned n, unsigned n_new);
+
+/* Moves what a part stands for from the segment's tag to the part's. is_last: all that is left. */
+void hg_flight_split(struct hg_worker *w, struct hg_pkt *segment, struct hg_pkt *part,
+		     bool is_last);
+
+/* Settles what was released since the last time. */
+void hg_flight_settle_list(struct hg_worker *w);
+static inline void hg_flight_settle(struct hg_worker *w)
+{
+	if (w->owns_cards && w->lane->hook->n > 0)
+		hg_flight_settle_list(w);
+}
+/* Once a turn: settles, asks cards that have to be asked, and does what is due without a release;
+ * in the rhythm of housekeeping what other threads know is brought up to date. */
+void hg_flight_look(struct hg_worker *w);
+/* When there may be something to settle or to do next; HG_NEVER if nothing is outstanding. */
+hg_ns hg_flight_next_at(const struct hg_worker *w, const struct hg_tree *tree);
+
+/* What other threads read is brought up to date, and nothing else: before a sleep. */
+void hg_flight_publish(struct hg_worker *w);
+
+/* Another snapshot: what a card that is gone had will not be told of. */
+void hg_flight_follow(struct hg_worker *w, const struct hg_snapshot *s);
+/* HG_OP_SET_ROOT. */
+void hg_flight_configure(struct hg_worker *w, const struct hg_op *op);
+
+#endif

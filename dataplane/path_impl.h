@@ -1,0 +1,71 @@
+/* path_impl: what the parts of the way of a packet share: path.c (up to the schedulers), serve.c (out of them),
+ * transmit.c (into devices). Internal to these.
+ */
+#ifndef HG_DATAPLANE_PATH_IMPL_H
+#define HG_DATAPLANE_PATH_IMPL_H
+
+#include "dataplane/path.h"
+
+/* Counts and releases a packet that no flow is charged with. port: NULL if it is not this worker's. */
+void hg_path_drop_port(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt,
+		       enum hg_drop reason);
+/* Queues what was collected for the tree. */
+void hg_path_push_batch(struct hg_worker *w, struct hg_tree *tree);
+/* Goes on with a packet behind its scheduler. */
+void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir);
+/* Passes over what was collected for another worker. */
+void hg_path_flush_outbox(struct hg_worker *w, uint32_t to);
+
+/* Gives what is staged for a port to its device, as far as it takes it. */
+void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port);
+/* Devices whose own time goes on (a modelled wire, a completion ring) are looked at when they say so. */
+void hg_path_note_progress(struct hg_worker *w, struct hg_port *port);
+
+static inline struct hg_port *hg_path_port(const struct hg_worker *w, uint32_t slot)
+{
+	return slot < w->snapshot->n_port_slots ? w->snapshot->ports[slot] : NULL;
+}
+
+/* The port that the packet goes to; NULL: its device is missing, or its slot is someone else's by now. */
+static inline struct hg_port *hg_path_out_port(const struct hg_worker *w, const struct hg_pkt *pkt)
+{
+	uint32_t since = w->snapshot->port_since[pkt->out_port_idx];
+
+	/* Generations are compared modulo 2^32. */
+	if (HG_UNLIKELY((int32_t)(pkt->generation - since) < 0))
+		return NULL;
+	return w->snapshot->ports[pkt->out_port_idx];
+}
+
+static inline struct hg_flow *hg_path_flow(const struct hg_worker *w, uint32_t instance_slot,
+					   enum hg_dir dir)
+{
+	return &w->lane->flows[instance_slot * HG_N_DIRS + dir];
+}
+
+/* Buffers of a chain, near enough; the same number as long as it is queued. */
+static inline uint32_t hg_path_n_buffers(const struct hg_pkt *pkt)
+{
+	return 1u + pkt->total_bytes / HG_PKT_ROOM_BYTES;
+}
+
+static inline struct hg_sched_item hg_path_item(struct hg_pkt *pkt)
+{
+	return (struct hg_sched_item){
+		.pkt = pkt,
+		.instance_idx = pkt->instance_idx,
+		.wire_bytes = pkt->wire_bytes & HG_WIRE_MAX_BYTES,
+		.parts = pkt->parts & 0xfffu,
+	};
+}
+
+static inline void hg_path_count_sent(struct hg_flow *flow, struct hg_pkt *pkt)
+{
+	pkt->is_counted = true;
+	HG_COUNT(flow->sent_bytes, pkt->wire_bytes);
+	HG_COUNT(flow->sent_pkts, pkt->parts);
+	if (pkt->is_link)
+		HG_COUNT(flow->link_bytes, pkt->wire_bytes);
+}
+
+#endif

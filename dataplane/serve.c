@@ -1,0 +1,134 @@
+/* What the trees allow: from the schedulers on to whoever is next. */
+#include "dataplane/path_impl.h"
+
+#include "dataplane/flight.h"
+#include "dataplane/publish.h"
+#include "vswitch/ecn.h"
+
+/* A queue that stands this long says so to senders that listen (ECN). Above what a few segments of 64 KiB
+ * take on a link of 1 Gbit/s, below what a person or a timer notices. */
+#define MARK_AFTER_NS (2 * HG_NS_PER_MS)
+/* Packets that one turn takes from one tree, so that no tree keeps the others waiting. */
+#define SERVE_PKTS 128u
+/* Wire bytes that one turn takes from one tree, for the same reason. */
+#define SERVE_BYTES (128u * 1024u)
+/* A card without a clock of its own (progress) that took nothing is asked again after this long. */
+#define ASK_AGAIN_NS (100 * HG_NS_PER_US)
+
+static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
+{
+	struct hg_flow *flow = hg_path_flow(w, pkt->instance_idx, tree->dir);
+
+	flow->held_buffers -= hg_path_n_buffers(pkt);
+	flow->last_wait_ns = w->now_ns - pkt->queued_at_ns;
+	hg_histogram_add(&flow->wait, flow->last_wait_ns, 1);
+	if (flow->last_wait_ns > MARK_AFTER_NS && hg_ecn_mark(pkt))
+		HG_COUNT(flow->marked_pkts, 1u);
+	hg_path_count_sent(flow, pkt);
+	hg_publish_mark(w, flow);
+	hg_path_go_on(w, pkt, tree->dir);
+}
+
+static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
+{
+	struct hg_port *uplink =
+		tree->uplink_slot == HG_SLOT_NONE ? NULL : hg_path_port(w, tree->uplink_slot);
+	struct hg_sched_item items[HG_BURST_PKTS];
+	uint32_t left_bytes = SERVE_BYTES;
+	unsigned n_all = 0;
+
+	if (tree->n_batch > 0)
+		hg_path_push_batch(w, tree);
+	while (n_all < SERVE_PKTS && left_bytes > 0) {
+		uint32_t n_bytes = 0;
+		unsigned n;
+
+		/* What the card refused goes first; until then the queue stands here. */
+		if (uplink != NULL && uplink->n_staged > 0)
+			break;
+		if (tree->inflight != NULL)
+			hg_flight_note_held(tree);
+		n = hg_sched_pop(tree->sched, items, HG_BURST_PKTS, left_bytes, w->now_ns);
+		if (tree->inflight != NULL)
+			hg_flight_tag(w, tree, items, n);
+		for (unsigned i = 0; i < n; i++) {
+			n_bytes += items[i].wire_bytes;
+			hand_over(w, tree, items[i].pkt);
+		}
+		n_all += n;
+		left_bytes -= n_bytes < left_bytes ? n_bytes : left_bytes;
+		if (uplink != NULL && n > 0)
+			hg_path_transmit_port(w, uplink);
+		if (n == 0)
+			break;
+	}
+	return n_all;
+}
+
+unsigned hg_path_serve(struct hg_worker *w)
+{
+	unsigned n = 0;
+
+	if (w->idx == w->lane->out_owner) {
+		for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++)
+			n += serve(w, w->snapshot->uplink_trees[i]);
+		n += serve(w, w->lane->local_tree);
+	}
+	if (w->idx == w->lane->in_owner)
+		n += serve(w, w->lane->in_tree);
+	return n;
+}
+
+static hg_ns link_next_at(const struct hg_worker *w, const struct hg_tree *tree)
+{
+	const struct hg_port *uplink = hg_path_port(w, tree->uplink_slot);
+	hg_ns at_ns, card_at_ns = hg_flight_next_at(w, tree);
+
+	/* The card is full: it says itself when it goes on, or is asked. */
+	if (uplink != NULL && uplink->n_staged > 0)
+		at_ns = uplink->is_ticking ? uplink->progress_at_ns : w->now_ns + ASK_AGAIN_NS;
+	else
+		at_ns = hg_sched_next_at(tree->sched, w->now_ns);
+	return card_at_ns < at_ns ? card_at_ns : at_ns;
+}
+
+hg_ns hg_path_links_next_at(const struct hg_worker *w)
+{
+	hg_ns at_ns = HG_NEVER;
+
+	if (w->idx != w->lane->out_owner)
+		return HG_NEVER;
+	for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++) {
+		hg_ns tree_at_ns = link_next_at(w, w->snapshot->uplink_trees[i]);
+
+		at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
+	}
+	return at_ns;
+}
+
+hg_ns hg_path_next_at(const struct hg_worker *w)
+{
+	hg_ns at_ns = hg_path_links_next_at(w), tree_at_ns;
+
+	if (w->idx == w->lane->out_owner) {
+		tree_at_ns = hg_sched_next_at(w->lane->local_tree->sched, w->now_ns);
+		at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
+	}
+	if (w->idx == w->lane->in_owner) {
+		tree_at_ns = hg_sched_next_at(w->lane->in_tree->sched, w->now_ns);
+		at_ns = tree_at_ns < at_ns ? tree_at_ns : at_ns;
+	}
+	return at_ns;
+}
+
+void hg_path_settle(struct hg_worker *w)
+{
+	if (w->idx == w->lane->out_owner) {
+		for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++)
+			hg_path_push_batch(w, w->snapshot->uplink_trees[i]);
+		hg_path_push_batch(w, w->lane->local_tree);
+	}
+	if (w->idx == w->lane->in_owner)
+		hg_path_push_batch(w, w->lane->in_tree);
+	hg_path_transmit(w);
+}
