@@ -16,13 +16,18 @@ static struct hg_pool *pool;
 static struct hg_hook *hook;
 static uint64_t n_put_on, load_put_on, n_back, load_back;
 
+static void forget_pool(void)
+{
+	hg_buffers_stand_up();
+	hg_buffers_destroy(pool);
+	pool = NULL;
+}
+
 static void open_pool(void)
 {
 	struct hg_error err = {0};
 
-	hg_buffers_stand_up();
-	hg_buffers_destroy(pool);
-	pool = NULL;
+	forget_pool(); /* a failed test's */
 	n_put_on = load_put_on = n_back = load_back = 0;
 	if (hg_buffers_init_environment(BUFFERS, /* want_hugepages= */ false, &err) != 0 ||
 	    hg_buffers_create(BUFFERS, 2, &pool, &err) != 0)
@@ -55,6 +60,7 @@ static void close_pool(void)
 	hg_hook_rest(hook);
 	HG_CHECK(!hg_hook_is_armed(hook));
 	HG_CHECK_EQ(hg_buffers_free(pool), hg_buffers_size(pool));
+	forget_pool();
 }
 
 static struct hg_tag next_tag(void)
