@@ -20,6 +20,10 @@ static const char *const inflight_words[] = {"on", "off", NULL};
 static const char *const priority_words[] = {"normal", "high", "low", NULL};
 static const char *const behaviour_words[] = {"depth", "rate", "none", NULL};
 
+/* In the order of enum hg_watch. */
+static const char *const watch_words[] = {"both", "out", "in", NULL};
+static const char *const across_words[] = {"off", "on", NULL};
+
 static const struct hg_field idle_fields[] = {
 	{.key = "after",
 	 .kind = HG_KIND_TIME,
@@ -204,6 +208,26 @@ static const struct hg_field contract_fields[] = {
 	{0},
 };
 
+static const struct hg_field mirror_fields[] = {
+	{.key = "to",
+	 .kind = HG_KIND_TEXT,
+	 AT(hg_mirror, to),
+	 .doc = "The port that gets the copies, and nothing else: it is no part of its tenant's "
+		"network any more, and what it sends is dropped. It has no mirror of its own."},
+	{.key = "direction",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_mirror, watch),
+	 .words = watch_words,
+	 .doc = "What is copied: what the instance sends (`out`), receives (`in`), or both."},
+	{.key = "across_tenants",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_mirror, is_across),
+	 .words = across_words,
+	 .doc = "`on`: the destination may be another tenant's, who then reads what this one says. "
+		"`off`: that is refused."},
+	{0},
+};
+
 static const struct hg_field port_fields[] = {
 	{.key = "name",
 	 .kind = HG_KIND_NAME,
@@ -247,8 +271,13 @@ static const struct hg_field port_fields[] = {
 	 .hi = HG_MTU_MAX,
 	 .fallback = HG_MTU_DEFAULT,
 	 .doc = "The largest IP packet, in bytes."},
+	{.key = "mirror",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_desired_port, mirror),
+	 .of = &hg_schema_mirror,
+	 .fallback_text = "none",
+	 .doc = "Copies of what the instance sends and receives here, for another port."},
 	UNSERVED("queue", "queues of the card for one port are not served yet"),
-	UNSERVED("mirror", "mirroring is not served yet"),
 	UNSERVED("extensions", "extensions of the switch are not served yet"),
 	{0},
 };
@@ -446,6 +475,16 @@ const struct hg_resource hg_schema_port = {
 	.doc = "One interface of an instance on the switch.",
 	.fields = port_fields,
 };
+const struct hg_resource hg_schema_mirror = {
+	.name = "a mirror",
+	.title = "Mirror",
+	.anchor = "mirror",
+	.where = "tenants[].instances[].ports[].mirror",
+	.doc = "Copies of a port's packets. They are charged to the instance that gets them: its "
+	       "contract for receiving bounds them, and so does what a worker spares for copies. "
+	       "What finds no room is dropped as `mirror_full`; the packets themselves never wait.",
+	.fields = mirror_fields,
+};
 const struct hg_resource hg_schema_instance = {
 	.name = "an instance",
 	.title = "Instance",
@@ -480,11 +519,17 @@ const struct hg_resource hg_schema_host = {
 };
 
 const struct hg_resource *const hg_schema_all[] = {
-	&hg_schema_host,   &hg_schema_uplink,
-	&hg_schema_tenant, &hg_schema_contract,
-	&hg_schema_policy, &hg_schema_idle,
-	&hg_schema_class,  &hg_schema_instance,
-	&hg_schema_port,   NULL,
+	&hg_schema_host,
+	&hg_schema_uplink,
+	&hg_schema_tenant,
+	&hg_schema_contract,
+	&hg_schema_policy,
+	&hg_schema_idle,
+	&hg_schema_class,
+	&hg_schema_instance,
+	&hg_schema_port,
+	&hg_schema_mirror,
+	NULL,
 };
 
 const struct hg_field *hg_schema_find(const struct hg_resource *resource, const char *key)

@@ -300,6 +300,16 @@ json_t *hg_view_tenant(const struct hg_control *control, uint32_t idx)
 	return object;
 }
 
+static json_t *mirror_json(const struct hg_mirror *mirror)
+{
+	const struct hg_field *direction = hg_schema_find(&hg_schema_mirror, "direction");
+	json_t *object = json_object();
+
+	put_text(object, "to", mirror->to);
+	put(object, "direction", hg_field_to_json(direction, mirror));
+	return object;
+}
+
 json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 {
 	const struct hg_desired *d = hg_control_desired(control);
@@ -328,6 +338,8 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 			(void)json_array_append_new(addresses, json_string(text));
 	}
 	put(object, "addresses", addresses);
+	if (port->mirror.to[0] != '\0')
+		put(object, "mirror", mirror_json(&port->mirror));
 	put_text(object, "link", status.link);
 	put_text(object, "reason", status.reason);
 	put_u64(object, "rx_pkts", status.rx_pkts);

@@ -1,6 +1,7 @@
 #include "core/admit.h"
 
 #include "core/depth.h"
+#include "core/mirror.h"
 #include "core/text.h"
 
 #include <string.h>
@@ -409,6 +410,14 @@ static int check_fields(const struct admission *a)
 	return rc;
 }
 
+static int check_mirrors(const struct admission *a)
+{
+	uint32_t idx = 0;
+	int rc = hg_mirror_check(a->desired, &idx, a->reterr);
+
+	return rc < 0 ? at(a, PORT, idx, /* field= */ "", rc) : 0;
+}
+
 /* ---- sums --------------------------------------------------------------------------------------- */
 
 /* The contracts that weigh most in a sum, largest first; of two alike the one that came first. */
@@ -628,6 +637,8 @@ int hg_admit(const struct hg_desired *desired, uint64_t *scratch, size_t n_scrat
 	if ((rc = check_fields(&a)) < 0)
 		return rc;
 	if ((rc = check_macs(&a)) < 0)
+		return rc;
+	if ((rc = check_mirrors(&a)) < 0)
 		return rc;
 	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
 		add_up_instances(&a, dir);

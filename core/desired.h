@@ -11,6 +11,7 @@
 #define HG_CORE_DESIRED_H
 
 #include "core/contract.h"
+#include "core/watch.h"
 
 #include <stdbool.h>
 
@@ -58,6 +59,13 @@ struct hg_desired_instance {
 	uint32_t tenant_idx;
 };
 
+/* Copies of a port's packets, for another port; core/mirror.h. */
+struct hg_mirror {
+	char to[HG_NAME_BYTES]; /* the port that gets them; empty: no mirror */
+	uint8_t watch; /* enum hg_watch */
+	bool is_across; /* it may be another tenant's */
+};
+
 struct hg_desired_port {
 	char name[HG_NAME_BYTES];
 	char device[HG_DEVICE_BYTES];
@@ -68,6 +76,7 @@ struct hg_desired_port {
 	uint32_t mtu;
 	struct hg_address addresses[HG_PORT_ADDRESSES_MAX];
 	uint32_t n_addresses;
+	struct hg_mirror mirror;
 	uint32_t instance_idx;
 };
 

@@ -34,7 +34,9 @@
 	X(PORT_DOWN, "port_down", "the port of the destination is down or gone")            \
 	X(REMOVED, "removed", "the instance was removed while the frame waited")            \
 	X(TX_ERROR, "tx_error", "the device refused the frame")                             \
-	X(CARD_RESET, "card_reset", "the card was reset while it had the frame")
+	X(CARD_RESET, "card_reset", "the card was reset while it had the frame")            \
+	X(MIRROR_FULL, "mirror_full", "a copy for a mirror found no room where it leads")   \
+	X(MIRROR_SENT, "mirror_sent", "a mirror's destination only receives copies")
 
 enum hg_drop {
 #define X(id, name, text) HG_DROP_##id,

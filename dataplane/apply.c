@@ -5,6 +5,7 @@
 #include "dataplane/build.h"
 #include "dataplane/counters.h"
 #include "dataplane/tree.h"
+#include "dataplane/watching.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -307,7 +308,9 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 {
 	struct hg_snapshot *old = dp->snapshot;
 
+	hg_watching_announce(c->snapshot);
 	hand_over(dp, c->snapshot);
+	hg_watching_settle(c->snapshot);
 	dp->snapshot = c->snapshot;
 	hg_build_free_ops(c->snapshot);
 	note_states(dp, c);

@@ -2,6 +2,7 @@
 #include "dataplane/build.h"
 
 #include "core/admit.h"
+#include "core/mirror.h"
 #include "dataplane/buffers.h"
 #include "dataplane/cutting.h"
 #include "dataplane/tree.h"
@@ -74,6 +75,7 @@ void hg_build_free_snapshot(struct hg_snapshot *s)
 	free(s->is_port);
 	free(s->port_instance);
 	free(s->port_since);
+	free(s->mirrors);
 	free(s->instances);
 	free(s->uplink_trees);
 	free(s->always);
@@ -202,6 +204,33 @@ static void set_ports(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot 
 		if (port != NULL && port->dev->driver->fd(port->dev) < 0)
 			s->always[s->n_always++] = port;
 	}
+}
+
+/* Most hosts have no mirror, and then there is no table either. */
+static int set_mirrors(struct hg_change *c, struct hg_snapshot *s, struct hg_error *reterr)
+{
+	const struct hg_desired *d = c->desired;
+
+	for (uint32_t i = 0; i < d->n_ports; i++) {
+		uint32_t to = hg_mirror_is_on(&d->ports[i])
+				      ? hg_mirror_find(d, d->ports[i].mirror.to)
+				      : UINT32_MAX;
+		struct hg_lane_mirror *from;
+
+		if (to == UINT32_MAX)
+			continue;
+		if (s->mirrors == NULL)
+			s->mirrors = calloc(s->n_port_slots + 1u, sizeof(*s->mirrors));
+		if (s->mirrors == NULL)
+			return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot",
+					    NULL);
+		from = &s->mirrors[c->ports.slots[i]];
+		from->is_on = true;
+		from->watch = d->ports[i].mirror.watch;
+		from->to_slot = c->ports.slots[to];
+		s->mirrors[from->to_slot].is_destination = true;
+	}
+	return 0;
 }
 
 /* ---- instances ---------------------------------------------------------------------------------- */
@@ -505,7 +534,9 @@ int hg_build_snapshot(struct hg_dp *dp, struct hg_change *c, struct hg_error *re
 	set_ports(dp, c, s);
 	set_instances(dp, c, s);
 	set_classes(c, s);
-	r = hg_build_view(dp, c, s, reterr);
+	r = set_mirrors(c, s, reterr);
+	if (r == 0)
+		r = hg_build_view(dp, c, s, reterr);
 	if (r == 0)
 		r = add_all_removals(dp, c, s, reterr);
 	if (r != 0)

@@ -145,6 +145,7 @@ static int create_lane(struct hg_dp *dp, struct hg_error *reterr)
 	lane->out_owner = 0;
 	lane->in_owner = lane->n_workers - 1u;
 	lane->max_port_slots = dp->cfg.max_ports;
+	lane->min_copy_buffers = dp->cfg.n_buffers / 64u; /* an eighth of an eighth */
 	lane->spin_ns = dp->cfg.spin_ns;
 	lane->behaviour_interval_ns = dp->cfg.behaviour_interval_ns;
 	r = hg_buffers_create(dp->cfg.n_buffers, lane->n_workers, &lane->pool, reterr);

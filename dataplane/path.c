@@ -2,6 +2,7 @@
 
 #include "dataplane/news.h"
 #include "dataplane/publish.h"
+#include "dataplane/watching.h"
 #include "vswitch/classify.h"
 #include "vswitch/parse.h"
 #include "vswitch/piece.h"
@@ -115,10 +116,12 @@ static void note_burst(struct hg_port *port, unsigned n, uint32_t n_bytes)
 unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 {
 	struct hg_pkt *pkts[HG_BURST_PKTS];
-	unsigned n = port->dev->driver->rx(port->dev, pkts, port->n_ask, w->now_ns);
+	unsigned n = port->dev->driver->rx(port->dev, pkts, port->n_ask, w->now_ns), n_on = n;
 	uint32_t n_bytes = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	if (HG_UNLIKELY(hg_watching(port) != 0))
+		n_on = hg_watching_received(w, port, pkts, n);
+	for (unsigned i = 0; i < n_on; i++) {
 		enum hg_drop reason;
 
 		n_bytes += pkts[i]->total_bytes;
@@ -191,7 +194,8 @@ void hg_path_push_batch(struct hg_worker *w, struct hg_tree *tree)
 		struct hg_flow *flow = hg_path_flow(w, tree->batch[n].instance_idx, tree->dir);
 
 		flow->held_buffers -= hg_path_n_buffers(tree->batch[n].pkt);
-		hg_path_drop_flow(w, flow, tree->batch[n].pkt, HG_DROP_HOLD_PKTS);
+		hg_path_drop_flow(w, flow, tree->batch[n].pkt,
+				  hg_path_full(tree->batch[n].pkt, HG_DROP_HOLD_PKTS));
 	}
 	tree->n_batch = tree->batch_bytes = 0;
 }
@@ -280,7 +284,7 @@ static void schedule(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		return;
 	}
 	if (!w->snapshot->is_observe && !may_hold(w, tree, flow, pkt, class_idx, &reason)) {
-		hg_path_drop_flow(w, flow, pkt, reason);
+		hg_path_drop_flow(w, flow, pkt, hg_path_full(pkt, reason));
 		return;
 	}
 	if (HG_UNLIKELY(is_too_long(pkt, cut)))
@@ -316,7 +320,8 @@ void hg_path_flush_outbox(struct hg_worker *w, uint32_t to)
 					       (void *const *)w->outbox[to], w->n_outbox[to], NULL);
 
 	for (; n < w->n_outbox[to]; n++)
-		hg_path_drop_port(w, NULL, w->outbox[to][n], HG_DROP_RING_FULL);
+		hg_path_drop_port(w, NULL, w->outbox[to][n],
+				  hg_path_full(w->outbox[to][n], HG_DROP_RING_FULL));
 	w->n_outbox[to] = 0;
 	hg_worker_wake(w->lane->workers[to]);
 }
@@ -354,6 +359,25 @@ static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum stage stage)
 	w->outbox[owner][w->n_outbox[owner]++] = pkt;
 	if (w->n_outbox[owner] == HG_BURST_PKTS)
 		hg_path_flush_outbox(w, owner);
+}
+
+void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy)
+{
+	uint32_t to = w->lane->in_owner;
+
+	/* Its destination may have gone since it was made. */
+	if (hg_path_out_port(w, copy) == NULL) {
+		hg_path_drop_port(w, NULL, copy, HG_DROP_PORT_DOWN);
+		return;
+	}
+	/* The other half of the ring is for packets that are not copies. */
+	if (to != w->idx &&
+	    rte_ring_free_count(w->lane->crossings[w->idx][to]) < HG_CROSSING_PKTS / 2u) {
+		hg_path_drop_port(w, NULL, copy, HG_DROP_MIRROR_FULL);
+		return;
+	}
+	copy->instance_idx = w->snapshot->port_instance[copy->out_port_idx];
+	stage(w, copy, STAGE_IN);
 }
 
 bool hg_path_has_crossing(const struct hg_worker *w)

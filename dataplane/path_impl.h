@@ -16,6 +16,9 @@ void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir);
 /* Passes over what was collected for another worker. */
 void hg_path_flush_outbox(struct hg_worker *w, uint32_t to);
 
+/* Goes on with a copy that a mirror made, as what the destination's instance receives. */
+void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy);
+
 /* Gives what is staged for a port to its device, as far as it takes it. */
 void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port);
 /* Devices whose own time goes on (a modelled wire, a completion ring) are looked at when they say so. */
@@ -35,6 +38,18 @@ static inline struct hg_port *hg_path_out_port(const struct hg_worker *w, const 
 	if (HG_UNLIKELY((int32_t)(pkt->generation - since) < 0))
 		return NULL;
 	return w->snapshot->ports[pkt->out_port_idx];
+}
+
+/* A copy for a mirror: no other packet leaves by the port that it came from. */
+static inline bool hg_path_is_copy(const struct hg_pkt *pkt)
+{
+	return pkt->in_port_idx == pkt->out_port_idx;
+}
+
+/* Why a packet is dropped that found no room. */
+static inline enum hg_drop hg_path_full(const struct hg_pkt *pkt, enum hg_drop reason)
+{
+	return hg_path_is_copy(pkt) ? HG_DROP_MIRROR_FULL : reason;
 }
 
 static inline struct hg_flow *hg_path_flow(const struct hg_worker *w, uint32_t instance_slot,

@@ -22,7 +22,7 @@ static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *
 	flow->held_buffers -= hg_path_n_buffers(pkt);
 	flow->last_wait_ns = w->now_ns - pkt->queued_at_ns;
 	hg_histogram_add(&flow->wait, flow->last_wait_ns, 1);
-	if (flow->last_wait_ns > MARK_AFTER_NS && hg_ecn_mark(pkt))
+	if (flow->last_wait_ns > MARK_AFTER_NS && !hg_path_is_copy(pkt) && hg_ecn_mark(pkt))
 		HG_COUNT(flow->marked_pkts, 1u);
 	hg_path_count_sent(flow, pkt);
 	hg_publish_mark(w, flow);

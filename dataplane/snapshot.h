@@ -24,6 +24,7 @@
 #include "vswitch/flood.h"
 #include "vswitch/forward.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -105,6 +106,8 @@ struct hg_port {
 	bool is_listed; /* on the worker's list of ports to poll */
 	bool is_staged; /* on the worker's list of ports to transmit */
 	bool is_ticking; /* on the worker's list of devices with something under way */
+	_Atomic uint8_t
+		watched; /* who looks at its packets, as bits; written by the control lane */
 	uint32_t n_staged;
 	uint32_t n_refused; /* of those staged, at the head: the card had no room */
 	uint32_t n_ask; /* frames to receive at once, in [2, HG_BURST_PKTS] */
@@ -162,6 +165,14 @@ struct hg_mac_op {
 	struct hg_switch_port was; /* is_gone: there was nothing before */
 };
 
+/* What a mirror makes of a port. */
+struct hg_lane_mirror {
+	uint32_t to_slot; /* while it is on: the port that gets the copies */
+	enum hg_watch watch;
+	bool is_on;
+	bool is_destination;
+};
+
 struct hg_snapshot {
 	uint64_t generation;
 	bool is_observe; /* the whole host: nothing is held, packets pass in their order */
@@ -172,6 +183,7 @@ struct hg_snapshot {
 	/* By port slot: the generation since which the slot is this port of this instance. A packet may wait
 	 * in a queue for longer than a slot stays empty; an older one is not for the port that is there. */
 	uint32_t *port_since;
+	struct hg_lane_mirror *mirrors; /* by port slot; NULL: there is none on the host */
 	struct hg_lane_instance *instances; /* by slot */
 	struct hg_tree **uplink_trees; /* those in use */
 	uint32_t n_port_slots, n_instance_slots, n_uplink_trees;

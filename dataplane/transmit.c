@@ -2,6 +2,7 @@
 #include "dataplane/path_impl.h"
 
 #include "dataplane/flight.h"
+#include "dataplane/watching.h"
 #include "vswitch/checksum.h"
 #include "vswitch/segment.h"
 
@@ -150,6 +151,8 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 	}
 	if (n == 0)
 		return true;
+	if (HG_UNLIKELY(hg_watching(port) != 0))
+		hg_watching_transmitted(w, port, pkts, n);
 	if (port->tree != NULL && (port->tree->is_on || w->lane->hook->n_out > 0))
 		tags = places;
 	if (tags != NULL)
@@ -178,8 +181,9 @@ static void drop_staged(struct hg_worker *w, struct hg_port *port)
 			hg_path_drop_flow(w, hg_path_flow(w, pkt->instance_idx, HG_OUT), pkt,
 					  HG_DROP_RING_FULL);
 		else
-			hg_path_drop_port(w, port, pkt, HG_DROP_RING_FULL);
+			hg_path_drop_port(w, port, pkt, hg_path_full(pkt, HG_DROP_RING_FULL));
 	}
+	port->n_refused = 0;
 }
 
 void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port)

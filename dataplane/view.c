@@ -28,6 +28,9 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 		uint32_t slot = c->ports.slots[i];
 		struct hg_switch_port *to = &s->switch_ports[slot];
 
+		/* It gets copies, and is no part of the network. */
+		if (s->mirrors != NULL && s->mirrors[slot].is_destination)
+			continue;
 		*to = (struct hg_switch_port){
 			.has_mac = p->has_mac,
 			.is_up = s->ports[slot] != NULL,

@@ -6,6 +6,7 @@
 #include "dataplane/news.h"
 #include "dataplane/path.h"
 #include "dataplane/publish.h"
+#include "dataplane/watching.h"
 
 #include <rte_lcore.h>
 #include <rte_pause.h>
@@ -260,10 +261,12 @@ static void turn(struct hg_worker *w, hg_ns *look_at_ns)
 	hg_flight_look(w);
 	if (hg_path_take_over(w) > 0)
 		w->has_moved = true;
+	if (HG_UNLIKELY(w->copies_head != NULL))
+		hg_watching_send_copies(w);
 	if (hg_path_serve(w) > 0)
 		w->has_moved = true;
 	hg_path_transmit(w);
-	if (w->has_moved)
+	if (w->has_moved || w->copies_head != NULL)
 		w->busy_until_ns = w->now_ns + w->lane->spin_ns;
 	else
 		rest(w);
@@ -364,6 +367,7 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	w->snapshot = first;
 	w->dirty_head = w->publish_head = HG_SLOT_NONE;
 	w->epoll_fd = w->wake_fd = -1;
+	hg_watching_init(w, clock_ns());
 	w->active = malloc(list_bytes);
 	w->staged = malloc(list_bytes);
 	w->ticking = malloc(list_bytes);

@@ -42,6 +42,8 @@ struct hg_lane {
 	struct hg_caps *caps[HG_N_DIRS];
 	uint32_t n_workers, out_owner, in_owner;
 	uint32_t max_port_slots;
+	/* While a flow may hold fewer buffers than this, none are spent on copies. */
+	uint32_t min_copy_buffers;
 	hg_ns spin_ns, behaviour_interval_ns;
 	/* By the number of the card queue; written by the control lane. */
 	struct hg_tree *_Atomic cards[HG_CARDS_MAX];
@@ -71,6 +73,10 @@ struct hg_worker {
 	void *fdb_memory;
 	struct hg_pkt *outbox[HG_WORKERS_MAX][HG_BURST_PKTS];
 	uint32_t n_outbox[HG_WORKERS_MAX];
+
+	/* Copies for mirrors, made in this turn, by link; and how many may be made. */
+	struct hg_pkt *copies_head, *copies_tail;
+	struct hg_bucket mirror_bucket;
 
 	/* Flows whose counters changed since they were last published. */
 	uint32_t dirty_head, publish_head;
