@@ -83,25 +83,14 @@ static int64_t at_pace(int64_t amount, struct hg_pace from, struct hg_pace to)
 	return amount < 0 ? -(int64_t)converted : (int64_t)converted;
 }
 
-void hg_bucket_set(struct hg_bucket *b, uint64_t per_s, uint64_t burst, uint64_t reserve,
-		   hg_ns idle_after_ns, hg_ns now_ns)
+/* Makes the bucket hold so much, in units of 2^-shift ns, but not more than the burst. */
+static void set_held(struct hg_bucket *b, int64_t amount, hg_ns now_ns)
 {
-	struct hg_pace old = b->pace;
-	int64_t amount = held(b, now_ns);
-	uint64_t mask, size;
+	/* zero_at + fraction = now - amount, with fraction in [0, 1). */
+	uint64_t mask = (UINT64_C(1) << b->pace.shift) - 1u;
+	uint64_t size = amount < 0 ? (uint64_t)-amount : (uint64_t)amount;
 	hg_ns whole_ns;
 
-	set_limits(b, per_s, burst, reserve, idle_after_ns);
-	if (old.mantissa == 0 || b->pace.mantissa == 0) {
-		/* Without a limit there was no count to keep: begin with a full bucket. */
-		b->zero_at_ns = now_ns - b->burst_ns;
-		b->fraction = 0;
-		return;
-	}
-	amount = at_pace(amount, old, b->pace);
-	/* zero_at + fraction = now - amount, with fraction in [0, 1). */
-	mask = (UINT64_C(1) << b->pace.shift) - 1u;
-	size = amount < 0 ? (uint64_t)-amount : (uint64_t)amount;
 	if (amount < 0) {
 		whole_ns = -(hg_ns)(size >> b->pace.shift);
 		b->fraction = (uint32_t)(size & mask);
@@ -112,6 +101,52 @@ void hg_bucket_set(struct hg_bucket *b, uint64_t per_s, uint64_t burst, uint64_t
 	if (whole_ns > b->burst_ns)
 		whole_ns = b->burst_ns;
 	b->zero_at_ns = now_ns - whole_ns;
+}
+
+void hg_bucket_set(struct hg_bucket *b, uint64_t per_s, uint64_t burst, uint64_t reserve,
+		   hg_ns idle_after_ns, hg_ns now_ns)
+{
+	struct hg_pace old = b->pace;
+	int64_t amount = held(b, now_ns);
+
+	set_limits(b, per_s, burst, reserve, idle_after_ns);
+	if (old.mantissa == 0 || b->pace.mantissa == 0) {
+		/* Without a limit there was no count to keep: begin with a full bucket. */
+		b->zero_at_ns = now_ns - b->burst_ns;
+		b->fraction = 0;
+		return;
+	}
+	set_held(b, at_pace(amount, old, b->pace), now_ns);
+}
+
+void hg_bucket_save(const struct hg_bucket *b, hg_ns now_ns, struct hg_bucket_saved *ret_saved)
+{
+	int64_t mantissa = b->pace.mantissa, amount = held(b, now_ns);
+	int64_t tokens = amount / mantissa, rest = amount % mantissa;
+	hg_ns full_at_ns = now_ns - b->burst_ns;
+
+	if (rest < 0) {
+		tokens--;
+		rest += mantissa;
+	}
+	*ret_saved = (struct hg_bucket_saved){
+		.tokens = tokens > -HG_BUCKET_TOKENS_MAX ? tokens : -HG_BUCKET_TOKENS_MAX,
+		.part = (uint32_t)(((uint64_t)rest << 32) / (uint64_t)mantissa),
+		.full_for_ns = full_at_ns > b->zero_at_ns ? full_at_ns - b->zero_at_ns : 0,
+		.taken_ago_ns = now_ns - b->taken_at_ns,
+	};
+}
+
+void hg_bucket_restore(struct hg_bucket *b, const struct hg_bucket_saved *saved, hg_ns now_ns)
+{
+	/* Rounded up, since save rounds down: at the same pace exactly what it was. */
+	uint64_t rest = ((uint64_t)saved->part * b->pace.mantissa + UINT32_MAX) >> 32;
+
+	set_held(b, saved->tokens * (int64_t)b->pace.mantissa + (int64_t)rest, now_ns);
+	b->taken_at_ns = now_ns - saved->taken_ago_ns;
+	/* Whoever was full for long could have taken for as long: that is what idleness is told by. */
+	if (b->zero_at_ns == now_ns - b->burst_ns)
+		b->zero_at_ns -= saved->full_for_ns;
 }
 
 int64_t hg_bucket_tokens(const struct hg_bucket *b, hg_ns now_ns)

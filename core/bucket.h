@@ -78,6 +78,22 @@ static inline hg_ns hg_bucket_next_at(const struct hg_bucket *b, uint32_t n, hg_
  * limit. */
 int64_t hg_bucket_tokens(const struct hg_bucket *b, hg_ns now_ns);
 
+/* A bucket without a clock, to be carried to another one, on another host: see core/sched_saved.h. */
+#define HG_BUCKET_TOKENS_MAX (INT64_C(1) << 30) /* either way; no burst is larger */
+struct hg_bucket_saved {
+	int64_t tokens; /* whole ones, rounded down; negative: a debt */
+	uint32_t part; /* of one more, in 2^-32 */
+	hg_ns full_for_ns; /* how long it could not take in more; 0: it is not full */
+	hg_ns taken_ago_ns; /* since the last take */
+};
+
+/* Of a bucket with a limit. Exact: what restore makes of it at the same pace decides the same, ever after. */
+void hg_bucket_save(const struct hg_bucket *b, hg_ns now_ns, struct hg_bucket_saved *ret_saved);
+
+/* Of a bucket that was just set. Tokens are kept in units, never more than the burst, and a debt stays one.
+ * tokens in [-HG_BUCKET_TOKENS_MAX, HG_BUCKET_TOKENS_MAX]; times in [0, 2^61]. */
+void hg_bucket_restore(struct hg_bucket *b, const struct hg_bucket_saved *saved, hg_ns now_ns);
+
 static inline bool hg_bucket_is_idle(const struct hg_bucket *b, hg_ns now_ns)
 {
 	return b->idle_after_ns != HG_NEVER && now_ns - b->taken_at_ns >= b->idle_after_ns;

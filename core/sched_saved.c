@@ -1,0 +1,144 @@
+#include "core/sched_saved.h"
+
+#include "core/sched_class.h"
+#include "core/sched_share.h"
+
+static hg_ns age_ns(hg_ns ns)
+{
+	if (ns < 0)
+		return 0;
+	return ns < HG_SAVED_AGE_MAX_NS ? ns : HG_SAVED_AGE_MAX_NS;
+}
+
+/* ---- maxima ------------------------------------------------------------------------------------- */
+
+void hg_caps_save_instance(const struct hg_caps *caps, uint32_t instance_idx, hg_ns now_ns,
+			   struct hg_cap_saved *ret_saved)
+{
+	const struct hg_cap *bytes = &caps->instance_bytes[instance_idx];
+	const struct hg_cap *pkts = &caps->instance_pkts[instance_idx];
+
+	*ret_saved = (struct hg_cap_saved){
+		.has_bytes = (bytes->kinds & HG_CAP_BYTES) != 0,
+		.has_pkts = (bytes->kinds & HG_CAP_PKTS) != 0,
+	};
+	if (ret_saved->has_bytes)
+		hg_bucket_save(&bytes->bucket, now_ns, &ret_saved->bytes);
+	if (ret_saved->has_pkts)
+		hg_bucket_save(&pkts->bucket, now_ns, &ret_saved->pkts);
+}
+
+void hg_caps_restore_instance(struct hg_caps *caps, uint32_t instance_idx,
+			      const struct hg_cap_saved *saved, hg_ns now_ns)
+{
+	struct hg_cap *bytes = &caps->instance_bytes[instance_idx];
+	struct hg_cap *pkts = &caps->instance_pkts[instance_idx];
+
+	if ((bytes->kinds & HG_CAP_BYTES) && saved->has_bytes)
+		hg_bucket_restore(&bytes->bucket, &saved->bytes, now_ns);
+	if ((bytes->kinds & HG_CAP_PKTS) && saved->has_pkts)
+		hg_bucket_restore(&pkts->bucket, &saved->pkts, now_ns);
+}
+
+/* ---- schedulers --------------------------------------------------------------------------------- */
+
+static uint64_t ahead_of(uint64_t finish, uint64_t clock)
+{
+	uint64_t ahead = finish > clock ? finish - clock : 0;
+
+	return ahead < HG_SAVED_AHEAD_MAX ? ahead : HG_SAVED_AHEAD_MAX;
+}
+
+/* The virtual time of the instance's tenant, in the band of its priority. */
+static uint64_t tenant_clock(const struct hg_sched *s, const struct hg_node *node)
+{
+	const struct hg_share *share = &s->tenants[node->tenant_idx].share;
+	unsigned priority = priority_of(node);
+
+	if (priority != HG_PRIORITY_NORMAL)
+		share = &s->other_shares[2u * node->tenant_idx + priority - 1u].share;
+	return share->slot_now << s->slot_shift;
+}
+
+static hg_ns due_in_ns(const struct hg_node *node, hg_ns now_ns)
+{
+	hg_ns ns = node->guarantee == 0 ? 0 : node->due_ns - now_ns;
+
+	if (ns > HG_SAVED_DUE_MAX_NS)
+		return HG_SAVED_DUE_MAX_NS;
+	return ns > -HG_SAVED_DUE_MAX_NS ? ns : -HG_SAVED_DUE_MAX_NS;
+}
+
+void hg_sched_save_instance(const struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns,
+			    struct hg_sched_saved *ret_saved)
+{
+	const struct hg_node *node = &s->nodes[instance_idx];
+	const struct hg_queue *queue = &s->queues[instance_idx];
+	const struct hg_classes *c = &s->classes[instance_idx];
+
+	*ret_saved = (struct hg_sched_saved){
+		.due_in_ns = due_in_ns(node, now_ns),
+		.ahead = ahead_of(node->finish, tenant_clock(s, node)),
+		.quiet_ns = queue->n_pkts > 0 ? 0 : age_ns(now_ns - queue->emptied_at_ns),
+	};
+	if (!(node->flags & CLASSED))
+		return;
+	ret_saved->n_classes = c->n;
+	for (unsigned i = 0; i < c->n; i++)
+		ret_saved->class_ahead[i] = ahead_of(c->queues[i].finish, c->clock);
+}
+
+static int check_saved(const struct hg_sched_saved *saved, struct hg_error *reterr)
+{
+	int r = 0;
+
+	if (saved->due_in_ns < -HG_SAVED_DUE_MAX_NS || saved->due_in_ns > HG_SAVED_DUE_MAX_NS) {
+		r = hg_error_set(reterr, -HG_EINVAL, "more than 30 days", NULL);
+		hg_error_at(reterr, "due_in");
+	} else if (saved->ahead > HG_SAVED_AHEAD_MAX) {
+		r = hg_error_set(reterr, -HG_EINVAL, "more than 2^31", NULL);
+		hg_error_at(reterr, "ahead");
+	} else if (saved->quiet_ns < 0 || saved->quiet_ns > HG_SAVED_AGE_MAX_NS) {
+		r = hg_error_set(reterr, -HG_EINVAL, "not in [0, 2^61] ns", NULL);
+		hg_error_at(reterr, "quiet");
+	} else if (saved->n_classes > HG_CLASSES_MAX) {
+		r = hg_error_set(reterr, -HG_EINVAL, "more than 8 classes", NULL);
+		hg_error_at(reterr, "classes");
+	}
+	for (unsigned i = 0; r == 0 && i < saved->n_classes; i++) {
+		if (saved->class_ahead[i] <= HG_SAVED_AHEAD_MAX)
+			continue;
+		r = hg_error_set(reterr, -HG_EINVAL, "more than 2^31", NULL);
+		hg_error_at(reterr, "classes");
+	}
+	return r;
+}
+
+int hg_sched_restore_instance(struct hg_sched *s, uint32_t instance_idx,
+			      const struct hg_sched_saved *saved, hg_ns now_ns,
+			      struct hg_error *reterr)
+{
+	struct hg_node *node;
+	struct hg_classes *c;
+	int r = check_saved(saved, reterr);
+
+	if (r != 0)
+		return r;
+	if (instance_idx >= s->max_instances || !(s->nodes[instance_idx].flags & IS_SET))
+		return hg_error_set(reterr, -HG_EINVAL, "the instance is not set", NULL);
+	if (s->queues[instance_idx].n_pkts > 0)
+		return hg_error_set(reterr, -HG_EBUSY, "packets of the instance are queued", NULL);
+	node = &s->nodes[instance_idx];
+	if (node->guarantee != 0)
+		node->due_ns = now_ns + saved->due_in_ns;
+	/* Whatever entry it has names another time now. */
+	node->flags = next_guarantee_gen(node->flags & ~(uint32_t)(IN_GUARANTEE | ON_CREDIT));
+	node->finish = tenant_clock(s, node) + saved->ahead;
+	s->queues[instance_idx].emptied_at_ns = now_ns - saved->quiet_ns;
+	c = &s->classes[instance_idx];
+	if (!(node->flags & CLASSED) || c->n != saved->n_classes)
+		return 0;
+	for (unsigned i = 0; i < c->n; i++)
+		c->queues[i].finish = c->clock + saved->class_ahead[i];
+	return 0;
+}

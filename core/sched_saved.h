@@ -1,0 +1,62 @@
+/* sched_saved: what an instance is owed, and owes, carried from one scheduler to another.
+ *
+ * Why        S5.1, migration. An instance that moves to another host takes its tokens along: who has just spent a
+ *            burst must not find another one there, and who saved one must not lose it.
+ * Model      Per direction, the buckets of its maxima (struct hg_cap_saved), which hold over all links, and for each
+ *            scheduler that it is in how far it was served ahead of its guarantee, of its tenant's other
+ *            instances, and of its other classes (struct hg_sched_saved). Times are ages, since clocks
+ *            differ; tokens are units.
+ * Promise    Saved, set anew with the same policy on a scheduler of the same quantum and restored at the same instant,
+ *            an instance with nothing queued is served as if nothing had happened. With another policy tokens
+ *            are kept in units, but never more than its burst, and a debt is never forgiven.
+ * Not here   Packets: what is queued stays behind (hg_sched_drain). What its tenant has is the tenant's.
+ * Units      as core/sched.h. Memory: plain values. Threads: the scheduler's owner. Cost: O(classes).
+ * Errors     restore: -EINVAL for an instance that is not set, or a value out of its range, with the path of the
+ *            field; -EBUSY if something is queued. Nothing changed then.
+ * Used by    dataplane/state.c.
+ */
+#ifndef HG_CORE_SCHED_SAVED_H
+#define HG_CORE_SCHED_SAVED_H
+
+#include "core/bucket.h"
+#include "core/sched.h"
+
+/* Longer than any idle time or debt that is told apart. */
+#define HG_SAVED_AGE_MAX_NS (INT64_C(1) << 61)
+/* Virtual time that the largest segment takes at weight 1, twice. */
+#define HG_SAVED_AHEAD_MAX (UINT64_C(1) << 31)
+/* At the lowest rate the largest burst takes 12 days. */
+#define HG_SAVED_DUE_MAX_NS (30 * 24 * 3600 * HG_NS_PER_S)
+
+struct hg_cap_saved {
+	bool has_bytes, has_pkts; /* whether there is such a maximum */
+	struct hg_bucket_saved bytes, pkts;
+};
+
+struct hg_sched_saved {
+	/* When the next guaranteed byte is due; negative: it has been so for this long. In
+	 * [-HG_SAVED_DUE_MAX_NS, HG_SAVED_DUE_MAX_NS]; 0 without a minimum. */
+	hg_ns due_in_ns;
+	/* Virtual time served ahead of its tenant's, in 1/1024 byte at weight 1; in [0, HG_SAVED_AHEAD_MAX]. */
+	uint64_t ahead;
+	hg_ns quiet_ns; /* since its last packet left; 0: something is queued; in [0, HG_SAVED_AGE_MAX_NS] */
+	uint32_t n_classes;
+	uint64_t class_ahead[HG_CLASSES_MAX]; /* the same among its classes */
+};
+
+void hg_caps_save_instance(const struct hg_caps *caps, uint32_t instance_idx, hg_ns now_ns,
+			   struct hg_cap_saved *ret_saved);
+/* After hg_caps_set_instance(), before the schedulers' hg_sched_refresh_instance(). A maximum that was not
+ * there before begins as a new one does. */
+void hg_caps_restore_instance(struct hg_caps *caps, uint32_t instance_idx,
+			      const struct hg_cap_saved *saved, hg_ns now_ns);
+
+void hg_sched_save_instance(const struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns,
+			    struct hg_sched_saved *ret_saved);
+/* After hg_sched_set_instance() and hg_sched_set_classes(). Classes are matched by their place; where their number
+ * differs they begin anew. */
+HG_MUST_CHECK int hg_sched_restore_instance(struct hg_sched *s, uint32_t instance_idx,
+					    const struct hg_sched_saved *saved, hg_ns now_ns,
+					    struct hg_error *reterr);
+
+#endif
