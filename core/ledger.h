@@ -10,13 +10,13 @@
  *              surplus   what was used beyond both; the next earnings repay it
  *            balance = gift + earned - surplus. At most one of earned and surplus is above 0.
  *            Standard mode: who divides (core/share) closes the door in time; what still slips through is
- *            a surplus, so that no error adds up. Unlimited mode: the surplus grows up to surplus_max;
- *            what goes beyond is charged, and is then owed in money and no longer here.
+ *            a surplus, so that no error adds up. Unlimited mode: never throttled. In both modes a
+ *            surplus above surplus_max is charged: from then on it is owed in money and no longer here.
  *            Between two calls of charge() use is taken to be even. So in each stretch
  *              earned' = min(max, earned + rate * T - used)       (what does not fit is lost)
  *            and the oldest parts are spent while the newest are earned.
  *            Ages are kept in slots of max_age / HG_LEDGER_SLOTS, cut at multiples of that length since
- *            instant 0: a part expires at the first cut at which all of its slot is older than max_age.
+ *            instant 0: a part expires at the first cut at which all of its slot is of max_age or older.
  * Promise    Exact: integers, with the remainder of the rate carried. For the same use the result is the
  *            same in whatever steps charge() is called, to the nanosecond; ten years of random steps end
  *            with a drift of zero.
@@ -42,10 +42,10 @@
 
 #define HG_CREDIT_CPU_NS (60 * HG_NS_PER_S)
 #define HG_LEDGER_SLOTS 64u
-/* 4,096 processors earned in full: keeps every sum of ten years far from 2^63. */
+/* 4,096 processors earned in full. */
 #define HG_LEDGER_EARN_MAX_CPU_NS_PER_H (INT64_C(4096) * 3600 * HG_NS_PER_S)
-/* A hundred million credits. */
-#define HG_LEDGER_BALANCE_MAX_CPU_NS (INT64_C(100000000) * HG_CREDIT_CPU_NS)
+/* Ten million credits. */
+#define HG_LEDGER_BALANCE_MAX_CPU_NS (INT64_C(10000000) * HG_CREDIT_CPU_NS)
 #define HG_LEDGER_AGE_MIN_NS (60 * HG_NS_PER_S)
 #define HG_LEDGER_AGE_MAX_NS (INT64_C(366) * 24 * 3600 * HG_NS_PER_S)
 
@@ -58,20 +58,20 @@ struct hg_ledger_cfg {
 	int64_t earn_cpu_ns_per_h; /* in [0, EARN_MAX]; of all its virtual processors together */
 	int64_t max_cpu_ns; /* of the earned pot; in [0, BALANCE_MAX] */
 	int64_t launch_cpu_ns; /* given by init(); in [0, BALANCE_MAX] */
-	int64_t surplus_max_cpu_ns; /* unlimited mode; in [0, BALANCE_MAX] */
+	int64_t surplus_max_cpu_ns; /* in [0, BALANCE_MAX] */
 	hg_ns max_age_ns; /* in [AGE_MIN, AGE_MAX], or 0: earned credits have no age */
 	enum hg_credit_mode mode;
 };
 
-/* Ever, since init. */
+/* Ever, since init; counters modulo 2^64 ns, 584 years of one processor. */
 struct hg_ledger_totals {
-	int64_t earned_cpu_ns; /* before what was lost */
-	int64_t gift_cpu_ns;
-	int64_t used_cpu_ns;
-	int64_t lost_cpu_ns; /* earned above the maximum */
-	int64_t expired_cpu_ns;
-	int64_t charged_cpu_ns; /* used beyond surplus_max: to be paid for */
-	int64_t sent_cpu_ns, received_cpu_ns; /* transfers */
+	uint64_t earned_cpu_ns; /* what was lost included */
+	uint64_t gift_cpu_ns;
+	uint64_t used_cpu_ns;
+	uint64_t lost_cpu_ns; /* earned above the maximum */
+	uint64_t expired_cpu_ns;
+	uint64_t charged_cpu_ns; /* used beyond surplus_max: to be paid for */
+	uint64_t sent_cpu_ns, received_cpu_ns; /* transfers */
 };
 
 struct hg_ledger {
@@ -95,8 +95,8 @@ void hg_ledger_init(struct hg_ledger *ledger, const struct hg_ledger_cfg *cfg, h
  * surplus above the new limit is charged; launch credits are not given again. First charge() up to now. */
 void hg_ledger_apply(struct hg_ledger *ledger, const struct hg_ledger_cfg *cfg, hg_ns now_ns);
 
-/* Books what was used since the last call, and everything that time brings. used_cpu_ns >= 0; now_ns not
- * before the last call's (an earlier one counts as the same instant). */
+/* Books what was used since the last call, and everything that time brings. used_cpu_ns in
+ * [0, BALANCE_MAX]; now_ns not before the last call's (an earlier one counts as the same instant). */
 void hg_ledger_charge(struct hg_ledger *ledger, int64_t used_cpu_ns, hg_ns now_ns);
 
 /* Lets time pass up to now_ns without earning, spending or ageing: a host that was suspended, where the
