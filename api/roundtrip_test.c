@@ -107,6 +107,8 @@ static void random_port(struct hg_desired_port *port, uint32_t idx)
 		port->mac[5] = (uint8_t)(idx + 1);
 	}
 	port->vlan = chance(50) ? (uint16_t)between(1, HG_VLAN_MAX) : HG_VLAN_NONE;
+	port->guard.may_route = chance(30);
+	port->guard.may_serve_dhcp = chance(30);
 	port->mtu = chance(50) ? (uint32_t)between(HG_MTU_MIN, HG_MTU_MAX) : HG_MTU_DEFAULT;
 	port->n_addresses = (uint32_t)between(0, HG_PORT_ADDRESSES_MAX);
 	for (uint32_t i = 0; i < port->n_addresses; i++) {

@@ -16,6 +16,7 @@
 static const char *const mode_words[] = {"enforce", "observe", NULL};
 static const char *const accounting_words[] = {"wire", "l2", NULL};
 static const char *const inflight_words[] = {"on", "off", NULL};
+static const char *const refuse_words[] = {"refuse", "allow", NULL};
 /* In the order of enum hg_priority and enum hg_follow. */
 static const char *const priority_words[] = {"normal", "high", "low", NULL};
 static const char *const behaviour_words[] = {"depth", "rate", "none", NULL};
@@ -228,6 +229,21 @@ static const struct hg_field mirror_fields[] = {
 	{0},
 };
 
+static const struct hg_field guard_fields[] = {
+	{.key = "ra",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_desired_guard, may_route),
+	 .words = refuse_words,
+	 .doc = "Router advertisements and redirects: `allow` where the instance is a router."},
+	{.key = "dhcp_server",
+	 .kind = HG_KIND_WORD,
+	 AT(hg_desired_guard, may_serve_dhcp),
+	 .words = refuse_words,
+	 .doc = "Answers of a DHCP or DHCPv6 server: `allow` where the instance is one, or a "
+		"relay."},
+	{0},
+};
+
 static const struct hg_field port_fields[] = {
 	{.key = "name",
 	 .kind = HG_KIND_NAME,
@@ -249,13 +265,22 @@ static const struct hg_field port_fields[] = {
 	 AT(hg_desired_port, mac),
 	 .has_offset = offsetof(struct hg_desired_port, has_mac),
 	 .fallback_text = "learned",
-	 .doc = "The address that the instance sends from; learned from its packets where nothing "
-		"is said."},
+	 .doc = "The address that the instance sends from, and no other; learned from its packets "
+		"where nothing is said."},
 	{.key = "addresses",
 	 .kind = HG_KIND_ADDRESSES,
 	 AT(hg_desired_port, addresses),
 	 .has_offset = offsetof(struct hg_desired_port, n_addresses),
-	 .doc = "The IPv4 and IPv6 addresses of the instance."},
+	 .doc = "The IPv4 and IPv6 addresses of the instance: once there are any, it sends from no "
+		"others, in packets as in ARP and neighbour discovery, but from the link-local "
+		"address "
+		"that follows from its MAC address. Left out for an instance that routes for "
+		"others."},
+	{.key = "guard",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_desired_port, guard),
+	 .of = &hg_schema_guard,
+	 .doc = "What an instance with a `mac` or `addresses` may do only where it is said."},
 	{.key = "vlan",
 	 .kind = HG_KIND_COUNT,
 	 AT(hg_desired_port, vlan),
@@ -467,6 +492,14 @@ const struct hg_resource hg_schema_contract = {
 	.doc = "What a tenant or an instance is owed, for sending and for receiving apart.",
 	.fields = contract_fields,
 };
+const struct hg_resource hg_schema_guard = {
+	.name = "a guard",
+	.title = "Guard",
+	.anchor = "guard",
+	.where = "tenants[].instances[].ports[].guard",
+	.doc = "What a hostile guest would take over its neighbours with.",
+	.fields = guard_fields,
+};
 const struct hg_resource hg_schema_port = {
 	.name = "a port",
 	.title = "Port",
@@ -519,17 +552,9 @@ const struct hg_resource hg_schema_host = {
 };
 
 const struct hg_resource *const hg_schema_all[] = {
-	&hg_schema_host,
-	&hg_schema_uplink,
-	&hg_schema_tenant,
-	&hg_schema_contract,
-	&hg_schema_policy,
-	&hg_schema_idle,
-	&hg_schema_class,
-	&hg_schema_instance,
-	&hg_schema_port,
-	&hg_schema_mirror,
-	NULL,
+	&hg_schema_host,   &hg_schema_uplink, &hg_schema_tenant, &hg_schema_contract,
+	&hg_schema_policy, &hg_schema_idle,   &hg_schema_class,  &hg_schema_instance,
+	&hg_schema_port,   &hg_schema_mirror, &hg_schema_guard,  NULL,
 };
 
 const struct hg_field *hg_schema_find(const struct hg_resource *resource, const char *key)

@@ -310,6 +310,15 @@ static json_t *mirror_json(const struct hg_mirror *mirror)
 	return object;
 }
 
+static json_t *guard_json(const struct hg_desired_guard *guard)
+{
+	json_t *object = json_object();
+
+	put_text(object, "ra", guard->may_route ? "allow" : "refuse");
+	put_text(object, "dhcp_server", guard->may_serve_dhcp ? "allow" : "refuse");
+	return object;
+}
+
 json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 {
 	const struct hg_desired *d = hg_control_desired(control);
@@ -340,6 +349,7 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 	put(object, "addresses", addresses);
 	if (port->mirror.to[0] != '\0')
 		put(object, "mirror", mirror_json(&port->mirror));
+	put(object, "guard", guard_json(&port->guard));
 	put_text(object, "link", status.link);
 	put_text(object, "reason", status.reason);
 	put_u64(object, "rx_pkts", status.rx_pkts);

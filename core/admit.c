@@ -345,6 +345,37 @@ static int check_tenant(const struct admission *a, uint32_t idx)
 	return 0;
 }
 
+/* Of one machine: neither nobody's nor a group's. */
+static bool is_host_address(const struct hg_address *address)
+{
+	static const uint8_t none[16];
+
+	if (memcmp(address->bytes, none, address->len) == 0)
+		return false;
+	return address->len == 4 ? address->bytes[0] < 224u : address->bytes[0] != 0xffu;
+}
+
+static int check_addresses(const struct admission *a, uint32_t idx)
+{
+	const struct hg_desired_port *port = &a->desired->ports[idx];
+
+	for (uint32_t i = 0; i < port->n_addresses; i++) {
+		const struct hg_address *address = &port->addresses[i];
+
+		if (address->len != 4 && address->len != 16)
+			return at(a, PORT, idx, "addresses",
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "an address is 4 bytes (IPv4) or 16 (IPv6)", NULL));
+		if (!is_host_address(address))
+			return at(a, PORT, idx, "addresses",
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "a port's address is that of one machine: not "
+					       "0.0.0.0 or ::, and not a group's or a broadcast",
+					       NULL));
+	}
+	return 0;
+}
+
 static int check_port(const struct admission *a, uint32_t idx)
 {
 	const struct hg_desired_port *port = &a->desired->ports[idx];
@@ -356,13 +387,7 @@ static int check_port(const struct admission *a, uint32_t idx)
 	if (port->n_addresses > HG_PORT_ADDRESSES_MAX)
 		return at(a, PORT, idx, "addresses",
 			  hg_error_set(a->reterr, -HG_EINVAL, "at most 8 addresses a port", NULL));
-	for (uint32_t i = 0; i < port->n_addresses; i++) {
-		if (port->addresses[i].len != 4 && port->addresses[i].len != 16)
-			return at(a, PORT, idx, "addresses",
-				  hg_error_set(a->reterr, -HG_EINVAL,
-					       "an address is 4 bytes (IPv4) or 16 (IPv6)", NULL));
-	}
-	return 0;
+	return check_addresses(a, idx);
 }
 
 static int check_instance(const struct admission *a, uint32_t idx)

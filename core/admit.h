@@ -14,7 +14,8 @@
  *            -ENOSPC naming the sum, what can be promised and the largest contracts in the sum; the
  *            path is that of the tenant or instance with which the sum passed the limit.
  *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address
- *            taken in its VLAN or not an individual one, a field out of range, a contract that is not
+ *            taken in its VLAN or not an individual one, an IP address that is not one
+ *            machine's, a field out of range, a contract that is not
  *            valid, a mirror that may not be (core/mirror.h; -ENOENT and -EPERM as well), a tenant with what only instances have (priority, behaviour), an instance's minimum above its tenant's maximum, and too little scratch.
  */
 #ifndef HG_CORE_ADMIT_H

@@ -66,6 +66,12 @@ struct hg_mirror {
 	bool is_across; /* it may be another tenant's */
 };
 
+/* What guests may not do unless it is said (vswitch/guard.h). */
+struct hg_desired_guard {
+	bool may_route; /* ra: allow */
+	bool may_serve_dhcp; /* dhcp_server: allow */
+};
+
 struct hg_desired_port {
 	char name[HG_NAME_BYTES];
 	char device[HG_DEVICE_BYTES];
@@ -77,6 +83,7 @@ struct hg_desired_port {
 	struct hg_address addresses[HG_PORT_ADDRESSES_MAX];
 	uint32_t n_addresses;
 	struct hg_mirror mirror;
+	struct hg_desired_guard guard;
 	uint32_t instance_idx;
 };
 

@@ -12,30 +12,37 @@
 #include <stdint.h>
 
 /* X(enum, name, sentence) */
-#define HG_DROP_REASONS(X)                                                                  \
-	X(TRUNCATED, "truncated", "the frame ends before its headers do")                   \
-	X(BAD_LENGTH, "bad_length", "a header's length contradicts the frame")              \
-	X(BAD_HEADER, "bad_header", "a header field has a value that cannot be")            \
-	X(BAD_OFFLOAD, "bad_offload", "the virtio-net header contradicts the frame")        \
-	X(TOO_BIG, "too_big", "the frame is larger than the port's MTU allows")             \
-	X(VLAN, "vlan", "the VLAN tag is not one that the port may use")                    \
-	X(SPOOFED, "spoofed", "the source address is not the port's")                       \
-	X(NO_ROUTE, "no_route", "no port and no uplink leads to the destination")           \
-	X(HAIRPIN, "hairpin", "the destination is the port that the frame came from")       \
-	X(RESERVED, "reserved", "a link-local address that no switch forwards")             \
-	X(BROADCAST_LIMIT, "broadcast_limit",                                               \
-	  "more broadcast and multicast than the port may send")                            \
-	X(UNKNOWN_LIMIT, "unknown_limit", "more frames to unknown addresses than allowed")  \
-	X(HOLD_BYTES, "hold_bytes", "the hold queue of the instance is full in bytes")      \
-	X(HOLD_TIME, "hold_time", "the frame waited in the hold queue longer than allowed") \
-	X(HOLD_PKTS, "hold_pkts", "the instance holds its part of the packet buffers")      \
-	X(NO_BUFFER, "no_buffer", "no free packet buffer")                                  \
-	X(RING_FULL, "ring_full", "the far end's ring had no room")                         \
-	X(PORT_DOWN, "port_down", "the port of the destination is down or gone")            \
-	X(REMOVED, "removed", "the instance was removed while the frame waited")            \
-	X(TX_ERROR, "tx_error", "the device refused the frame")                             \
-	X(CARD_RESET, "card_reset", "the card was reset while it had the frame")            \
-	X(MIRROR_FULL, "mirror_full", "a copy for a mirror found no room where it leads")   \
+#define HG_DROP_REASONS(X)                                                                       \
+	X(TRUNCATED, "truncated", "the frame ends before its headers do")                        \
+	X(BAD_LENGTH, "bad_length", "a header's length contradicts the frame")                   \
+	X(BAD_HEADER, "bad_header", "a header field has a value that cannot be")                 \
+	X(BAD_OFFLOAD, "bad_offload", "the virtio-net header contradicts the frame")             \
+	X(TOO_BIG, "too_big", "the frame is larger than the port's MTU allows")                  \
+	X(VLAN, "vlan", "the VLAN tag is not one that the port may use")                         \
+	X(SPOOFED_MAC, "spoofed_mac", "the source MAC address is not the port's")                \
+	X(SPOOFED_ARP, "spoofed_arp", "the ARP sender is not the port's address")                \
+	X(SPOOFED_IP4, "spoofed_ip4", "the IPv4 source is not the port's address")               \
+	X(SPOOFED_IP6, "spoofed_ip6", "the IPv6 source is not the port's address")               \
+	X(SPOOFED_ND, "spoofed_nd", "neighbour discovery for an address that is not the port's") \
+	X(ROGUE_ROUTER, "rogue_router",                                                          \
+	  "a router advertisement or redirect from a port that may not")                         \
+	X(ROGUE_DHCP, "rogue_dhcp", "an answer of a DHCP server from a port that may not")       \
+	X(NO_ROUTE, "no_route", "no port and no uplink leads to the destination")                \
+	X(HAIRPIN, "hairpin", "the destination is the port that the frame came from")            \
+	X(RESERVED, "reserved", "a link-local address that no switch forwards")                  \
+	X(BROADCAST_LIMIT, "broadcast_limit",                                                    \
+	  "more broadcast and multicast than the port may send")                                 \
+	X(UNKNOWN_LIMIT, "unknown_limit", "more frames to unknown addresses than allowed")       \
+	X(HOLD_BYTES, "hold_bytes", "the hold queue of the instance is full in bytes")           \
+	X(HOLD_TIME, "hold_time", "the frame waited in the hold queue longer than allowed")      \
+	X(HOLD_PKTS, "hold_pkts", "the instance holds its part of the packet buffers")           \
+	X(NO_BUFFER, "no_buffer", "no free packet buffer")                                       \
+	X(RING_FULL, "ring_full", "the far end's ring had no room")                              \
+	X(PORT_DOWN, "port_down", "the port of the destination is down or gone")                 \
+	X(REMOVED, "removed", "the instance was removed while the frame waited")                 \
+	X(TX_ERROR, "tx_error", "the device refused the frame")                                  \
+	X(CARD_RESET, "card_reset", "the card was reset while it had the frame")                 \
+	X(MIRROR_FULL, "mirror_full", "a copy for a mirror found no room where it leads")        \
 	X(MIRROR_SENT, "mirror_sent", "a mirror's destination only receives copies")
 
 enum hg_drop {

@@ -33,6 +33,8 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 			continue;
 		*to = (struct hg_switch_port){
 			.has_mac = p->has_mac,
+			.may_route = p->guard.may_route,
+			.may_serve_dhcp = p->guard.may_serve_dhcp,
 			.is_up = s->ports[slot] != NULL,
 			.vlan = p->vlan,
 			.mtu = p->mtu,

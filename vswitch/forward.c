@@ -1,6 +1,7 @@
 #include "vswitch/forward.h"
 
 #include "vswitch/bytes.h"
+#include "vswitch/guard.h"
 #include "vswitch/proto.h"
 
 #include <string.h>
@@ -64,9 +65,8 @@ bool hg_forward_accept(const struct hg_switch_view *view, const struct hg_pkt *p
 		return drop(HG_DROP_RESERVED, ret_reason);
 	if (HG_UNLIKELY(!may_use_tag(port, pkt)))
 		return drop(HG_DROP_VLAN, ret_reason);
-	if (HG_UNLIKELY(port->has_mac && !port->is_uplink &&
-			memcmp(source, port->mac, HG_MAC_BYTES) != 0))
-		return drop(HG_DROP_SPOOFED, ret_reason);
+	if (hg_guard_is_on(port) && HG_UNLIKELY(!hg_guard_pass(port, pkt, ret_reason)))
+		return false;
 	if (HG_UNLIKELY(packet_bytes(pkt) > port->mtu))
 		return drop(HG_DROP_TOO_BIG, ret_reason);
 	return true;

@@ -3,7 +3,7 @@
  * Why        S5.1: the switch joins a tenant's instances with one another and with their uplink, and keeps
  *            tenants apart, whatever a guest writes into its frames.
  * Model      Three steps, which hg_forward() takes in order:
- *              accept   may this port send this frame at all?
+ *              accept   may this port send this frame at all? (also vswitch/guard.h)
  *              learn    its source address, where the port has none configured
  *              decide   the destinations, as a cursor: one port, or many, found one after another
  *            from an instance      own tenant, same VLAN    its tenant's uplink
@@ -32,7 +32,7 @@
  * Time       now_ns is an argument. Memory: none but the table's. Threads: the table's owner; accept and
  *            decide change nothing.
  * Cost       Unicast: one or two lookups. Group: O(log ports) and one step for each port of the VLAN.
- * Errors     A drop reason: BAD_HEADER RESERVED VLAN SPOOFED TOO_BIG NO_ROUTE HAIRPIN PORT_DOWN.
+ * Errors     A drop reason: BAD_HEADER RESERVED VLAN TOO_BIG NO_ROUTE HAIRPIN PORT_DOWN, or one of guard's.
  */
 #ifndef HG_VSWITCH_FORWARD_H
 #define HG_VSWITCH_FORWARD_H

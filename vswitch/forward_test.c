@@ -14,32 +14,38 @@
 #define BROADCAST 0xffu
 #define UNTAGGED 0xffffu
 
-static const struct hg_address address_of_2 = {.bytes = {10, 0, 0, 2}, .len = 4};
-static const struct hg_address addresses_of_6[2] = {{.bytes = {10, 0, 0, 6}, .len = 4},
-						    {.bytes = {0xfd, [15] = 6}, .len = 16}};
-static const struct hg_address address_of_8 = {.bytes = {10, 0, 0, 2}, .len = 4};
-static const struct hg_address address_twice = {.bytes = {10, 0, 0, 77}, .len = 4};
+/* Every frame here comes from 10.0.0.1: who may send as whom is for guard_test.c. */
+#define SOURCE                                   \
+	{                                        \
+		.bytes = {10, 0, 0, 1}, .len = 4 \
+	}
+
+static const struct hg_address addresses_of_2[] = {{.bytes = {10, 0, 0, 2}, .len = 4}, SOURCE};
+static const struct hg_address addresses_of_6[] = {
+	{.bytes = {10, 0, 0, 6}, .len = 4}, {.bytes = {0xfd, [15] = 6}, .len = 16}, SOURCE};
+static const struct hg_address addresses_of_8[] = {{.bytes = {10, 0, 0, 2}, .len = 4}, SOURCE};
+static const struct hg_address address_twice[] = {{.bytes = {10, 0, 0, 77}, .len = 4}, SOURCE};
 
 /* The MAC of port i ends in i. Ports 5 and 7 have none configured. */
 static const struct hg_switch_port host_ports[N_PORTS] = {
 	{.is_uplink = true, .tenant_idx = HG_VIEW_NONE, .uplink_idx = 0},
 	{.is_uplink = true, .tenant_idx = HG_VIEW_NONE, .uplink_idx = 1},
-	{.mac = {2, 0, 0, 0, 0, 2}, .has_mac = true, .addresses = &address_of_2, .n_addresses = 1},
-	{.mac = {2, 0, 0, 0, 0, 3}, .has_mac = true, .addresses = &address_twice, .n_addresses = 1},
+	{.mac = {2, 0, 0, 0, 0, 2}, .has_mac = true, .addresses = addresses_of_2, .n_addresses = 2},
+	{.mac = {2, 0, 0, 0, 0, 3}, .has_mac = true, .addresses = address_twice, .n_addresses = 2},
 	{.mac = {2, 0, 0, 0, 0, 4}, .has_mac = true, .vlan = 100},
-	{.addresses = &address_twice, .n_addresses = 1},
+	{.addresses = address_twice, .n_addresses = 2},
 	{.mac = {2, 0, 0, 0, 0, 6},
 	 .has_mac = true,
 	 .tenant_idx = 1,
 	 .addresses = addresses_of_6,
-	 .n_addresses = 2},
+	 .n_addresses = 3},
 	{.tenant_idx = 1},
 	{.mac = {2, 0, 0, 0, 0, 8},
 	 .has_mac = true,
 	 .tenant_idx = 1,
 	 .vlan = 100,
-	 .addresses = &address_of_8,
-	 .n_addresses = 1},
+	 .addresses = addresses_of_8,
+	 .n_addresses = 2},
 	{.mac = {2, 0, 0, 0, 0, 9}, .has_mac = true, .tenant_idx = 2, .uplink_idx = 1},
 };
 
@@ -167,7 +173,7 @@ static const struct {
 	{2, BROADCAST, 2, UNTAGGED, P(0) | P(3) | P(5)},
 	{4, BROADCAST, 4, UNTAGGED, P(0)},
 	{9, BROADCAST, 9, UNTAGGED, P(1)},
-	{2, 3, 3, UNTAGGED, D(SPOOFED)},
+	{2, 3, 3, UNTAGGED, D(SPOOFED_MAC)},
 	{2, 3, 2, 100, D(VLAN)}, /* chooses a VLAN */
 	{2, 3, 2, 5u << 13, P(3)}, /* a priority tag */
 	/* from an uplink */
@@ -308,6 +314,8 @@ static void s5_1_arp_goes_to_who_is_asked(void)
 		start();
 		head(BROADCAST, asks[i].src, asks[i].tci);
 		frame_arp(&frame, asks[i].op, asks[i].target);
+		hg_bytes_put32(frame.bytes + frame.l3 + HG_ARP_SENDER_OFFSET + HG_MAC_BYTES,
+			       0x0a000001);
 		expect(i, send(finished(), asks[i].in, 0), asks[i].to);
 	}
 }

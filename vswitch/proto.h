@@ -19,11 +19,16 @@
 
 /* RFC 826 */
 #define HG_ARP_BYTES 28u
+#define HG_ARP_OP_OFFSET 6u
+#define HG_ARP_SENDER_OFFSET 8u /* MAC, then IPv4 */
 #define HG_ARP_REQUEST 1u
 
 /* RFC 791, RFC 8200 */
 #define HG_IP4_BYTES 20u
+#define HG_IP4_SOURCE_OFFSET 12u
 #define HG_IP6_BYTES 40u
+#define HG_IP6_LENGTH_OFFSET 4u
+#define HG_IP6_SOURCE_OFFSET 8u
 
 enum hg_ip_proto {
 	HG_IP_HOP_BY_HOP = 0,
@@ -48,12 +53,29 @@ enum hg_ip_proto {
 #define HG_UDP_BYTES 8u
 #define HG_UDP_CSUM_OFFSET 6u
 
+/* RFC 2131, RFC 8415: ports */
+#define HG_UDP_DHCP_SERVER 67u
+#define HG_UDP_DHCP_CLIENT 68u
+#define HG_UDP_DHCP6_CLIENT 546u
+#define HG_UDP_DHCP6_SERVER 547u
+
 /* RFC 792, RFC 4443, RFC 4861 */
 #define HG_ICMP_BYTES 8u
 #define HG_ICMP6_BYTES 4u
 #define HG_ND_BYTES 24u /* type to target address */
 #define HG_ND_TARGET_OFFSET 8u
+#define HG_ND_ROUTER_SOLICIT 133u
+#define HG_ND_ROUTER_SOLICIT_BYTES 8u
+#define HG_ND_ROUTER_ADVERT 134u
 #define HG_ND_SOLICIT 135u
 #define HG_ND_ADVERT 136u
+#define HG_ND_REDIRECT 137u
+#define HG_ND_OPTION_SOURCE 1u /* link-layer address */
+#define HG_ND_OPTION_TARGET 2u
+
+/* RFC 2710, RFC 3810 */
+#define HG_MLD_REPORT 131u
+#define HG_MLD_DONE 132u
+#define HG_MLD2_REPORT 143u
 
 #endif

@@ -22,6 +22,8 @@ struct hg_switch_port {
 	bool is_uplink;
 	bool is_up;
 	bool is_gone; /* the index is free: never a source nor a destination */
+	bool may_route; /* may advertise itself as a router; hg_guard_pass() */
+	bool may_serve_dhcp;
 	uint16_t vlan; /* access VLAN, HG_VLAN_NONE: untagged; 0 for an uplink */
 	uint32_t mtu;
 	uint32_t tenant_idx; /* HG_VIEW_NONE for an uplink */

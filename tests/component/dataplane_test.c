@@ -86,7 +86,44 @@ static void s5_1_spoofed_source_is_dropped(void)
 	host_inject(&host, "a1", host_packet(&host, "b1", "up0", 100, 0));
 	host_send(&host, "a1", "up0", 100, 1, 1);
 	host_expect(&host, "up0", 1, 1);
-	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED], 1);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_MAC], 1);
+	host_close(&host);
+}
+
+/* The last frame is one that passes: what came before it has been judged. */
+static void s5_1_spoofed_addresses_are_counted_by_reason(void)
+{
+	struct hg_desired_port *port;
+	struct hg_pkt *pkt;
+	uint8_t *arp;
+
+	start();
+	port = &host.ports[host_instance(&host, "a1")];
+	port->addresses[0] = (struct hg_address){.bytes = {10, 0, 0, 1}, .len = 4};
+	port->n_addresses = 1;
+	host_apply(&host);
+	host_send(&host, "a1", "up0", 100, 0, 3); /* from 0.0.0.0 */
+	pkt = host_packet(&host, "a1", "up0", 100, 0);
+	hg_bytes_put16(pkt->data + 12, HG_ETHERTYPE_IP6);
+	pkt->data[HG_ETHER_BYTES] = 0x60;
+	hg_bytes_put16(pkt->data + HG_ETHER_BYTES + 4, 40);
+	pkt->data[HG_ETHER_BYTES + 6] = HG_IP_NOTHING;
+	pkt->data[HG_ETHER_BYTES + 8] = 0xfd;
+	host_inject(&host, "a1", pkt);
+	pkt = host_packet(&host, "a1", "up0", 60, 0);
+	arp = pkt->data + HG_ETHER_BYTES;
+	hg_bytes_put16(pkt->data + 12, HG_ETHERTYPE_ARP);
+	memcpy(arp, (const uint8_t[]){0, 1, 8, 0, 6, 4, 0, 2}, 8);
+	memcpy(arp + 8, host_mac(&host, "a1"), HG_MAC_BYTES);
+	hg_bytes_put32(arp + 14, 0x0a000002);
+	host_inject(&host, "a1", pkt);
+	pkt = host_packet(&host, "a1", "up0", 100, 7);
+	hg_bytes_put32(pkt->data + HG_ETHER_BYTES + HG_IP4_SOURCE_OFFSET, 0x0a000001);
+	host_inject(&host, "a1", pkt);
+	host_expect(&host, "up0", 7, 1);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_IP4], 3);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_IP6], 1);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_ARP], 1);
 	host_close(&host);
 }
 
@@ -370,6 +407,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_tenants_are_kept_apart),
 	HG_TEST(s5_1_broadcast_stays_in_the_tenant),
 	HG_TEST(s5_1_spoofed_source_is_dropped),
+	HG_TEST(s5_1_spoofed_addresses_are_counted_by_reason),
 	HG_TEST(two_workers_carry_all_ways),
 	HG_TEST(three_hundred_instances),
 	HG_TEST(malformed_frames_are_counted_at_their_port),
