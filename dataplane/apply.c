@@ -138,8 +138,7 @@ static void undo_maps(struct hg_dp *dp, struct hg_change *c)
 
 /* ---- hand-over ---------------------------------------------------------------------------------- */
 
-/* Every worker has begun and ended a turn. */
-static void wait_round(struct hg_dp *dp)
+void hg_dp_wait_round(struct hg_dp *dp)
 {
 	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
 		struct hg_worker *w = dp->lane.workers[i];
@@ -194,9 +193,9 @@ static void destroy_tree(struct hg_dp *dp, struct hg_tree *tree)
 {
 	dp->uplink_trees[tree->uplink_slot] = NULL;
 	if (tree->inflight != NULL) {
-		wait_round(dp);
+		hg_dp_wait_round(dp);
 		atomic_store(&dp->lane.cards[tree->card], NULL);
-		wait_round(dp);
+		hg_dp_wait_round(dp);
 	}
 	hg_tree_destroy(tree);
 }
@@ -317,7 +316,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	watch_opened(dp, c);
 	/* Only now can no packet between two workers name a slot that is to be given away. */
 	for (unsigned i = 0; i < SETTLE_ROUNDS; i++)
-		wait_round(dp);
+		hg_dp_wait_round(dp);
 	close_unused(dp, old, c->snapshot);
 	forget_states(dp, c->snapshot);
 	destroy_unused_trees(dp, old, c->snapshot);

@@ -259,7 +259,7 @@ static void empty_tree(struct hg_dp *dp, struct hg_tree *tree)
 	hg_tree_destroy(tree);
 }
 
-static void destroy_ports(struct hg_dp *dp, bool keep_devices)
+void hg_dp_close_ports(struct hg_dp *dp, bool keep_devices)
 {
 	for (uint32_t slot = 0; dp->states != NULL && slot < dp->port_slots.n_high; slot++) {
 		struct hg_port *port = dp->states[slot].port;
@@ -269,6 +269,7 @@ static void destroy_ports(struct hg_dp *dp, bool keep_devices)
 		port->dev->driver->stop(port->dev);
 		port->dev->driver->close(port->dev, keep_devices);
 		free(port);
+		dp->states[slot].port = NULL;
 	}
 }
 
@@ -302,7 +303,7 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 		dp->lane.hook->wake = NULL;
 	for (uint32_t i = 0; i < HG_WORKERS_MAX; i++)
 		hg_worker_destroy(dp->lane.workers[i]);
-	destroy_ports(dp, keep_devices);
+	hg_dp_close_ports(dp, keep_devices);
 	destroy_lane(dp);
 	hg_build_free_snapshot(dp->snapshot);
 	hg_slots_fini(&dp->tenant_slots);

@@ -5,6 +5,7 @@
 #ifndef HG_DATAPLANE_DP_H
 #define HG_DATAPLANE_DP_H
 
+#include "dataplane/handover.h"
 #include "dataplane/slots.h"
 #include "dataplane/worker.h"
 
@@ -44,9 +45,19 @@ struct hg_dp {
 	uint32_t last_card; /* the number given last, in [0, HG_CARDS_MAX) */
 	struct hg_retired *retired; /* [tenant slot * HG_N_DIRS + dir] */
 	struct hg_snapshot *snapshot;
+
+	/* Of a process before us; dataplane/handover.h. */
+	const struct hg_dp_device *adopted;
+	unsigned n_adopted;
+	bool is_adopting; /* a device that is not among them counts as missing */
 };
 
 hg_ns hg_dp_clock_ns(void);
+
+/* Every worker has begun and ended a turn. */
+void hg_dp_wait_round(struct hg_dp *dp);
+/* Stops and closes every device, and frees its port. */
+void hg_dp_close_ports(struct hg_dp *dp, bool keep_devices);
 
 /* A deep copy; hg_desired_fini frees it. */
 HG_MUST_CHECK int hg_dp_copy_desired(const struct hg_desired *from, struct hg_desired *ret_copy,

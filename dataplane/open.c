@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct wanted {
-	const char *device, *netns;
+	const char *name, *device, *netns;
 	const uint8_t *mac;
 	uint32_t mtu, slot;
 	bool is_uplink;
@@ -29,9 +29,23 @@ static struct hg_port *make_port(struct hg_dp *dp, const struct wanted *want, st
 	return port;
 }
 
+/* What the process before us had open in this place; NULL: nothing. */
+static const struct hg_dp_device *adopted(const struct hg_dp *dp, const struct wanted *want)
+{
+	for (unsigned i = 0; i < dp->n_adopted; i++) {
+		const struct hg_dp_device *had = &dp->adopted[i];
+
+		if (had->is_uplink == want->is_uplink && strcmp(had->name, want->name) == 0 &&
+		    strcmp(had->device, want->device) == 0 && strcmp(had->netns, want->netns) == 0)
+			return had;
+	}
+	return NULL;
+}
+
 static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_port **ret_port,
 		       struct hg_error *reterr)
 {
+	const struct hg_dp_device *had = adopted(dp, want);
 	const struct hg_dev_cfg cfg = {
 		.device = want->device,
 		.netns = want->netns,
@@ -39,10 +53,16 @@ static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_po
 		.mtu = want->mtu,
 		.pool = dp->lane.pool,
 		.is_uplink = want->is_uplink,
+		.fds = had == NULL ? NULL : had->fds,
+		.n_fds = had == NULL ? 0 : had->n_fds,
 	};
 	struct hg_dev *dev;
-	int r = hg_dev_open(&cfg, &dev, reterr);
+	int r;
 
+	if (dp->is_adopting && had == NULL)
+		return hg_error_set(reterr, -HG_ENOENT, want->device,
+				    " is still with the process before this one", NULL);
+	r = hg_dev_open(&cfg, &dev, reterr);
 	if (r != 0)
 		return r;
 	r = dev->driver->start(dev, reterr);
@@ -97,7 +117,8 @@ static int open_uplinks(struct hg_dp *dp, struct hg_change *c, struct hg_error *
 		uint32_t old_idx = c->uplinks.old_idx[i];
 		const struct hg_desired_uplink *old =
 			old_idx == HG_SLOT_NONE ? NULL : &dp->desired.uplinks[old_idx];
-		const struct wanted want = {.device = u->device,
+		const struct wanted want = {.name = u->name,
+					    .device = u->device,
 					    .netns = u->netns,
 					    .mtu = u->mtu,
 					    .slot = c->uplinks.slots[i],
@@ -119,7 +140,8 @@ static int open_ports(struct hg_dp *dp, struct hg_change *c, struct hg_error *re
 		uint32_t old_idx = c->ports.old_idx[i];
 		const struct hg_desired_port *old =
 			old_idx == HG_SLOT_NONE ? NULL : &dp->desired.ports[old_idx];
-		const struct wanted want = {.device = p->device,
+		const struct wanted want = {.name = p->name,
+					    .device = p->device,
 					    .netns = p->netns,
 					    .mac = p->has_mac ? p->mac : NULL,
 					    .mtu = p->mtu,

@@ -22,9 +22,8 @@
 /* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
  * that it may be passed by so much, and one packet. */
 #define BATCH_BYTES (64u * 1024u)
-enum stage { STAGE_OUT, STAGE_IN, STAGE_TX };
 
-static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum stage stage);
+static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage);
 
 /* ---- drops -------------------------------------------------------------------------------------- */
 
@@ -62,10 +61,10 @@ static void send_to(struct hg_worker *w, struct hg_pkt *pkt, const struct hg_hop
 	pkt->is_link = from_instance == HG_SLOT_NONE || to_instance == HG_SLOT_NONE;
 	if (from_instance != HG_SLOT_NONE) {
 		pkt->instance_idx = from_instance;
-		stage(w, pkt, STAGE_OUT);
+		stage(w, pkt, HG_STAGE_OUT);
 	} else {
 		pkt->instance_idx = to_instance;
-		stage(w, pkt, STAGE_IN);
+		stage(w, pkt, HG_STAGE_IN);
 	}
 }
 
@@ -204,7 +203,7 @@ void hg_path_push_batch(struct hg_worker *w, struct hg_tree *tree)
 void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 {
 	if (dir == HG_IN || pkt->is_link) {
-		stage(w, pkt, STAGE_TX);
+		stage(w, pkt, HG_STAGE_TX);
 		return;
 	}
 	/* Its port may have gone while it waited. */
@@ -213,14 +212,13 @@ void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		return;
 	}
 	pkt->instance_idx = w->snapshot->port_instance[pkt->out_port_idx];
-	stage(w, pkt, STAGE_IN);
+	stage(w, pkt, HG_STAGE_IN);
 }
 
-/* Queues a packet for the tree. */
-static void hold(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow,
-		 struct hg_pkt *pkt, uint8_t class_idx)
+/* Queues a packet for the tree, with the time it says. */
+static void queue(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow,
+		  struct hg_pkt *pkt, uint8_t class_idx)
 {
-	pkt->queued_at_ns = w->now_ns;
 	flow->held_buffers += hg_path_n_buffers(pkt);
 	tree->batch_classes[tree->n_batch] = class_idx;
 	tree->batch[tree->n_batch++] = hg_path_item(pkt);
@@ -228,6 +226,13 @@ static void hold(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow
 	hg_publish_mark(w, flow);
 	if (tree->n_batch == HG_BURST_PKTS || tree->batch_bytes >= BATCH_BYTES)
 		hg_path_push_batch(w, tree);
+}
+
+static void hold(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow,
+		 struct hg_pkt *pkt, uint8_t class_idx)
+{
+	pkt->queued_at_ns = w->now_ns;
+	queue(w, tree, flow, pkt, class_idx);
 }
 
 static bool is_too_long(const struct hg_pkt *pkt, const struct hg_cut *cut)
@@ -314,6 +319,38 @@ static void stage_for_port(struct hg_worker *w, struct hg_pkt *pkt)
 	}
 }
 
+void hg_path_put_back(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
+{
+	enum hg_dir dir = stage == HG_STAGE_IN ? HG_IN : HG_OUT;
+	struct hg_tree *tree = dir == HG_IN ? w->lane->in_tree : w->lane->local_tree;
+
+	if (stage == HG_STAGE_TX) {
+		stage_for_port(w, pkt);
+		return;
+	}
+	if (dir == HG_OUT && w->snapshot->port_instance[pkt->out_port_idx] == HG_SLOT_NONE)
+		tree = w->snapshot->instances[pkt->instance_idx].uplink_tree;
+	queue(w, tree, hg_path_flow(w, pkt->instance_idx, dir), pkt, class_of(w, pkt, dir));
+}
+
+struct hg_pkt *hg_path_unstage(struct hg_worker *w)
+{
+	while (w->n_staged > 0) {
+		struct hg_port *port = w->staged[0];
+		struct hg_pkt *pkt = port->staged_head;
+
+		if (pkt != NULL) {
+			port->staged_head = pkt->link;
+			port->n_staged--;
+			return pkt;
+		}
+		port->is_staged = false;
+		port->n_refused = 0;
+		w->staged[0] = w->staged[--w->n_staged];
+	}
+	return NULL;
+}
+
 void hg_path_flush_outbox(struct hg_worker *w, uint32_t to)
 {
 	unsigned n = rte_ring_sp_enqueue_burst(w->lane->crossings[w->idx][to],
@@ -326,28 +363,28 @@ void hg_path_flush_outbox(struct hg_worker *w, uint32_t to)
 	hg_worker_wake(w->lane->workers[to]);
 }
 
-static uint32_t owner_of(const struct hg_worker *w, const struct hg_pkt *pkt, enum stage stage)
+static uint32_t owner_of(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_stage stage)
 {
 	const struct hg_port *port;
 
-	if (stage == STAGE_OUT)
+	if (stage == HG_STAGE_OUT)
 		return w->lane->out_owner;
-	if (stage == STAGE_IN)
+	if (stage == HG_STAGE_IN)
 		return w->lane->in_owner;
 	port = hg_path_out_port(w, pkt);
 	return port == NULL ? w->idx : port->worker;
 }
 
-static void run_stage(struct hg_worker *w, struct hg_pkt *pkt, enum stage stage)
+static void run_stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
 {
-	if (stage == STAGE_TX)
+	if (stage == HG_STAGE_TX)
 		stage_for_port(w, pkt);
 	else
-		schedule(w, pkt, stage == STAGE_OUT ? HG_OUT : HG_IN);
+		schedule(w, pkt, stage == HG_STAGE_OUT ? HG_OUT : HG_IN);
 }
 
 /* Goes on with the packet here or passes it over to the worker whose stage it is. */
-static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum stage stage)
+static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
 {
 	uint32_t owner = owner_of(w, pkt, stage);
 
@@ -404,7 +441,7 @@ unsigned hg_path_take_over(struct hg_worker *w)
 			/* Nothing here may be older than what the packets were forwarded by. */
 			hg_worker_catch_up(w);
 			for (unsigned i = 0; i < n; i++)
-				run_stage(w, pkts[i], (enum stage)pkts[i]->stage);
+				run_stage(w, pkts[i], (enum hg_stage)pkts[i]->stage);
 			n_all += n;
 		}
 	}

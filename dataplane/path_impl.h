@@ -1,10 +1,13 @@
 /* path_impl: what the parts of the way of a packet share: path.c (up to the schedulers), serve.c (out of them),
- * transmit.c (into devices). Internal to these.
+ * transmit.c (into devices), carry.c (out of it all, and back). Internal to these.
  */
 #ifndef HG_DATAPLANE_PATH_IMPL_H
 #define HG_DATAPLANE_PATH_IMPL_H
 
 #include "dataplane/path.h"
+
+/* What happens to a packet next. */
+enum hg_stage { HG_STAGE_OUT, HG_STAGE_IN, HG_STAGE_TX };
 
 /* Counts and releases a packet that no flow is charged with. port: NULL if it is not this worker's. */
 void hg_path_drop_port(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt,
@@ -23,6 +26,12 @@ void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy);
 void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port);
 /* Devices whose own time goes on (a modelled wire, a completion ring) are looked at when they say so. */
 void hg_path_note_progress(struct hg_worker *w, struct hg_port *port);
+
+/* A packet that was taken out waits again where it did, in front of the stage, and its time goes on. The stage is
+ * this worker's; the packet's instance and its way out exist. */
+void hg_path_put_back(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage);
+/* Takes the next packet out that is staged for any port; NULL: none is left. */
+struct hg_pkt *hg_path_unstage(struct hg_worker *w);
 
 static inline struct hg_port *hg_path_port(const struct hg_worker *w, uint32_t slot)
 {

@@ -105,6 +105,7 @@ struct hg_port {
 	bool is_uplink;
 	bool is_listed; /* on the worker's list of ports to poll */
 	bool is_staged; /* on the worker's list of ports to transmit */
+	bool is_paused; /* told to take nothing more from its far side */
 	bool is_ticking; /* on the worker's list of devices with something under way */
 	_Atomic uint8_t
 		watched; /* who looks at its packets, as bits; written by the control lane */

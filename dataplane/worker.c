@@ -6,6 +6,7 @@
 #include "dataplane/news.h"
 #include "dataplane/path.h"
 #include "dataplane/publish.h"
+#include "dataplane/still.h"
 #include "dataplane/watching.h"
 
 #include <rte_lcore.h>
@@ -178,7 +179,8 @@ static void keep_house(struct hg_worker *w)
 
 static bool has_mail(struct hg_worker *w)
 {
-	if (atomic_load(&w->lane->snapshot) != w->snapshot || atomic_load(&w->want_stop))
+	if (atomic_load(&w->lane->snapshot) != w->snapshot || atomic_load(&w->want_stop) ||
+	    hg_still_is_asked(w))
 		return true;
 	if (w->owns_cards && hg_hook_has_crossing(w->lane->hook))
 		return true;
@@ -236,6 +238,17 @@ static void rest(struct hg_worker *w)
 		rte_pause();
 	else
 		sleep_until(w, at_ns);
+}
+
+bool hg_worker_bring_forward(struct hg_worker *w)
+{
+	w->now_ns = clock_ns();
+	keep_house(w);
+	tick_devices(w);
+	hg_flight_look(w);
+	(void)hg_path_take_over(w);
+	hg_path_settle(w);
+	return w->n_ticking > 0 || w->n_staged > 0 || hg_path_has_crossing(w);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
@@ -302,8 +315,12 @@ static void *run(void *arg)
 	if (rte_thread_register() != 0)
 		return NULL;
 	hg_buffers_sit(w->lane->pool, w->idx, w->owns_cards);
-	while (!atomic_load_explicit(&w->want_stop, memory_order_relaxed))
-		turn(w, &look_at_ns);
+	while (!atomic_load_explicit(&w->want_stop, memory_order_relaxed)) {
+		if (HG_UNLIKELY(hg_still_is_asked(w)))
+			hg_still_turn(w);
+		else
+			turn(w, &look_at_ns);
+	}
 	hg_buffers_stand_up();
 	rte_thread_unregister();
 	return NULL;

@@ -33,6 +33,13 @@ struct rte_ring;
 /* Uplinks whose cards can be accounted for: what a tag can name. */
 #define HG_CARDS_MAX 255u
 
+/* What the control lane has the workers do; dataplane/still.h. */
+enum hg_phase {
+	HG_PHASE_RUN = 0,
+	HG_PHASE_DRAIN, /* nothing is received or taken from a scheduler; what is on its way goes on */
+	HG_PHASE_FROZEN, /* nothing at all */
+};
+
 /* What is shared by the workers; nothing in it is written in the packet lane but by its owner. */
 struct hg_lane {
 	struct hg_pool *pool;
@@ -47,6 +54,7 @@ struct hg_lane {
 	hg_ns spin_ns, behaviour_interval_ns;
 	/* By the number of the card queue; written by the control lane. */
 	struct hg_tree *_Atomic cards[HG_CARDS_MAX];
+	_Atomic int phase; /* enum hg_phase; written by the control lane */
 	_Atomic(const struct hg_snapshot *) snapshot; /* written by the control lane */
 	struct rte_ring *crossings[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* [from][to]; NULL to itself */
 	struct rte_ring *news[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* learned addresses, likewise */
@@ -63,6 +71,7 @@ struct hg_worker {
 	hg_ns busy_until_ns; /* spin until then */
 	bool has_moved; /* a packet in this turn */
 	bool owns_cards; /* is the out owner */
+	bool is_aside; /* its devices were told to pause */
 
 	struct hg_port **active; /* to receive from */
 	struct hg_port **staged; /* to transmit to */
@@ -93,6 +102,8 @@ struct hg_worker {
 	_Atomic uint64_t adopted; /* generation in use */
 	_Atomic uint64_t publish_asked; /* written by the control lane */
 	_Atomic uint64_t publish_done;
+	_Atomic int phase; /* enum hg_phase that the last turn was in */
+	_Atomic bool is_drained; /* nothing was under way in that turn */
 	_Atomic uint64_t
 		rounds; /* turns begun: two more mean that nothing old is on the way here */
 };
@@ -109,6 +120,10 @@ void hg_worker_destroy(struct hg_worker *w);
 
 /* Adopts the snapshot in force, if it is another one. The worker's own; between packets. */
 void hg_worker_catch_up(struct hg_worker *w);
+
+/* The worker's own: what its devices and the other workers have for it goes on, as far as it goes without a
+ * scheduler. Returns whether something is still under way. */
+bool hg_worker_bring_forward(struct hg_worker *w);
 
 /* From any thread: makes a sleeping worker look around. */
 void hg_worker_wake(struct hg_worker *w);

@@ -8,6 +8,8 @@
  *   start   control  yes       begins to receive; called once, after open
  *   rx, tx  packet   no        by the one worker that polls the port
  *   sample  control  no        reads counters while it runs
+ *   pause   packet   no        optional: before the device goes to another process
+ *   hand    control  no        optional: the descriptors with which that process goes on with it
  *   stop    control  no        no rx or tx follows; packets inside are released to the pool
  *   close   control  no        releases the device; takes NULL. keep: leave what should outlive us
  * Ownership  rx: the packets are the caller's. tx: those accepted (the first n returned) are the driver's
@@ -52,6 +54,8 @@ enum hg_dev_link { HG_DEV_DOWN = 0, HG_DEV_UP = 1, HG_DEV_GONE = 2 };
 
 struct hg_dev;
 
+#define HG_DEV_FDS_MAX 4u
+
 struct hg_dev_cfg {
 	const char *device; /* as in the configuration: "tap:web1-0" */
 	const char *netns; /* name or path; "" : here */
@@ -61,6 +65,10 @@ struct hg_dev_cfg {
 	/* For drivers that must know whom to take packets for (xdp on a shared card): the addresses of
 	 * the instances behind it, updated by set_macs. */
 	bool is_uplink;
+	/* Of hand(), from the process that had the device before: the driver goes on with duplicates of them
+	 * instead of opening it anew. n_fds 0: none. */
+	const int *fds;
+	unsigned n_fds;
 	/* For wrappers: opens the device behind the plus sign, with what the wrapper puts in the place of
 	 * device and pool. Set by hg_dev_open; who opens a wrapper without the registry gives its own. */
 	int (*open_inner)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
@@ -108,6 +116,13 @@ struct hg_driver {
 	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);
 	void (*sample)(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 		       struct hg_dev_stats *ret_stats);
+	/* Optional. Takes nothing more from its far side, or does again: what it holds back of what it has
+	 * received (a modelled line) still comes out of rx. Between two calls of rx, by the worker. */
+	void (*pause)(struct hg_dev *dev, bool is_paused);
+	/* Optional. Writes the descriptors with which another process can go on with the device, and returns how
+	 * many, up to HG_DEV_FDS_MAX; they stay the driver's. 0: it has to be closed first. Control lane,
+	 * while no rx or tx is under way. */
+	unsigned (*hand)(const struct hg_dev *dev, int *ret_fds);
 	/* Optional. Whom packets are taken for, where the driver shares its device with the host. */
 	HG_MUST_CHECK int (*set_macs)(struct hg_dev *dev, const uint8_t (*macs)[HG_MAC_BYTES],
 				      unsigned n, struct hg_error *reterr);

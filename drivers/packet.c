@@ -31,6 +31,7 @@ struct packet {
 	struct hg_scratches *scratches;
 	struct hg_dev_counts counts;
 	bool is_cut;
+	bool is_taken_over; /* from the process before: it receives already */
 	char name[IFNAMSIZ];
 	struct hg_netns_id netns;
 	pthread_mutex_t lock; /* of reading the kernel's counters, which reading resets */
@@ -43,8 +44,31 @@ static int packet_check(const char *device, struct hg_error *reterr)
 	return hg_dev_text_check_interface(device, reterr);
 }
 
+/* The socket and the claim of the process that had the interface before; what the socket has queued stays there.
+ * Returns whether it is still bound to this interface. */
+static bool take_over(struct packet *packet, const struct hg_dev_cfg *cfg)
+{
+	struct sockaddr_ll at;
+	socklen_t n = sizeof(at);
+
+	if (cfg->n_fds != 2 || getsockname(cfg->fds[0], (struct sockaddr *)&at, &n) < 0 ||
+	    at.sll_family != AF_PACKET || at.sll_ifindex != packet->if_idx)
+		return false;
+	packet->fd = fcntl(cfg->fds[0], F_DUPFD_CLOEXEC, 0);
+	packet->claim_fd = fcntl(cfg->fds[1], F_DUPFD_CLOEXEC, 0);
+	packet->is_taken_over = packet->fd >= 0 && packet->claim_fd >= 0;
+	if (packet->is_taken_over)
+		return true;
+	if (packet->fd >= 0)
+		close(packet->fd);
+	if (packet->claim_fd >= 0)
+		close(packet->claim_fd);
+	packet->fd = packet->claim_fd = -1;
+	return false;
+}
+
 /* Runs in the interface's namespace. */
-static int open_here(struct packet *packet, struct hg_error *reterr)
+static int open_here(struct packet *packet, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
 	struct hg_link link;
 	int r = hg_link_get(HG_LINK_HERE, packet->name, &link, reterr);
@@ -54,6 +78,8 @@ static int open_here(struct packet *packet, struct hg_error *reterr)
 	packet->if_idx = link.idx;
 	packet->dev.mtu = link.mtu;
 	packet->dev.caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_USO;
+	if (take_over(packet, cfg))
+		return 0;
 	packet->claim_fd = hg_claim(link.idx, packet->name, reterr);
 	if (packet->claim_fd < 0)
 		return packet->claim_fd;
@@ -81,7 +107,7 @@ static int acquire(struct packet *packet, const struct hg_dev_cfg *cfg, struct h
 		r = hg_netns_enter(packet->netns.name, &inside, reterr);
 	if (r < 0)
 		return r;
-	r = open_here(packet, reterr);
+	r = open_here(packet, cfg, reterr);
 	hg_netns_leave(&inside);
 	return r;
 }
@@ -133,8 +159,13 @@ static int packet_start(struct hg_dev *dev, struct hg_error *reterr)
 {
 	struct packet *packet = (struct packet *)dev;
 	struct hg_netns inside;
-	int r = hg_netns_enter(packet->netns.name, &inside, reterr);
+	int r;
 
+	if (packet->is_taken_over) {
+		packet->is_cut = true;
+		return 0;
+	}
+	r = hg_netns_enter(packet->netns.name, &inside, reterr);
 	if (r < 0)
 		return r;
 	r = start_here(packet, reterr);
@@ -272,6 +303,17 @@ static unsigned packet_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pk
 	return n_taken;
 }
 
+static unsigned packet_hand(const struct hg_dev *dev, int *ret_fds)
+{
+	const struct packet *packet = (const struct packet *)dev;
+
+	if (hg_counts_why_gone(&packet->counts) != NULL)
+		return 0;
+	ret_fds[0] = packet->fd;
+	ret_fds[1] = packet->claim_fd;
+	return 2;
+}
+
 static int packet_fd(const struct hg_dev *dev)
 {
 	return ((const struct packet *)dev)->fd;
@@ -329,5 +371,6 @@ const struct hg_driver hg_driver_packet = {
 	.rx = packet_rx,
 	.tx = packet_tx,
 	.fd = packet_fd,
+	.hand = packet_hand,
 	.sample = packet_sample,
 };

@@ -22,6 +22,7 @@ struct simnic {
 	hg_ns retry_at_ns; /* 0: the inner device is not refusing */
 	hg_ns complete_max_ns;
 	unsigned full, pacing;
+	bool is_paused; /* takes nothing more from the inner device */
 	struct hg_dev_counts counts;
 };
 
@@ -333,6 +334,8 @@ static void draw(struct simnic *nic, hg_ns now_ns)
 	unsigned n = BURST;
 
 	hg_simnic_line_advance(&nic->in, now_ns);
+	if (nic->is_paused)
+		return;
 	for (unsigned turn = 0; turn < 4 && n == BURST; turn++) {
 		n = nic->inner->driver->rx(nic->inner, pkts, BURST, now_ns);
 		for (unsigned i = 0; i < n; i++) {
@@ -353,7 +356,7 @@ static unsigned simnic_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, 
 	unsigned n_got;
 
 	if (nic->pacing == HG_SIMNIC_IN_FREE) {
-		n_got = nic->inner->driver->rx(nic->inner, pkts, n, now_ns);
+		n_got = nic->is_paused ? 0 : nic->inner->driver->rx(nic->inner, pkts, n, now_ns);
 	} else {
 		draw(nic, now_ns);
 		n_got = hg_simnic_line_pop(&nic->in, pkts, n);
@@ -363,6 +366,22 @@ static unsigned simnic_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, 
 	hg_count_add(&nic->counts.rx_pkts, n_got);
 	hg_count_add(&nic->counts.rx_bytes, bytes);
 	return n_got;
+}
+
+static void simnic_pause(struct hg_dev *dev, bool is_paused)
+{
+	struct simnic *nic = (struct simnic *)dev;
+
+	nic->is_paused = is_paused;
+	if (nic->inner->driver->pause != NULL)
+		nic->inner->driver->pause(nic->inner, is_paused);
+}
+
+static unsigned simnic_hand(const struct hg_dev *dev, int *ret_fds)
+{
+	const struct simnic *nic = (const struct simnic *)dev;
+
+	return nic->inner->driver->hand == NULL ? 0 : nic->inner->driver->hand(nic->inner, ret_fds);
 }
 
 /* ---- the rest ----------------------------------------------------------------------------------- */
@@ -453,6 +472,8 @@ const struct hg_driver hg_driver_simnic = {
 	.tx = simnic_tx,
 	.fd = simnic_fd,
 	.progress = simnic_progress,
+	.pause = simnic_pause,
+	.hand = simnic_hand,
 	.sample = simnic_sample,
 	.set_macs = simnic_set_macs,
 };

@@ -111,6 +111,27 @@ static int make(struct tap *tap, const char *netns, struct hg_error *reterr)
 	return hg_link_set(name, &move, reterr);
 }
 
+/* The descriptor of the process that had the TAP before. What its kernel queue holds stays there. Returns
+ * whether it is still one of this interface. */
+static bool take_over(struct tap *tap, const struct hg_dev_cfg *cfg)
+{
+	struct ifreq request = {0};
+	int size = HG_VNET_BYTES;
+
+	if (cfg->n_fds == 0)
+		return false;
+	tap->fd = fcntl(cfg->fds[0], F_DUPFD_CLOEXEC, 0);
+	if (tap->fd >= 0 && ioctl(tap->fd, TUNGETIFF, &request) == 0 &&
+	    strncmp(request.ifr_name, tap->name, IFNAMSIZ) == 0 &&
+	    ioctl(tap->fd, TUNSETVNETHDRSZ, &size) == 0 &&
+	    hg_netns_watch(cfg->netns, &tap->netns, NULL) == 0)
+		return true;
+	if (tap->fd >= 0)
+		close(tap->fd);
+	tap->fd = -1;
+	return false;
+}
+
 static int set_offloads(struct tap *tap, struct hg_error *reterr)
 {
 	tap->dev.caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6;
@@ -157,7 +178,9 @@ static int acquire(struct tap *tap, const struct hg_dev_cfg *cfg, struct hg_erro
 	if (r < 0)
 		return r;
 	is_new = hg_link_get(tap->nsid, tap->name, &link, NULL) == -HG_ENOENT;
-	r = is_new ? make(tap, cfg->netns, reterr) : adopt(tap, cfg->netns, reterr);
+	r = 0;
+	if (is_new || !take_over(tap, cfg))
+		r = is_new ? make(tap, cfg->netns, reterr) : adopt(tap, cfg->netns, reterr);
 	if (r == 0)
 		r = set_offloads(tap, reterr);
 	if (r == 0)
@@ -366,6 +389,16 @@ static unsigned tap_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts,
 	return n_taken;
 }
 
+static unsigned tap_hand(const struct hg_dev *dev, int *ret_fds)
+{
+	const struct tap *tap = (const struct tap *)dev;
+
+	if (hg_counts_why_gone(&tap->counts) != NULL)
+		return 0;
+	ret_fds[0] = tap->fd;
+	return 1;
+}
+
 static int tap_fd(const struct hg_dev *dev)
 {
 	return ((const struct tap *)dev)->fd;
@@ -429,5 +462,6 @@ const struct hg_driver hg_driver_tap = {
 	.rx = tap_rx,
 	.tx = tap_tx,
 	.fd = tap_fd,
+	.hand = tap_hand,
 	.sample = tap_sample,
 };
