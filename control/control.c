@@ -220,6 +220,50 @@ int hg_control_confirm(struct hg_control *control, struct hg_error *reterr)
 	return 0;
 }
 
+void hg_control_give(const struct hg_control *control, struct hg_control_state *ret)
+{
+	*ret = (struct hg_control_state){
+		.desired = &control->desired,
+		.previous = control->is_waiting ? &control->previous : NULL,
+		.confirm_until_ns = control->confirm_until_ns,
+		.generation = control->generation,
+	};
+}
+
+int hg_control_take(struct hg_control *control, const struct hg_control_state *state, hg_ns now_ns,
+		    struct hg_error *reterr)
+{
+	struct hg_desired previous, before;
+	int rc = hg_control_check(control, state->desired, reterr);
+
+	if (rc < 0)
+		return rc;
+	if (state->previous != NULL) {
+		rc = hg_state_copy(state->previous, &previous, reterr);
+		if (rc < 0)
+			return rc;
+	}
+	rc = put_in_force(control, state->desired, /* want_save= */ false, now_ns, &before, reterr);
+	if (rc < 0) {
+		if (state->previous != NULL)
+			hg_state_fini(&previous);
+		return rc;
+	}
+	hg_state_fini(&before);
+	control->generation = state->generation;
+	if (state->previous != NULL) {
+		control->previous = previous;
+		control->is_waiting = true;
+		control->confirm_until_ns = state->confirm_until_ns;
+	}
+	return 0;
+}
+
+int hg_control_save(struct hg_control *control, struct hg_error *reterr)
+{
+	return save(control, control->is_waiting ? &control->previous : &control->desired, reterr);
+}
+
 /* The time to confirm is over. If the way back fails it is tried again a second later. */
 static void roll_back(struct hg_control *c, hg_ns now_ns)
 {

@@ -64,6 +64,21 @@ typedef int (*hg_control_save_fn)(void *user, const struct hg_desired *desired,
 				  struct hg_error *reterr);
 void hg_control_on_save(struct hg_control *control, hg_control_save_fn save, void *user);
 
+/* What another process goes on with, over a planned restart. */
+struct hg_control_state {
+	const struct hg_desired *desired; /* in force */
+	const struct hg_desired *previous; /* comes back unless confirmed; NULL: nothing waits */
+	hg_ns confirm_until_ns; /* on the clock of now_ns, which is the host's */
+	uint64_t generation;
+};
+/* Valid until the next apply or tick. */
+void hg_control_give(const struct hg_control *control, struct hg_control_state *ret);
+/* Brings it into force as the first state, without saving it. Errors as apply; then nothing is in force. */
+HG_MUST_CHECK int hg_control_take(struct hg_control *control, const struct hg_control_state *state,
+				  hg_ns now_ns, struct hg_error *reterr);
+/* Saves what is in force for good. */
+HG_MUST_CHECK int hg_control_save(struct hg_control *control, struct hg_error *reterr);
+
 /* Samples, closes seconds, retries missing devices, takes back what was not confirmed. Returns when to
  * call it again. */
 hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns);
