@@ -414,7 +414,7 @@ void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy)
 		return;
 	}
 	copy->instance_idx = w->snapshot->port_instance[copy->out_port_idx];
-	stage(w, copy, STAGE_IN);
+	stage(w, copy, HG_STAGE_IN);
 }
 
 bool hg_path_has_crossing(const struct hg_worker *w)

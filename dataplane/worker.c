@@ -247,6 +247,7 @@ bool hg_worker_bring_forward(struct hg_worker *w)
 	tick_devices(w);
 	hg_flight_look(w);
 	(void)hg_path_take_over(w);
+	hg_watching_send_copies(w);
 	hg_path_settle(w);
 	return w->n_ticking > 0 || w->n_staged > 0 || hg_path_has_crossing(w);
 }

@@ -3,7 +3,7 @@
 
 #include "dataplane/handover.h"
 
-#define SLOW_BYTES_PER_S 20000u /* a full frame in 75 ms: what is sent stays queued */
+#define SLOW_BYTES_PER_S 100u /* a frame in 15 s: what is sent stays queued, but for the first */
 #define CARD_NS (50 * HG_NS_PER_MS)
 
 static struct host host;
