@@ -14,15 +14,18 @@
  *            If what all of them ask for together (min(own, demand), or own where demand is not known) fits
  *            the host, everybody may have his own, and whoever has plenty is OPEN: no limit is written.
  *            Else baselines come first (what is not asked for of them is lent), and the rest is divided by
- *            weight among those who ask for more, each up to his own (water filling): max-min fair.
- * Promise    sum of what is granted and asked for <= host; granted >= min(baseline, own) always; nothing is
- *            left over while anyone may have it and asks for it. What is not served is not used, so it costs
- *            no credit.
+ *            weight among those who ask for more (water filling, max-min fair). With the level so found
+ *              granted = min(own, min(baseline, own) + weight * level)
+ *            so who asks for little now may ask for as much as the others got, at once.
+ * Promise    sum of min(granted, asked for) <= host; granted >= min(baseline, own) always; nothing but what
+ *            rounding leaves (1 mcpu for each) is left over while anyone may have it and asks for it. What is
+ *            not served is not used, so it costs no credit.
  * Weight     What the host's processor scheduler is told, so that a baseline holds between two looks too:
  *            in proportion to the baselines (hg_share_scheduler_weight).
  * Units      mcpu; balances in ns of processor time. Time: none; balances are of now.
- * Memory     caller's arrays; no allocation. Threads: any. Cost: O(n log n) at worst where the host is asked
- *            for too much, else O(n). Errors: none; ranges are admission's.
+ * Memory     caller's arrays; no allocation. Threads: any. Cost: O(n), and where the host is asked for too much
+ *            O(n) for each round of filling: as many as there are different needs, usually two or three.
+ * Errors     none; ranges are admission's.
  */
 #ifndef HG_CORE_SHARE_H
 #define HG_CORE_SHARE_H
