@@ -1,0 +1,50 @@
+#include "core/preset.h"
+
+#include <string.h>
+
+/* Name, virtual processors, baseline of each (ppm), earned an hour, maximum, at launch (mcredits). */
+const struct hg_preset hg_presets[HG_N_PRESETS] = {
+	{"t2.nano", 1, 50000, 3000, 72000, 30000, HG_CREDIT_STANDARD, 0},
+	{"t2.micro", 1, 100000, 6000, 144000, 30000, HG_CREDIT_STANDARD, 0},
+	{"t2.small", 1, 200000, 12000, 288000, 30000, HG_CREDIT_STANDARD, 0},
+	{"t2.medium", 2, 200000, 24000, 576000, 60000, HG_CREDIT_STANDARD, 0},
+	{"t2.large", 2, 300000, 36000, 864000, 60000, HG_CREDIT_STANDARD, 0},
+	{"t2.xlarge", 4, 225000, 54000, 1296000, 120000, HG_CREDIT_STANDARD, 0},
+	{"t2.2xlarge", 8, 170000, 81600, 1958400, 240000, HG_CREDIT_STANDARD, 0},
+	{"t3.nano", 2, 50000, 6000, 144000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3.micro", 2, 100000, 12000, 288000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3.small", 2, 200000, 24000, 576000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3.medium", 2, 200000, 24000, 576000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3.large", 2, 300000, 36000, 864000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3.xlarge", 4, 400000, 96000, 2304000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3.2xlarge", 8, 400000, 192000, 4608000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.nano", 2, 50000, 6000, 144000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.micro", 2, 100000, 12000, 288000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.small", 2, 200000, 24000, 576000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.medium", 2, 200000, 24000, 576000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.large", 2, 300000, 36000, 864000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.xlarge", 4, 400000, 96000, 2304000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t3a.2xlarge", 8, 400000, 192000, 4608000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.nano", 2, 50000, 6000, 144000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.micro", 2, 100000, 12000, 288000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.small", 2, 200000, 24000, 576000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.medium", 2, 200000, 24000, 576000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.large", 2, 300000, 36000, 864000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.xlarge", 4, 400000, 96000, 2304000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"t4g.2xlarge", 8, 400000, 192000, 4608000, 0, HG_CREDIT_UNLIMITED, 168},
+	{"b1ls", 1, 50000, 3000, 72000, 30000, HG_CREDIT_STANDARD, 0},
+	{"b1s", 1, 100000, 6000, 144000, 30000, HG_CREDIT_STANDARD, 0},
+	{"b1ms", 1, 200000, 12000, 288000, 30000, HG_CREDIT_STANDARD, 0},
+	{"b2s", 2, 200000, 24000, 576000, 60000, HG_CREDIT_STANDARD, 0},
+	{"b2ms", 2, 300000, 36000, 864000, 60000, HG_CREDIT_STANDARD, 0},
+	{"b4ms", 4, 225000, 54000, 1296000, 120000, HG_CREDIT_STANDARD, 0},
+};
+
+const struct hg_preset *hg_preset_find(const char *name)
+{
+	for (uint32_t i = 0; i < HG_N_PRESETS; i++) {
+		if (strcmp(hg_presets[i].name, name) == 0)
+			return &hg_presets[i];
+	}
+	return NULL;
+}
