@@ -355,16 +355,21 @@ static bool is_useful(const struct hg_dp *dp, const struct hg_change *c)
 	return false;
 }
 
-/* The last step that can fail. */
-static int set_macs(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+/* The last steps that can fail: what devices that stay are told. */
+static int tell_devices(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
 {
 	struct hg_error ignored = {0};
-	int r = hg_build_set_macs(c->desired, &c->uplinks, c->snapshot, reterr);
+	int r = hg_build_adjust(dp, c, reterr);
 
+	if (r != 0)
+		goto fail;
+	r = hg_build_set_macs(c->desired, &c->uplinks, c->snapshot, reterr);
 	if (r == 0)
 		return 0;
 	/* What it was set to before it takes again. */
 	(void)!hg_build_set_macs(&dp->desired, &dp->uplinks, dp->snapshot, &ignored);
+	hg_build_adjust_back(dp, c);
+fail:
 	hg_build_free_snapshot(c->snapshot);
 	c->snapshot = NULL;
 	return r;
@@ -388,7 +393,7 @@ static int change(struct hg_dp *dp, const struct hg_desired *desired, bool is_re
 	if (r == 0 && is_useful(dp, &c))
 		r = hg_build_snapshot(dp, &c, reterr);
 	if (r == 0 && c.snapshot != NULL)
-		r = set_macs(dp, &c, reterr);
+		r = tell_devices(dp, &c, reterr);
 	if (r != 0 || c.snapshot == NULL) {
 		hg_build_close(&c);
 		free(c.by_tenant);

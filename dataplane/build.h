@@ -36,6 +36,12 @@ void hg_build_close(struct hg_change *c);
 HG_MUST_CHECK int hg_build_view(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
 				struct hg_error *reterr);
 
+/* Tells devices that stay open of another MTU or MAC address; on failure none has it. adjust_back takes that
+ * back, for a change that does not come into force. */
+HG_MUST_CHECK int hg_build_adjust(struct hg_dp *dp, const struct hg_change *c,
+				  struct hg_error *reterr);
+void hg_build_adjust_back(struct hg_dp *dp, const struct hg_change *c);
+
 /* Tells uplinks that are shared with the host whom to take frames for. Called with the next state, or with
  * the one in force to take that back. */
 HG_MUST_CHECK int hg_build_set_macs(const struct hg_desired *d, const struct hg_slot_map *uplinks,

@@ -42,11 +42,10 @@ static const struct hg_dp_device *adopted(const struct hg_dp *dp, const struct w
 	return NULL;
 }
 
-static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_port **ret_port,
-		       struct hg_error *reterr)
+static struct hg_dev_cfg cfg_of(const struct hg_dp *dp, const struct wanted *want,
+				const struct hg_dp_device *had)
 {
-	const struct hg_dp_device *had = adopted(dp, want);
-	const struct hg_dev_cfg cfg = {
+	return (struct hg_dev_cfg){
 		.device = want->device,
 		.netns = want->netns,
 		.mac = want->mac,
@@ -56,6 +55,13 @@ static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_po
 		.fds = had == NULL ? NULL : had->fds,
 		.n_fds = had == NULL ? 0 : had->n_fds,
 	};
+}
+
+static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_port **ret_port,
+		       struct hg_error *reterr)
+{
+	const struct hg_dp_device *had = adopted(dp, want);
+	const struct hg_dev_cfg cfg = cfg_of(dp, want, had);
 	struct hg_dev *dev;
 	int r;
 
@@ -110,62 +116,152 @@ static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wante
 	return r;
 }
 
-static int open_uplinks(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+static struct wanted wanted_uplink(const struct hg_desired *d, uint32_t idx, uint32_t slot)
 {
-	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
-		const struct hg_desired_uplink *u = &c->desired->uplinks[i];
-		uint32_t old_idx = c->uplinks.old_idx[i];
-		const struct hg_desired_uplink *old =
-			old_idx == HG_SLOT_NONE ? NULL : &dp->desired.uplinks[old_idx];
-		const struct wanted want = {.name = u->name,
-					    .device = u->device,
-					    .netns = u->netns,
-					    .mtu = u->mtu,
-					    .slot = c->uplinks.slots[i],
-					    .is_uplink = true};
-		bool is_same = old != NULL && strcmp(old->device, u->device) == 0 &&
-			       strcmp(old->netns, u->netns) == 0;
-		int r = open_wanted(dp, c, &want, is_same, reterr);
+	const struct hg_desired_uplink *u = &d->uplinks[idx];
 
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	return (struct wanted){.name = u->name,
+			       .device = u->device,
+			       .netns = u->netns,
+			       .mtu = u->mtu,
+			       .slot = slot,
+			       .is_uplink = true};
 }
 
-static int open_ports(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
+static struct wanted wanted_port(const struct hg_desired *d, uint32_t idx, uint32_t slot)
 {
-	for (uint32_t i = 0; i < c->desired->n_ports; i++) {
-		const struct hg_desired_port *p = &c->desired->ports[i];
-		uint32_t old_idx = c->ports.old_idx[i];
-		const struct hg_desired_port *old =
-			old_idx == HG_SLOT_NONE ? NULL : &dp->desired.ports[old_idx];
-		const struct wanted want = {.name = p->name,
-					    .device = p->device,
-					    .netns = p->netns,
-					    .mac = p->has_mac ? p->mac : NULL,
-					    .mtu = p->mtu,
-					    .slot = c->ports.slots[i]};
-		bool is_same = old != NULL && strcmp(old->device, p->device) == 0 &&
-			       strcmp(old->netns, p->netns) == 0;
-		int r = open_wanted(dp, c, &want, is_same, reterr);
+	const struct hg_desired_port *p = &d->ports[idx];
 
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	return (struct wanted){.name = p->name,
+			       .device = p->device,
+			       .netns = p->netns,
+			       .mac = p->has_mac ? p->mac : NULL,
+			       .mtu = p->mtu,
+			       .slot = slot};
+}
+
+/* Before and after; false: there was nothing before. */
+struct both {
+	struct wanted old, next;
+};
+
+static bool pair_uplink(const struct hg_dp *dp, const struct hg_change *c, uint32_t idx,
+			struct both *ret)
+{
+	uint32_t old_idx = c->uplinks.old_idx[idx], slot = c->uplinks.slots[idx];
+
+	ret->next = wanted_uplink(c->desired, idx, slot);
+	if (old_idx == HG_SLOT_NONE)
+		return false;
+	ret->old = wanted_uplink(&dp->desired, old_idx, slot);
+	return true;
+}
+
+static bool pair_port(const struct hg_dp *dp, const struct hg_change *c, uint32_t idx,
+		      struct both *ret)
+{
+	uint32_t old_idx = c->ports.old_idx[idx], slot = c->ports.slots[idx];
+
+	ret->next = wanted_port(c->desired, idx, slot);
+	if (old_idx == HG_SLOT_NONE)
+		return false;
+	ret->old = wanted_port(&dp->desired, old_idx, slot);
+	return true;
+}
+
+static bool is_same_device(const struct both *both)
+{
+	return strcmp(both->old.device, both->next.device) == 0 &&
+	       strcmp(both->old.netns, both->next.netns) == 0;
 }
 
 int hg_build_open(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
 {
+	struct both both;
 	int r;
 
 	c->opened = calloc((size_t)c->desired->n_uplinks + c->desired->n_ports + 1u,
 			   sizeof(*c->opened));
 	if (c->opened == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for ports", NULL);
-	r = open_uplinks(dp, c, reterr);
-	return r != 0 ? r : open_ports(dp, c, reterr);
+	for (uint32_t i = 0; i < c->desired->n_uplinks; i++) {
+		bool is_old = pair_uplink(dp, c, i, &both);
+
+		r = open_wanted(dp, c, &both.next, is_old && is_same_device(&both), reterr);
+		if (r != 0)
+			return r;
+	}
+	for (uint32_t i = 0; i < c->desired->n_ports; i++) {
+		bool is_old = pair_port(dp, c, i, &both);
+
+		r = open_wanted(dp, c, &both.next, is_old && is_same_device(&both), reterr);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- devices that stay open --------------------------------------------------------------------- */
+
+static bool is_same_inside(const struct wanted *a, const struct wanted *b)
+{
+	if (a->mtu != b->mtu || (a->mac == NULL) != (b->mac == NULL))
+		return false;
+	return a->mac == NULL || memcmp(a->mac, b->mac, HG_MAC_BYTES) == 0;
+}
+
+/* Tells a device that the change keeps what differs. One that has just gone is opened anew, as desired. */
+static int adjust_one(struct hg_dp *dp, const struct both *both, bool is_back,
+		      struct hg_error *reterr)
+{
+	const struct wanted *want = is_back ? &both->old : &both->next;
+	const struct hg_port_state *state = &dp->states[want->slot];
+	const struct hg_dev_cfg cfg = cfg_of(dp, want, NULL);
+	struct hg_error err = {0};
+	int r;
+
+	if (!is_same_device(both) || is_same_inside(&both->old, &both->next) ||
+	    state->port == NULL || state->has_gone || state->port->dev->driver->adjust == NULL)
+		return 0;
+	r = state->port->dev->driver->adjust(state->port->dev, &cfg, &err);
+	if (r == 0 || r == -HG_ENOENT)
+		return 0;
+	hg_error_at(&err, want->device);
+	if (reterr != NULL)
+		*reterr = err;
+	return r;
+}
+
+static int adjust_all(struct hg_dp *dp, const struct hg_change *c, bool is_back,
+		      struct hg_error *reterr)
+{
+	struct both both;
+	int r = 0;
+
+	for (uint32_t i = 0; (r == 0 || is_back) && i < c->desired->n_uplinks; i++) {
+		if (pair_uplink(dp, c, i, &both))
+			r = adjust_one(dp, &both, is_back, reterr);
+	}
+	for (uint32_t i = 0; (r == 0 || is_back) && i < c->desired->n_ports; i++) {
+		if (pair_port(dp, c, i, &both))
+			r = adjust_one(dp, &both, is_back, reterr);
+	}
+	return r;
+}
+
+int hg_build_adjust(struct hg_dp *dp, const struct hg_change *c, struct hg_error *reterr)
+{
+	int r = adjust_all(dp, c, /* is_back= */ false, reterr);
+
+	if (r != 0)
+		hg_build_adjust_back(dp, c);
+	return r;
+}
+
+void hg_build_adjust_back(struct hg_dp *dp, const struct hg_change *c)
+{
+	/* What a device was before it takes again; one that has not been told yet finds nothing new. */
+	(void)!adjust_all(dp, c, /* is_back= */ true, NULL);
 }
 
 void hg_build_close(struct hg_change *c)

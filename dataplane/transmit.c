@@ -86,7 +86,7 @@ static bool fit(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 			? pkt->total_bytes - pkt->l3_offset
 			: (uint32_t)(pkt->payload_offset - pkt->l3_offset) + pkt->gso_bytes;
 
-	if (frame_bytes > port->dev->mtu) {
+	if (frame_bytes > hg_dev_mtu(port->dev)) {
 		hg_path_drop_port(w, port, pkt, HG_DROP_TOO_BIG);
 		return false;
 	}

@@ -7,6 +7,7 @@
  *   open    control  yes       parses the device text, acquires the device; owns nothing on failure
  *   start   control  yes       begins to receive; called once, after open
  *   rx, tx  packet   no        by the one worker that polls the port
+ *   adjust  control  yes       another MTU or MAC address while rx and tx go on; optional
  *   sample  control  no        reads counters while it runs
  *   pause   packet   no        optional: before the device goes to another process
  *   hand    control  no        optional: the descriptors with which that process goes on with it
@@ -29,6 +30,7 @@
  * Plug in    drivers/registry.c lists them all; tests/component/driver_suite.c is run over each.
  * Errors     open: -EINVAL text, -ENOENT no such device, -EBUSY somebody else has it, -EPERM, -ENOTSUP
  *            kernel or device cannot, -ENOMEM, -EIO. start: the last four. set_macs: -EINVAL, -EIO.
+ *            adjust: as open.
  */
 #ifndef HG_DRIVERS_DRIVER_H
 #define HG_DRIVERS_DRIVER_H
@@ -114,6 +116,12 @@ struct hg_driver {
 	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
 	 * again, and rx as well: HG_NEVER if nothing is under way. */
 	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);
+	/* Optional. The MTU and, unless it is NULL, the MAC address of cfg reach the far end, where the driver
+	 * gave it either; where the interface has its own MTU, that is looked up again. On failure
+	 * all is as before. NULL: both are what they were at open, as with xdp, whose buffers are
+	 * cut for the MTU of its card. */
+	HG_MUST_CHECK int (*adjust)(struct hg_dev *dev, const struct hg_dev_cfg *cfg,
+				    struct hg_error *reterr);
 	void (*sample)(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 		       struct hg_dev_stats *ret_stats);
 	/* Optional. Takes nothing more from its far side, or does again: what it holds back of what it has
@@ -132,9 +140,19 @@ struct hg_driver {
 struct hg_dev {
 	const struct hg_driver *driver;
 	uint32_t caps; /* enum hg_dev_cap, fixed after start */
-	uint32_t mtu;
+	uint32_t mtu; /* read with hg_dev_mtu(): adjust changes it under the worker's eyes */
 	uint16_t n_tx_queues; /* fixed after open, at least 1 */
 };
+
+static inline uint32_t hg_dev_mtu(const struct hg_dev *dev)
+{
+	return __atomic_load_n(&dev->mtu, __ATOMIC_RELAXED);
+}
+
+static inline void hg_dev_set_mtu(struct hg_dev *dev, uint32_t mtu)
+{
+	__atomic_store_n(&dev->mtu, mtu, __ATOMIC_RELAXED);
+}
 
 /* Opens the device that cfg->device names, through the driver of that name, wrappers included:
  * "simnic(rate=1Gbit,ring=1024)+tap:out0". -EINVAL names the drivers there are. */

@@ -36,6 +36,8 @@ struct hg_dummy {
 	_Atomic bool is_signalled; /* event_fd is readable, or about to be */
 	_Atomic(const char *) absent; /* why it cannot be opened, or NULL */
 	_Atomic(struct hg_pool *) pool; /* of its last device */
+	_Atomic bool is_stubborn;
+	_Atomic uint64_t mac; /* as a number in network order; 0: none was given */
 	const uint8_t *frame;
 	uint16_t frame_bytes;
 };
@@ -258,6 +260,18 @@ void hg_dummy_caps(struct hg_dummy *far, uint32_t caps)
 	far->caps = caps;
 }
 
+void hg_dummy_refuse(struct hg_dummy *far, bool is_stubborn)
+{
+	far->is_stubborn = is_stubborn;
+}
+
+void hg_dummy_mac(const struct hg_dummy *far, uint8_t ret_mac[HG_MAC_BYTES])
+{
+	uint64_t number = far->mac;
+
+	memcpy(ret_mac, &number, HG_MAC_BYTES);
+}
+
 void hg_dummy_generate(struct hg_dummy *far, const uint8_t *frame, uint16_t n_bytes)
 {
 	far->frame = frame;
@@ -291,6 +305,28 @@ static int parse(const char *device, struct hg_dev_text *ret_text, uint32_t *ret
 				    "a dummy device is dummy:NAME, with a name of up to 63 bytes",
 				    NULL);
 	*ret_ring = (uint32_t)n_ring;
+	return 0;
+}
+
+static void give_mac(struct hg_dummy *far, const uint8_t *mac)
+{
+	uint64_t number = 0;
+
+	if (mac == NULL)
+		return;
+	memcpy(&number, mac, HG_MAC_BYTES);
+	far->mac = number;
+}
+
+static int dummy_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
+{
+	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+
+	if (dummy->far->is_stubborn)
+		return hg_error_set(reterr, -HG_EIO, "the dummy device ", dummy->far->name,
+				    " refuses to change", NULL);
+	hg_dev_set_mtu(dev, cfg->mtu);
+	give_mac(dummy->far, cfg->mac);
 	return 0;
 }
 
@@ -346,6 +382,7 @@ static int dummy_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 	dummy->dev.caps = far->caps;
 	dummy->pool = cfg->pool;
 	far->pool = cfg->pool;
+	give_mac(far, cfg->mac);
 	dummy->far = far;
 	*ret_dev = &dummy->dev;
 	return 0;
@@ -512,7 +549,7 @@ static void dummy_sample(const struct hg_dev *dev, struct hg_dev_state *ret_stat
 	*ret_state = (struct hg_dev_state){
 		.link = gone != NULL ? HG_DEV_GONE : HG_DEV_UP,
 		.caps = dev->caps,
-		.mtu = dev->mtu,
+		.mtu = hg_dev_mtu(dev),
 		.ring_size_pkts = dummy->far->from_device.mask + 1u,
 	};
 	if (gone != NULL)
@@ -530,5 +567,6 @@ const struct hg_driver hg_driver_dummy = {
 	.rx = dummy_rx,
 	.tx = dummy_tx,
 	.fd = dummy_fd,
+	.adjust = dummy_adjust,
 	.sample = dummy_sample,
 };

@@ -56,6 +56,10 @@ void hg_dummy_return(struct hg_dummy *dummy);
 void hg_dummy_sink(struct hg_dummy *dummy, bool is_sink);
 /* What its device reports as its capabilities from the next open on; default all transmit offloads. */
 void hg_dummy_caps(struct hg_dummy *dummy, uint32_t caps);
+/* adjust fails with -EIO. */
+void hg_dummy_refuse(struct hg_dummy *dummy, bool is_stubborn);
+/* The address that its device was last given; zeros: none. */
+void hg_dummy_mac(const struct hg_dummy *dummy, uint8_t ret_mac[HG_MAC_BYTES]);
 /* rx makes copies of this frame (n_bytes in [14, HG_PKT_ROOM_BYTES]) for as long as it is asked, beside
  * what is injected; NULL: no more. The frame is the caller's and must outlive its use. To be called while
  * the device is not polled. */

@@ -174,6 +174,24 @@ static int packet_start(struct hg_dev *dev, struct hg_error *reterr)
 	return r;
 }
 
+/* Its MTU is whoever made the interface's to set. */
+static int packet_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
+{
+	struct packet *packet = (struct packet *)dev;
+	struct hg_netns inside;
+	struct hg_link link;
+	int r = hg_netns_enter(packet->netns.name, &inside, reterr);
+
+	(void)cfg;
+	if (r < 0)
+		return r;
+	r = hg_link_get(HG_LINK_HERE, packet->name, &link, reterr);
+	hg_netns_leave(&inside);
+	if (r == 0)
+		hg_dev_set_mtu(dev, link.mtu);
+	return r;
+}
+
 static void packet_stop(struct hg_dev *dev)
 {
 	(void)dev; /* nothing lies inside between two calls */
@@ -347,7 +365,7 @@ static void packet_sample(const struct hg_dev *dev, struct hg_dev_state *ret_sta
 	*ret_state = (struct hg_dev_state){
 		.link = why == NULL ? HG_DEV_UP : HG_DEV_GONE,
 		.caps = dev->caps,
-		.mtu = dev->mtu,
+		.mtu = hg_dev_mtu(dev),
 	};
 	if (why == NULL) {
 		read_dropped(packet);
@@ -372,5 +390,6 @@ const struct hg_driver hg_driver_packet = {
 	.tx = packet_tx,
 	.fd = packet_fd,
 	.hand = packet_hand,
+	.adjust = packet_adjust,
 	.sample = packet_sample,
 };

@@ -159,6 +159,18 @@ static int simnic_start(struct hg_dev *dev, struct hg_error *reterr)
 	return r;
 }
 
+static int simnic_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
+{
+	struct simnic *nic = (struct simnic *)dev;
+	int r = 0;
+
+	if (nic->inner->driver->adjust != NULL)
+		r = nic->inner->driver->adjust(nic->inner, cfg, reterr);
+	if (r == 0)
+		hg_dev_set_mtu(dev, hg_dev_mtu(nic->inner));
+	return r;
+}
+
 /* The inner device first: what it has it puts back, with a completion model to the card. */
 static void simnic_stop(struct hg_dev *dev)
 {
@@ -471,6 +483,7 @@ const struct hg_driver hg_driver_simnic = {
 	.rx = simnic_rx,
 	.tx = simnic_tx,
 	.fd = simnic_fd,
+	.adjust = simnic_adjust,
 	.progress = simnic_progress,
 	.pause = simnic_pause,
 	.hand = simnic_hand,

@@ -169,6 +169,22 @@ static int set_up_link(struct tap *tap, const struct hg_dev_cfg *cfg, const stru
 	return r;
 }
 
+/* A TAP that somebody put down stays down. */
+static int tap_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
+{
+	struct tap *tap = (struct tap *)dev;
+	struct hg_link link;
+	int r = hg_link_get(tap->nsid, tap->name, &link, reterr);
+
+	if (r < 0)
+		return r;
+	link.is_up = true;
+	r = set_up_link(tap, cfg, &link, reterr);
+	if (r == 0 && cfg->mtu > 0)
+		hg_dev_set_mtu(dev, cfg->mtu);
+	return r;
+}
+
 static int acquire(struct tap *tap, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
 	struct hg_link link;
@@ -437,7 +453,7 @@ static void tap_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 	*ret_state = (struct hg_dev_state){
 		.link = HG_DEV_UP,
 		.caps = dev->caps,
-		.mtu = dev->mtu,
+		.mtu = hg_dev_mtu(dev),
 	};
 	if (why != NULL) {
 		ret_state->link = HG_DEV_GONE;
@@ -463,5 +479,6 @@ const struct hg_driver hg_driver_tap = {
 	.tx = tap_tx,
 	.fd = tap_fd,
 	.hand = tap_hand,
+	.adjust = tap_adjust,
 	.sample = tap_sample,
 };

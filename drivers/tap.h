@@ -3,6 +3,7 @@
  * Why        What runs on the host's kernel sends segments of 64 KiB with the checksum left to do; a TAP
  *            with virtio-net headers carries them whole, five times as fast as frames.
  * Text       tap:NAME. NAME is the interface, in the namespace of cfg->netns.
+ * Change     adjust gives the interface another MTU and MAC address while it is in use.
  * Life       open adopts the interface if it is there and makes it if not, persistent, with the MAC and
  *            MTU asked for, and raised. close(keep) leaves it, with its addresses and connections, for
  *            the next open, by this process or another; close without keep removes it if headgate made

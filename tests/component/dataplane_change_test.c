@@ -124,6 +124,73 @@ static void s1_11_neighbours_that_come_and_go_cost_nothing_two_workers(void)
 	neighbours_come_and_go(2);
 }
 
+/* ---- MTU and address of a device in use ---------------------------------------------------------- */
+
+/* The last frame is one that passes: what came before it has been judged. */
+static void s5_1_mtu_of_a_port_in_use_changes(void)
+{
+	host_init(&host);
+	host_start(&host, 1);
+	host_send(&host, "a1", "up0", 1800, 0, 1);
+	host_send(&host, "a1", "up0", 100, 1, 1);
+	host_expect(&host, "up0", 1, 1);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_TOO_BIG], 1);
+	host.ports[0].mtu = 9000;
+	host.uplinks[0].mtu = 9000;
+	host_apply(&host);
+	host_send(&host, "a1", "up0", 1800, 2, 3);
+	host_expect(&host, "up0", 2, 3);
+	host_send(&host, "up0", "a1", 1800, 5, 3);
+	host_expect(&host, "a1", 5, 3);
+	/* The destination cannot take it any more: counted there. */
+	host.uplinks[0].mtu = 1500;
+	host_apply(&host);
+	host_send(&host, "a1", "up0", 1800, 8, 2);
+	host_send(&host, "a1", "up0", 1514, 10, 1);
+	host_expect(&host, "up0", 10, 1);
+	HG_CHECK_EQ(host_uplink(&host).drops[HG_DROP_TOO_BIG], 2);
+	host_close(&host);
+}
+
+static void s5_1_address_of_a_port_in_use_changes(void)
+{
+	static const uint8_t mac[HG_MAC_BYTES] = {2, 0, 0, 0, 0, 0x77};
+	uint8_t given[HG_MAC_BYTES];
+
+	host_init(&host);
+	host_start(&host, 1);
+	hg_dummy_mac(host_far(&host, "a1"), given);
+	HG_CHECK(memcmp(given, host.ports[0].mac, HG_MAC_BYTES) == 0);
+	memcpy(host.ports[0].mac, mac, HG_MAC_BYTES);
+	host_apply(&host);
+	hg_dummy_mac(host_far(&host, "a1"), given);
+	HG_CHECK(memcmp(given, mac, HG_MAC_BYTES) == 0);
+	host_send(&host, "up0", "a1", 100, 0, 1);
+	host_expect(&host, "a1", 0, 1);
+	host_close(&host);
+}
+
+static void s1_11_device_that_refuses_its_mtu_changes_nothing(void)
+{
+	struct hg_error err = {0};
+
+	host_init(&host);
+	host.uplinks[0].mtu = 9000;
+	host.ports[0].mtu = 9000;
+	host.ports[1].mtu = 9000;
+	host_start(&host, 1);
+	hg_dummy_refuse(host_far(&host, "a2"), true);
+	host.ports[0].mtu = 1500;
+	host.ports[1].mtu = 1500;
+	HG_CHECK_EQ(hg_dp_apply(host.dp, &host.desired, &err), -HG_EIO);
+	HG_CHECK_STR(err.path, "dummy:a2");
+	/* The one that had been told already is as it was. */
+	host_send(&host, "up0", "a1", 1800, 0, 1);
+	host_expect(&host, "a1", 0, 1);
+	hg_dummy_refuse(host_far(&host, "a2"), false);
+	host_close(&host);
+}
+
 /* ---- what is removed ---------------------------------------------------------------------------- */
 
 static void s1_11_packets_of_a_removed_instance_are_counted(void)
@@ -235,6 +302,9 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_11_thousand_changes_lose_nothing_two_workers),
 	HG_TEST(s1_11_neighbours_that_come_and_go_cost_nothing),
 	HG_TEST(s1_11_neighbours_that_come_and_go_cost_nothing_two_workers),
+	HG_TEST(s5_1_mtu_of_a_port_in_use_changes),
+	HG_TEST(s5_1_address_of_a_port_in_use_changes),
+	HG_TEST(s1_11_device_that_refuses_its_mtu_changes_nothing),
 	HG_TEST(s1_11_packets_of_a_removed_instance_are_counted),
 	HG_TEST(removed_tenant_leaves_nothing_to_the_next),
 	HG_TEST(s5_1_slot_of_a_removed_port_gets_nothing_of_it),

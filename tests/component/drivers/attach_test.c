@@ -373,6 +373,58 @@ static void s7_11_tap_outlives_a_kill_and_is_adopted(void)
 	end();
 }
 
+/* Also through a modelled card, and back; what a container did to its interface stays. */
+static void s5_1_tap_in_use_gets_another_mtu_and_address(void)
+{
+	static const char *const devices[] = {"tap:eth0", "simnic(rate=1Gbit,ring=16)+tap:eth0"};
+	static const uint8_t mac[HG_MAC_BYTES] = {2, 0, 0, 0, 0, 0x77};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct hg_error err = {0};
+		struct hg_dev *dev;
+		char netns[64];
+		struct hg_dev_cfg cfg = {
+			.device = devices[i], .netns = netns, .mac = mac, .mtu = 9000};
+
+		begin();
+		snprintf(netns, sizeof(netns), "/proc/%d/fd/%d", getpid(), guest_fd);
+		dev = open_device(devices[i], netns, false);
+		HG_CHECK(world_run_in(guest_fd, "ip addr add 10.8.1.1/24 dev eth0"));
+		HG_CHECK_EQ(dev->driver->adjust(dev, &cfg, &err), 0);
+		HG_CHECK_EQ(hg_dev_mtu(dev), 9000);
+		HG_CHECK(world_run_in(guest_fd, "ip link show eth0 | grep -q 'mtu 9000'"));
+		HG_CHECK(world_run_in(guest_fd, "ip link show eth0 | grep -q 02:00:00:00:00:77"));
+		HG_CHECK(world_run_in(guest_fd, "ip addr show dev eth0 | grep -q 10.8.1.1"));
+		HG_CHECK(world_run_in(guest_fd, "ip link set eth0 down"));
+		cfg.mtu = 1500;
+		cfg.mac = NULL;
+		HG_CHECK_EQ(dev->driver->adjust(dev, &cfg, &err), 0);
+		HG_CHECK(world_run_in(guest_fd, "ip link show eth0 | grep -q 'mtu 1500'"));
+		HG_CHECK(world_run_in(guest_fd, "ip link show eth0 | grep -q 02:00:00:00:00:77"));
+		HG_CHECK(!world_run_in(guest_fd, "ip link show eth0 | grep -q ',UP'"));
+		HG_CHECK(world_run_in(guest_fd, "ip link del eth0"));
+		HG_CHECK_EQ(dev->driver->adjust(dev, &cfg, &err), -HG_ENOENT);
+		world_end(dev, false);
+		end();
+	}
+}
+
+static void s5_1_packet_follows_the_mtu_of_its_interface(void)
+{
+	struct hg_dev_cfg cfg = {.device = "packet:near0", .netns = "", .mtu = 9000};
+	struct hg_error err = {0};
+	struct hg_dev *dev;
+
+	begin();
+	dev = open_device("packet:near0", "", false);
+	HG_CHECK_EQ(hg_dev_mtu(dev), 1500);
+	HG_CHECK(world_run_in(world_home_fd(), "ip link set near0 mtu 9000"));
+	HG_CHECK_EQ(dev->driver->adjust(dev, &cfg, &err), 0);
+	HG_CHECK_EQ(hg_dev_mtu(dev), 9000);
+	world_end(dev, false);
+	end();
+}
+
 static void s7_10_tap_of_somebody_else_is_left_to_them(void)
 {
 	struct hg_dev *dev;
@@ -511,6 +563,8 @@ int main(int argc, char **argv)
 		HG_TEST(packet_puts_tags_back),
 		HG_TEST(packet_says_when_its_interface_is_down),
 		HG_TEST(s7_11_tap_outlives_a_kill_and_is_adopted),
+		HG_TEST(s5_1_tap_in_use_gets_another_mtu_and_address),
+		HG_TEST(s5_1_packet_follows_the_mtu_of_its_interface),
 		HG_TEST(s7_10_tap_of_somebody_else_is_left_to_them),
 		HG_TEST(tap_refuses_an_interface_of_another_kind),
 		HG_TEST(tap_goes_with_its_named_namespace),
