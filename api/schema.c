@@ -255,7 +255,11 @@ static const struct hg_field port_fields[] = {
 	 AT(hg_desired_port, device),
 	 .is_required = true,
 	 .is_device = true,
-	 .doc = "What carries its packets: `tap:web1-0`, `packet:veth3`."},
+	 .doc = "What carries its packets: `tap:web1-0`; `packet:veth3`; `vhost:web1.sock`, a "
+		"virtual machine by vhost-user, whose socket is in `/run/headgate` where it does "
+		"not begin with `/`. `vhost(queues=N,listen=on):...`: queue pairs that it may "
+		"use, 1 to 16, 4 if not said; whether headgate makes the socket, for machines that "
+		"only connect."},
 	{.key = "netns",
 	 .kind = HG_KIND_TEXT,
 	 AT(hg_desired_port, netns),

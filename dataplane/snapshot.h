@@ -114,6 +114,7 @@ struct hg_port {
 	uint32_t n_ask; /* frames to receive at once, in [2, HG_BURST_PKTS] */
 	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
 	hg_ns progress_at_ns;
+	hg_ns quiet_at_ns; /* from when on it may be left to its descriptor */
 	struct hg_flood_limit flood_limit;
 	uint8_t told_mac[HG_MAC_BYTES]; /* the source address last told to the other workers */
 	hg_ns told_at_ns;

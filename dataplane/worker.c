@@ -89,6 +89,15 @@ static void look_for_events(struct hg_worker *w)
 	take_events(w, events, n);
 }
 
+/* Whether a port that had nothing may be left to its descriptor. Where the far side has to be asked for
+ * notifications, each costs it something, so it is asked only when the port was quiet for a while. */
+static bool may_leave(const struct hg_worker *w, struct hg_port *port)
+{
+	if (port->dev->driver->arm == NULL)
+		return true;
+	return w->now_ns >= port->quiet_at_ns && !port->dev->driver->arm(port->dev);
+}
+
 static void receive_all(struct hg_worker *w)
 {
 	for (uint32_t i = 0; i < w->n_active;) {
@@ -96,6 +105,11 @@ static void receive_all(struct hg_worker *w)
 
 		if (hg_path_receive(w, port) > 0) {
 			w->has_moved = true;
+			port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
+			i++;
+			continue;
+		}
+		if (!may_leave(w, port)) {
 			i++;
 			continue;
 		}

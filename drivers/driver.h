@@ -7,6 +7,7 @@
  *   open    control  yes       parses the device text, acquires the device; owns nothing on failure
  *   start   control  yes       begins to receive; called once, after open
  *   rx, tx  packet   no        by the one worker that polls the port
+ *   arm     packet   no        before that worker stops polling; optional
  *   adjust  control  yes       another MTU or MAC address while rx and tx go on; optional
  *   sample  control  no        reads counters while it runs
  *   pause   packet   no        optional: before the device goes to another process
@@ -25,7 +26,10 @@
  * Refusal    tx takes fewer than n when the far side has no room now; what it takes and cannot deliver
  *            is counted in drops, with the reason. Which of the two: the driver's header says.
  * Time       now_ns is an argument. Only the driver's receive, transmit and wait make system calls.
- * Threads    One worker for rx, tx, progress; control lane for the rest; sample from any thread.
+ * Waiting    The worker polls a port while there is something, and then waits on fd() for its edges (EPOLLET).
+ *            A device that must ask its far side for notifications has arm; it takes the request back by
+ *            itself when rx finds something.
+ * Threads    One worker for rx, tx, arm, progress; control lane for the rest; sample from any thread.
  * Text       DRIVER[(KEY=VALUE,...)]:NAME, or WRAPPER[(KEY=VALUE,...)]+DEVICE; see drivers/text.h.
  * Plug in    drivers/registry.c lists them all; tests/component/driver_suite.c is run over each.
  * Errors     open: -EINVAL text, -ENOENT no such device, -EBUSY somebody else has it, -EPERM, -ENOTSUP
@@ -111,8 +115,11 @@ struct hg_driver {
 	/* queue in [0, n_tx_queues). */
 	unsigned (*tx)(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
 		       hg_ns now_ns);
-	/* A descriptor that becomes readable when rx has something; -1: none, poll it. */
+	/* A descriptor that becomes readable when rx has something; -1: none, poll it. The same for life. */
 	int (*fd)(const struct hg_dev *dev);
+	/* Optional. Asks to be told by fd from now on. Returns whether rx has something already, or the device
+	 * cannot tell: it is to be polled on. */
+	bool (*arm)(struct hg_dev *dev);
 	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
 	 * again, and rx as well: HG_NEVER if nothing is under way. */
 	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);
@@ -139,7 +146,9 @@ struct hg_driver {
 /* Every device begins with this; the rest is the driver's. */
 struct hg_dev {
 	const struct hg_driver *driver;
-	uint32_t caps; /* enum hg_dev_cap, fixed after start */
+	/* enum hg_dev_cap. Where a guest decides they may change in any call of rx, tx or progress, and are
+	 * written by it then; the control lane reads them by sample. */
+	uint32_t caps;
 	uint32_t mtu; /* read with hg_dev_mtu(): adjust changes it under the worker's eyes */
 	uint16_t n_tx_queues; /* fixed after open, at least 1 */
 };

@@ -5,12 +5,18 @@
 #include "drivers/simnic.h"
 #include "drivers/tap.h"
 #include "drivers/text.h"
+#ifdef HG_WITH_VHOST
+#include "drivers/vhost.h"
+#endif
 #include "drivers/xdp.h"
 
 #include <string.h>
 
 const struct hg_driver *const hg_drivers[] = {
 	&hg_driver_tap,    &hg_driver_packet, &hg_driver_xdp,
+#ifdef HG_WITH_VHOST
+	&hg_driver_vhost,
+#endif
 	&hg_driver_simnic, &hg_driver_dummy,  NULL, /* the end */
 };
 

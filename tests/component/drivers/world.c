@@ -1,6 +1,9 @@
 #include "tests/component/drivers/world.h"
 
 #include "drivers/dummy.h"
+#ifdef HG_WITH_VHOST
+#include "tests/component/drivers/world_vhost.h"
+#endif
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -176,7 +179,7 @@ struct hg_dev *world_begin(struct world *world)
 		fprintf(stderr, "%s: %s\n", world->device, err.text);
 		exit(1);
 	}
-	world->meet(world);
+	world->meet(world, dev);
 	return dev;
 }
 
@@ -229,9 +232,10 @@ static void dummy_tear_down(struct world *world)
 	hg_dummy_release(dummy);
 }
 
-static void dummy_meet(struct world *world)
+static void dummy_meet(struct world *world, struct hg_dev *dev)
 {
 	(void)world;
+	(void)dev;
 }
 
 static void dummy_far_send(struct world *world, const uint8_t *frame, unsigned n_bytes)
@@ -291,8 +295,9 @@ static void guest_tear_down(struct world *world)
 	close(world->guest_fd);
 }
 
-static void guest_meet(struct world *world)
+static void guest_meet(struct world *world, struct hg_dev *dev)
 {
+	(void)dev;
 	if (world->far_fd >= 0)
 		close(world->far_fd);
 	world->far_fd = world_open_socket(world->guest_fd, "far0");
@@ -396,6 +401,11 @@ static struct world world_xdp_uplink = {
 	.name = "xdp_uplink", .device = "xdp:near0", .is_uplink = true, VETH};
 
 struct world *const worlds[] = {
-	&world_dummy, &world_simnic,     &world_simnic_model,     &world_simnic_never,
-	&world_tap,   &world_simnic_tap, &world_simnic_model_tap, &world_packet,
-	&world_xdp,   &world_xdp_uplink, &world_simnic_model_xdp, NULL};
+	&world_dummy, &world_simnic,       &world_simnic_model,     &world_simnic_never,
+	&world_tap,   &world_simnic_tap,   &world_simnic_model_tap, &world_packet,
+	&world_xdp,   &world_xdp_uplink,   &world_simnic_model_xdp,
+#ifdef HG_WITH_VHOST
+	&world_vhost, &world_vhost_packed,
+#endif
+	NULL,
+};

@@ -25,11 +25,12 @@ struct world {
 	bool is_memory;
 	bool is_uplink;
 	bool never_releases; /* before it stops */
+	bool comes_back_alone; /* a far side that is away leaves it down, not gone */
 	/* Builds the far side; NULL, or why it is not possible here. */
 	const char *(*build)(struct world *world);
 	void (*tear_down)(struct world *world);
 	/* After open: makes the far side ready to send and receive. */
-	void (*meet)(struct world *world);
+	void (*meet)(struct world *world, struct hg_dev *dev);
 	void (*far_send)(struct world *world, const uint8_t *frame, unsigned n_bytes);
 	/* The next of our frames; its bytes, or 0 if none came in time. */
 	unsigned (*far_recv)(struct world *world, uint8_t *frame, unsigned size);

@@ -1,0 +1,36 @@
+/* vhost: a virtual machine's port, by vhost-user.
+ *
+ * Why        A machine's virtio card is memory that it shares with us. Frames go between it and our buffers in one
+ *            copy, without the kernel, and what is not taken yet waits in the machine.
+ * Text       vhost:PATH or vhost(queues=N,listen=on):PATH. PATH is the unix socket; one that does not begin with '/'
+ *            lies in /run/headgate. queues: pairs that the guest may use, in [1, 16], 4 if not said.
+ *            The guest's side listens and we connect, and connect again when it was away; so both may restart.
+ *            listen=on: we listen, for guests that can only connect.
+ * Model      librte_vhost speaks the protocol and maps the guest's memory; the rings are served here
+ *            (drivers/vring.h), split or packed, with indirect descriptors and mergeable buffers. Offloads are
+ *            virtio's own on both sides: checksums, segments of TCP and UDP, with the guest's consent.
+ *            Several queues are received from in turn; a flow is transmitted on one queue.
+ * Link       DOWN until the guest has set up its rings, with the reason; UP then; DOWN again when it stops, goes
+ *            away or breaks the rules, until it sets them up anew. Never GONE. caps and mtu follow the guest.
+ * Pushing    What is not received stays in the guest's ring, which pushes back. tx takes fewer when the guest has no
+ * back       room in its ring (of several rings the full ones drop, ring_full); DOWN: all are dropped, port_down.
+ *            A frame for which no buffer of the guest is long enough: too_big. One from it whose header
+ *            contradicts it: bad_offload; shorter than its header: truncated; beyond 64 KiB: too_big.
+ * Waiting    Between arm and the next rx the guest notifies us, else it is asked not to. The descriptor is
+ *            one for life; it tells by its edges (EPOLLET), and is not read.
+ * Threads    As driver.h. The library has two threads of its own; they close a door before they change anything
+ *            and wait until the worker is out of it, which it is after each call (one exchange a call).
+ * Cost       rx, tx: a copy and some 20 ns a frame; an idle guest: nothing, and some 10 KiB.
+ * Errors     open: -EINVAL text or path too long, -EBUSY the path has another owner, who is named, -EPERM, -EIO.
+ */
+#ifndef HG_DRIVERS_VHOST_H
+#define HG_DRIVERS_VHOST_H
+
+#include "drivers/driver.h"
+
+/* Where relative paths begin. Made by open where it is missing. */
+#define HG_VHOST_DIRECTORY "/run/headgate"
+
+extern const struct hg_driver hg_driver_vhost;
+
+#endif

@@ -1,0 +1,672 @@
+#include "drivers/vhost_link.h"
+
+#include "core/text.h"
+#include "drivers/netns.h"
+#include "drivers/vnet.h"
+
+#include <rte_vhost.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Newer than Debian 12's headers: segments of UDP, virtio 1.2. */
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
+#define VIRTIO_NET_F_HOST_USO 56
+#ifndef VIRTIO_F_IN_ORDER
+#define VIRTIO_F_IN_ORDER 35
+#endif
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+/* What the rings here can do. */
+#define FEATURES                                                                                 \
+	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_MTU) |         \
+	 BIT(VIRTIO_NET_F_GSO) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |   \
+	 BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_USO4) |                            \
+	 BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_HOST_TSO4) |                            \
+	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_USO) | \
+	 BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |   \
+	 BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_F_ANY_LAYOUT) |    \
+	 BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |                       \
+	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |          \
+	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+#define PROTOCOL_FEATURES                                                       \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
+	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
+
+/* Messages of vhost-user, by their numbers in its specification. */
+enum message {
+	GET_FEATURES = 1,
+	SET_FEATURES,
+	SET_OWNER,
+	RESET_OWNER,
+	SET_MEM_TABLE,
+	SET_LOG_BASE,
+	SET_LOG_FD,
+	SET_VRING_NUM,
+	SET_VRING_ADDR,
+	SET_VRING_BASE,
+	GET_VRING_BASE,
+	SET_VRING_KICK,
+	SET_VRING_CALL,
+	SET_VRING_ERR,
+	GET_PROTOCOL_FEATURES,
+	SET_PROTOCOL_FEATURES,
+	GET_QUEUE_NUM,
+	SET_VRING_ENABLE,
+	SEND_RARP,
+	NET_SET_MTU,
+};
+#define NEEDS_REPLY (1u << 3)
+
+/* As it lies in front of what the library reads a message into. */
+struct header {
+	uint32_t request, flags, n_bytes;
+	union {
+		uint64_t u64;
+		struct {
+			uint32_t index, num;
+		} ring;
+	} payload;
+} __attribute__((packed));
+
+/* All links, and who has which of the library's numbers. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hg_vhost_link *list;
+static struct hg_vhost_link *by_vid[RTE_MAX_VHOST_DEVICE];
+
+/* The link of a number, locked; NULL if it is closing. */
+static struct hg_vhost_link *lock_link(int vid)
+{
+	struct hg_vhost_link *link;
+
+	pthread_mutex_lock(&list_lock);
+	link = by_vid[vid];
+	if (link != NULL)
+		pthread_mutex_lock(&link->lock);
+	pthread_mutex_unlock(&list_lock);
+	return link;
+}
+
+static void unlock_link(struct hg_vhost_link *link)
+{
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* ---- the door ----------------------------------------------------------------------------------- */
+
+/* The worker looks at the port once, whatever it finds. */
+static void tell_worker(struct hg_vhost_link *link)
+{
+	uint64_t one = 1;
+
+	if (write(link->change_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it was told */
+}
+
+/* Sets the reason; what is too long for it is cut. */
+static void say(struct hg_vhost_link *link, const char *a, const char *b, const char *c)
+{
+	struct hg_text text;
+
+	hg_text_init(&text, link->reason, sizeof(link->reason));
+	hg_text_add(&text, a);
+	hg_text_add(&text, b);
+	hg_text_add(&text, c);
+}
+
+static void close_door(struct hg_vhost_link *link)
+{
+	if (!atomic_load_explicit(&link->is_open, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&link->is_open, false, memory_order_seq_cst);
+	while (atomic_load_explicit(&link->is_inside, memory_order_seq_cst))
+		sched_yield();
+	for (uint32_t i = 0; i < 2u * link->n_pairs; i++) {
+		struct hg_vhost_ring *ring = &link->rings[i];
+
+		if (!ring->is_used)
+			continue;
+		ring->is_used = false;
+		/* The guest has the other end of this descriptor, so it would stay on the list. */
+		if (ring->kick_fd >= 0)
+			(void)epoll_ctl(link->epoll_fd, EPOLL_CTL_DEL, ring->kick_fd, NULL);
+		/* Whoever asks the library where the ring stands is told. */
+		(void)rte_vhost_set_vring_base(link->vid, (uint16_t)i,
+					       hg_vring_avail_at(&ring->vring),
+					       hg_vring_used_at(&ring->vring));
+	}
+}
+
+/* ---- what the guest offers ---------------------------------------------------------------------- */
+
+static bool take_memory(struct hg_vhost_link *link)
+{
+	struct rte_vhost_memory *memory;
+
+	if (rte_vhost_get_mem_table(link->vid, &memory) < 0)
+		return false;
+	link->memory.n = 0;
+	for (uint32_t i = 0; i < memory->nregions && i < HG_GUEST_REGIONS_MAX; i++) {
+		const struct rte_vhost_mem_region *r = &memory->regions[i];
+
+		link->memory.regions[link->memory.n++] = (struct hg_guest_region){
+			.addr = r->guest_phys_addr,
+			.n_bytes = r->size,
+			.host = (uint8_t *)(uintptr_t)r->host_user_addr,
+		};
+	}
+	free(memory);
+	return true;
+}
+
+static uint32_t caps_of(uint64_t features)
+{
+	const uint64_t uso = BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6);
+	uint32_t caps = HG_DEV_RX_PUSHES_BACK;
+
+	if (!(features & BIT(VIRTIO_NET_F_GUEST_CSUM)))
+		return caps;
+	caps |= HG_DEV_TX_CSUM;
+	if (features & BIT(VIRTIO_NET_F_GUEST_TSO4))
+		caps |= HG_DEV_TX_TSO4;
+	if (features & BIT(VIRTIO_NET_F_GUEST_TSO6))
+		caps |= HG_DEV_TX_TSO6;
+	if ((features & uso) == uso)
+		caps |= HG_DEV_TX_USO;
+	return caps;
+}
+
+/* Whether a write to the descriptor never waits: the worker writes to it. */
+static bool is_event(int fd)
+{
+	char link[32], to[32];
+	ssize_t n;
+	int flags = fcntl(fd, F_GETFL);
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, to, sizeof(to) - 1u);
+	if (n < 0 || flags < 0)
+		return false;
+	to[n] = '\0';
+	return strcmp(to, "anon_inode:[eventfd]") == 0 &&
+	       fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t features,
+		      struct hg_error *reterr)
+{
+	struct hg_vhost_ring *ring = &link->rings[idx];
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	struct rte_vhost_vring v;
+	bool is_packed = (features & BIT(VIRTIO_F_RING_PACKED)) != 0;
+	bool has_long_header =
+		is_packed ||
+		(features & (BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_F_VERSION_1))) != 0;
+	struct hg_vring_cfg cfg = {
+		.is_packed = is_packed,
+		.has_event_idx = (features & BIT(VIRTIO_RING_F_EVENT_IDX)) != 0,
+		.has_indirect = (features & BIT(VIRTIO_RING_F_INDIRECT_DESC)) != 0,
+		.may_merge = (features & BIT(VIRTIO_NET_F_MRG_RXBUF)) != 0,
+		.knows_csum = (features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0,
+		.header_bytes = has_long_header ? HG_VNET_BYTES : sizeof(struct virtio_net_hdr),
+		.memory = &link->memory,
+	};
+
+	if (rte_vhost_get_vhost_vring(link->vid, idx, &v) < 0 ||
+	    rte_vhost_get_vring_base(link->vid, idx, &cfg.avail_at, &cfg.used_at) < 0)
+		return false;
+	cfg.descs = v.desc;
+	cfg.avail = v.avail;
+	cfg.used = v.used;
+	cfg.n = v.size;
+	if (hg_vring_begin(&ring->vring, &cfg, reterr) < 0)
+		return false;
+	ring->call_fd = v.callfd >= 0 && is_event(v.callfd) ? v.callfd : -1;
+	ring->kick_fd = -1;
+	if (v.kickfd >= 0 && idx % 2 == 1 &&
+	    epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, v.kickfd, &event) == 0)
+		ring->kick_fd = v.kickfd;
+	if (idx % 2 == 1 && ring->kick_fd < 0)
+		link->has_to_poll = true;
+	ring->is_used = true;
+	/* What the guest was to be told when somebody before us ended, it may still wait for. */
+	if (ring->call_fd >= 0)
+		(void)eventfd_write(ring->call_fd, 1);
+	return true;
+}
+
+static void open_door(struct hg_vhost_link *link)
+{
+	uint64_t features = 0;
+	struct hg_error err = {0};
+	bool has_ready = false;
+
+	link->n_rx = link->n_tx = 0;
+	link->has_to_poll = false;
+	for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
+		has_ready |= link->rings[i].is_ready;
+	if (!has_ready || !link->has_memory ||
+	    rte_vhost_get_negotiated_features(link->vid, &features) < 0 || !take_memory(link))
+		return;
+	for (uint16_t i = 0; i < 2u * link->n_pairs; i++) {
+		if (!link->rings[i].is_ready || !take_ring(link, i, features, &err))
+			continue;
+		if (i % 2 == 0)
+			link->tx_rings[link->n_tx++] = i;
+		else
+			link->rx_rings[link->n_rx++] = i;
+	}
+	if (err.text[0] != '\0')
+		say(link, err.text, "", "");
+	link->caps = caps_of(features);
+	link->mtu = link->guest_mtu != 0 && link->guest_mtu < link->wanted_mtu ? link->guest_mtu
+									       : link->wanted_mtu;
+	link->generation++;
+	atomic_store_explicit(&link->fault, HG_VRING_NONE, memory_order_relaxed);
+	/* With the first ring of each direction a card is one. */
+	if (link->n_rx > 0 && link->n_tx > 0)
+		link->reason[0] = '\0';
+	atomic_store_explicit(&link->is_open, true, memory_order_seq_cst);
+	tell_worker(link);
+}
+
+static void say_not_ready(struct hg_vhost_link *link)
+{
+	if (link->vid < 0)
+		say(link, "waiting for the guest at ", link->path, "");
+	else
+		say(link, "the guest at ", link->path, " has not set up its rings");
+}
+
+static void look_again(struct hg_vhost_link *link)
+{
+	close_door(link);
+	say_not_ready(link);
+	if (!link->is_closing && link->vid >= 0)
+		open_door(link);
+}
+
+/* ---- the library's calls ------------------------------------------------------------------------ */
+
+/* Whether the message changes nothing that the worker uses. */
+static bool is_harmless(uint32_t request)
+{
+	switch (request) {
+	case GET_FEATURES:
+	case SET_OWNER:
+	case SET_VRING_ERR:
+	case GET_PROTOCOL_FEATURES:
+	case SET_PROTOCOL_FEATURES:
+	case GET_QUEUE_NUM:
+	case NET_SET_MTU:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_known(uint32_t request)
+{
+	return (request >= GET_FEATURES && request <= SET_VRING_ENABLE) || request == NET_SET_MTU;
+}
+
+/* Answers that the guest broke the protocol, upon which the library ends the connection. */
+static enum rte_vhost_msg_result refuse(struct hg_vhost_link *link, struct header *message)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", message->request);
+	message->flags &= ~NEEDS_REPLY;
+	close_door(link);
+	say(link, "the guest sent message ", number, ", which it may not send");
+	return RTE_VHOST_MSG_RESULT_ERR;
+}
+
+static uint32_t ring_of(const struct header *message)
+{
+	switch (message->request) {
+	case SET_VRING_NUM:
+	case SET_VRING_ADDR:
+	case SET_VRING_BASE:
+	case GET_VRING_BASE:
+	case SET_VRING_ENABLE:
+		return message->payload.ring.index;
+	case SET_VRING_KICK:
+	case SET_VRING_CALL:
+	case SET_VRING_ERR:
+		return message->payload.u64 & 0xffu;
+	default:
+		return 0;
+	}
+}
+
+static enum rte_vhost_msg_result prepare(struct hg_vhost_link *link, struct header *message)
+{
+	uint32_t idx = ring_of(message);
+
+	if (!is_known(message->request) || idx >= 2u * link->n_pairs)
+		return refuse(link, message);
+	if (message->request == GET_QUEUE_NUM) {
+		message->payload.u64 = link->n_pairs;
+		message->n_bytes = sizeof(message->payload.u64);
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	}
+	if (message->request == NET_SET_MTU)
+		link->guest_mtu = (uint32_t)message->payload.u64;
+	if (message->request == SET_VRING_ENABLE && message->payload.ring.num == 0)
+		link->rings[idx].is_ready = false;
+	/* Until it is done the library has none. */
+	if (message->request == SET_MEM_TABLE)
+		link->has_memory = false;
+	if (!is_harmless(message->request)) {
+		close_door(link);
+		say(link, "the guest changes its rings", "", "");
+	}
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static enum rte_vhost_msg_result before_message(int vid, void *bytes)
+{
+	struct hg_vhost_link *link = lock_link(vid);
+	enum rte_vhost_msg_result result;
+
+	if (link == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	result = prepare(link, bytes);
+	unlock_link(link);
+	return result;
+}
+
+static enum rte_vhost_msg_result after_message(int vid, void *bytes)
+{
+	const struct header *message = bytes;
+	struct hg_vhost_link *link = lock_link(vid);
+
+	if (link == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (message->request == SET_MEM_TABLE)
+		link->has_memory = true;
+	if (!is_harmless(message->request) || message->request == NET_SET_MTU)
+		look_again(link);
+	unlock_link(link);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static int connected(int vid)
+{
+	static const struct rte_vhost_user_extern_ops messages = {before_message, after_message};
+	char path[HG_VHOST_PATH_BYTES];
+	struct hg_vhost_link *link;
+
+	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0 ||
+	    rte_vhost_extern_callback_register(vid, &messages, NULL) < 0)
+		return -1;
+	pthread_mutex_lock(&list_lock);
+	for (link = list; link != NULL && strcmp(link->path, path) != 0;)
+		link = link->next;
+	if (link != NULL) {
+		pthread_mutex_lock(&link->lock);
+		/* One guest at a time. */
+		if (link->vid >= 0 || link->is_closing) {
+			pthread_mutex_unlock(&link->lock);
+			link = NULL;
+		}
+	}
+	if (link != NULL) {
+		by_vid[vid] = link;
+		link->vid = vid;
+		link->has_memory = false;
+		link->guest_mtu = 0;
+		for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
+			link->rings[i].is_ready = false;
+		look_again(link);
+		pthread_mutex_unlock(&link->lock);
+	}
+	pthread_mutex_unlock(&list_lock);
+	if (link == NULL)
+		return -1;
+	hg_vhost_hurry(path);
+	return 0;
+}
+
+static void disconnected(int vid)
+{
+	struct hg_vhost_link *link = lock_link(vid);
+
+	if (link == NULL)
+		return;
+	close_door(link);
+	link->vid = -1;
+	say_not_ready(link);
+	unlock_link(link);
+	pthread_mutex_lock(&list_lock);
+	by_vid[vid] = NULL;
+	pthread_mutex_unlock(&list_lock);
+}
+
+static int ring_changed(int vid, uint16_t idx, int is_enabled)
+{
+	struct hg_vhost_link *link = lock_link(vid);
+
+	if (link == NULL)
+		return 0;
+	if (idx < 2u * link->n_pairs) {
+		link->rings[idx].is_ready = is_enabled != 0;
+		look_again(link);
+	}
+	unlock_link(link);
+	return 0;
+}
+
+static int device_is_ready(int vid)
+{
+	(void)vid; /* each ring said so itself */
+	return 0;
+}
+
+static void device_stops(int vid)
+{
+	struct hg_vhost_link *link = lock_link(vid);
+
+	if (link == NULL)
+		return;
+	close_door(link);
+	say(link, "the guest stops its rings", "", "");
+	unlock_link(link);
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static const struct rte_vhost_device_ops calls = {
+	.new_device = device_is_ready,
+	.destroy_device = device_stops,
+	.vring_state_changed = ring_changed,
+	.new_connection = connected,
+	.destroy_connection = disconnected,
+};
+
+static int open_descriptors(struct hg_vhost_link *link, struct hg_error *reterr)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	link->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	link->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (link->epoll_fd < 0 || link->change_fd < 0 ||
+	    epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, link->change_fd, &event) < 0)
+		return hg_errno_refuse(reterr, errno, "no descriptors for", link->path);
+	return 0;
+}
+
+static bool enlist(struct hg_vhost_link *link)
+{
+	struct hg_vhost_link *other;
+
+	pthread_mutex_lock(&list_lock);
+	for (other = list; other != NULL && strcmp(other->path, link->path) != 0;)
+		other = other->next;
+	if (other == NULL) {
+		link->next = list;
+		list = link;
+	}
+	pthread_mutex_unlock(&list_lock);
+	return other == NULL;
+}
+
+/* No call of the library finds the link any more, and the worker finds nothing behind the door. */
+static void shut(struct hg_vhost_link *link)
+{
+	pthread_mutex_lock(&list_lock);
+	pthread_mutex_lock(&link->lock);
+	link->is_closing = true;
+	close_door(link);
+	say(link, "the port is closed", "", "");
+	if (link->vid >= 0 && by_vid[link->vid] == link)
+		by_vid[link->vid] = NULL;
+	pthread_mutex_unlock(&link->lock);
+	pthread_mutex_unlock(&list_lock);
+}
+
+static void delist(struct hg_vhost_link *link)
+{
+	struct hg_vhost_link **at = &list;
+
+	pthread_mutex_lock(&list_lock);
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	pthread_mutex_unlock(&list_lock);
+}
+
+static void destroy(struct hg_vhost_link *link)
+{
+	if (link->epoll_fd >= 0)
+		close(link->epoll_fd);
+	if (link->change_fd >= 0)
+		close(link->change_fd);
+	pthread_mutex_destroy(&link->lock);
+	free(link);
+}
+
+static int register_path(struct hg_vhost_link *link, struct hg_error *reterr)
+{
+	uint64_t flags = link->is_listening ? 0 : (uint64_t)RTE_VHOST_USER_CLIENT;
+	int r = link->is_listening ? hg_vhost_prepare_listen(link->path, reterr)
+				   : hg_vhost_prepare_directory(link->path, reterr);
+
+	if (r < 0)
+		return r;
+	if (rte_vhost_driver_register(link->path, flags) < 0)
+		return hg_error_set(reterr, -HG_EIO, "vhost takes no socket at ", link->path, NULL);
+	if (rte_vhost_driver_set_features(link->path, FEATURES) < 0 ||
+	    rte_vhost_driver_set_protocol_features(link->path, PROTOCOL_FEATURES) < 0 ||
+	    rte_vhost_driver_callback_register(link->path, &calls) < 0) {
+		rte_vhost_driver_unregister(link->path);
+		return hg_error_set(reterr, -HG_EIO, "vhost cannot be set up at ", link->path,
+				    NULL);
+	}
+	return 0;
+}
+
+static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
+{
+	size_t n = sizeof(struct hg_vhost_link) + 2u * cfg->n_pairs * sizeof(struct hg_vhost_ring);
+	struct hg_vhost_link *link;
+
+	n = (n + HG_CACHE_LINE_BYTES - 1u) & ~(size_t)(HG_CACHE_LINE_BYTES - 1u);
+	link = aligned_alloc(HG_CACHE_LINE_BYTES, n);
+	if (link == NULL)
+		return NULL;
+	memset(link, 0, n);
+	pthread_mutex_init(&link->lock, NULL);
+	link->vid = link->epoll_fd = link->change_fd = -1;
+	link->n_pairs = cfg->n_pairs;
+	link->is_listening = cfg->want_listen;
+	link->wanted_mtu = cfg->mtu;
+	snprintf(link->path, sizeof(link->path), "%s", cfg->path);
+	say_not_ready(link);
+	return link;
+}
+
+int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg, struct hg_vhost_link **ret_link,
+		       struct hg_error *reterr)
+{
+	struct hg_vhost_link *link = make(cfg);
+	int r;
+
+	if (link == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a vhost port", NULL);
+	if (!enlist(link)) {
+		destroy(link);
+		return hg_error_set(reterr, -HG_EBUSY, "the socket ", cfg->path,
+				    " is in use by another port of headgate", NULL);
+	}
+	r = open_descriptors(link, reterr);
+	if (r == 0)
+		r = register_path(link, reterr);
+	if (r < 0) {
+		delist(link);
+		destroy(link);
+		return r;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+int hg_vhost_link_start(struct hg_vhost_link *link, struct hg_error *reterr)
+{
+	if (rte_vhost_driver_start(link->path) == 0)
+		return 0;
+	return hg_error_set(reterr, -HG_EIO, "cannot ", link->is_listening ? "listen" : "connect",
+			    " at ", link->path, NULL);
+}
+
+void hg_vhost_link_stop(struct hg_vhost_link *link)
+{
+	shut(link);
+}
+
+void hg_vhost_link_close(struct hg_vhost_link *link)
+{
+	if (link == NULL)
+		return;
+	shut(link);
+	/* Waits for the library's threads, so without our locks. */
+	rte_vhost_driver_unregister(link->path);
+	delist(link);
+	destroy(link);
+}
+
+void hg_vhost_link_set_mtu(struct hg_vhost_link *link, uint32_t mtu)
+{
+	pthread_mutex_lock(&link->lock);
+	link->wanted_mtu = mtu;
+	look_again(link);
+	pthread_mutex_unlock(&link->lock);
+}
+
+void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_state)
+{
+	uint8_t fault = atomic_load_explicit(&link->fault, memory_order_relaxed);
+
+	pthread_mutex_lock(&link->lock);
+	*ret_state = (struct hg_dev_state){
+		.link = link->reason[0] == '\0' && fault == HG_VRING_NONE ? HG_DEV_UP : HG_DEV_DOWN,
+		.caps = link->caps,
+		.mtu = link->mtu != 0 ? link->mtu : link->wanted_mtu,
+	};
+	memcpy(ret_state->reason, link->reason, sizeof(ret_state->reason));
+	if (fault != HG_VRING_NONE)
+		snprintf(ret_state->reason, sizeof(ret_state->reason), "%s",
+			 hg_vring_fault_text((enum hg_vring_fault)fault));
+	pthread_mutex_unlock(&link->lock);
+}

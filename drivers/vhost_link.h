@@ -1,0 +1,97 @@
+/* vhost_link: the connection to one guest, and what the worker may use of it.
+ *
+ * Why        The library's threads learn of a guest's memory and rings, the worker uses them. Neither may wait for the
+ *            other but here, and the worker never for long.
+ * Model      A door. While it is open the worker may use what lies behind it, and says so (enter, leave). A
+ *            thread of the library closes it, waits until the worker is out, changes what it likes, and opens
+ *            it again when there is something to use.
+ * Promise    What the worker sees between enter and leave stays as it is. After hg_vhost_link_close() no
+ *            thread touches the struct.
+ * Memory     One for each device, with room for all its rings. Threads: as marked.
+ * Errors     open, start: as driver.h. Internal to drivers/vhost*.c.
+ */
+#ifndef HG_DRIVERS_VHOST_LINK_H
+#define HG_DRIVERS_VHOST_LINK_H
+
+#include "drivers/driver.h"
+#include "drivers/vhost_socket.h"
+#include "drivers/vring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define HG_VHOST_PAIRS_MAX 16u
+
+struct hg_vhost_ring {
+	struct hg_vring vring;
+	int call_fd; /* -1: the guest polls */
+	int kick_fd; /* -1: we poll; on our waiting list otherwise */
+	bool is_ready; /* the library says so */
+	bool is_used; /* behind the open door */
+};
+
+struct hg_vhost_link {
+	/* Written by the library's threads. */
+	_Alignas(HG_CACHE_LINE_BYTES) _Atomic bool is_open;
+	_Atomic uint8_t
+		fault; /* enum hg_vring_fault; set by the worker, cleared with the door closed */
+
+	/* Written by the worker. */
+	_Alignas(HG_CACHE_LINE_BYTES) _Atomic bool is_inside;
+
+	/* Behind the door: the worker's while it is inside, the library's threads' while it is closed. */
+	_Alignas(HG_CACHE_LINE_BYTES) struct hg_guest_memory memory;
+	uint16_t n_rx, n_tx;
+	uint16_t rx_rings[HG_VHOST_PAIRS_MAX], tx_rings[HG_VHOST_PAIRS_MAX];
+	uint32_t caps, mtu;
+	uint32_t generation; /* of all this */
+	bool has_to_poll; /* a ring without a descriptor to wait on */
+
+	/* Of the library's threads and the control lane, under the lock. */
+	pthread_mutex_t lock;
+	int vid; /* -1: not connected */
+	bool is_closing, has_memory, is_listening;
+	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
+	char path[HG_VHOST_PATH_BYTES];
+	char reason[128]; /* why the door is closed */
+	struct hg_vhost_link *next; /* of all, under the lock of the list */
+
+	int epoll_fd, change_fd;
+	uint32_t n_pairs;
+	struct hg_vhost_ring rings[]; /* as virtio numbers them: even: to the guest, odd: from it */
+};
+
+struct hg_vhost_link_cfg {
+	const char *path;
+	uint32_t n_pairs; /* in [1, HG_VHOST_PAIRS_MAX] */
+	uint32_t mtu;
+	bool want_listen;
+};
+
+HG_MUST_CHECK int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg,
+				     struct hg_vhost_link **ret_link, struct hg_error *reterr);
+HG_MUST_CHECK int hg_vhost_link_start(struct hg_vhost_link *link, struct hg_error *reterr);
+/* The worker stays outside from now on; frames in the guest's rings stay there. */
+void hg_vhost_link_stop(struct hg_vhost_link *link);
+void hg_vhost_link_close(struct hg_vhost_link *link); /* takes NULL */
+/* In force when the worker looks next. */
+void hg_vhost_link_set_mtu(struct hg_vhost_link *link, uint32_t mtu);
+void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_state);
+
+/* The worker's. */
+static HG_ALWAYS_INLINE bool hg_vhost_link_enter(struct hg_vhost_link *link)
+{
+	/* In one order with the door: either we see it closed, or they see us inside. */
+	atomic_store_explicit(&link->is_inside, true, memory_order_seq_cst);
+	if (HG_LIKELY(atomic_load_explicit(&link->is_open, memory_order_seq_cst)))
+		return true;
+	atomic_store_explicit(&link->is_inside, false, memory_order_release);
+	return false;
+}
+
+static HG_ALWAYS_INLINE void hg_vhost_link_leave(struct hg_vhost_link *link)
+{
+	atomic_store_explicit(&link->is_inside, false, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,135 @@
+#include "drivers/vhost_socket.h"
+
+#include "drivers/netns.h"
+#include "drivers/vhost.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* A message of vhost-user is written at once; whoever takes longer for the rest of one is not well. */
+#define PATIENCE_US 200000
+
+int hg_vhost_path(const char *name, char *ret_path, struct hg_error *reterr)
+{
+	int n = snprintf(ret_path, HG_VHOST_PATH_BYTES, "%s%s",
+			 name[0] == '/' ? "" : HG_VHOST_DIRECTORY "/", name);
+
+	if (n < (int)HG_VHOST_PATH_BYTES)
+		return 0;
+	return hg_error_set(reterr, -HG_EINVAL, "the path of the socket ", name,
+			    " is longer than the 107 bytes that a unix socket's may have", NULL);
+}
+
+int hg_vhost_prepare_directory(const char *path, struct hg_error *reterr)
+{
+	char directory[HG_VHOST_PATH_BYTES];
+	struct stat st;
+	char *end;
+
+	/* Others are their owners' to make. */
+	if (strncmp(path, HG_VHOST_DIRECTORY "/", strlen(HG_VHOST_DIRECTORY) + 1u) == 0 &&
+	    mkdir(HG_VHOST_DIRECTORY, 0755) < 0 && errno != EEXIST)
+		return hg_errno_refuse(reterr, errno, "cannot make the directory",
+				       HG_VHOST_DIRECTORY);
+	snprintf(directory, sizeof(directory), "%s", path);
+	end = strrchr(directory, '/');
+	end[end == directory ? 1 : 0] = '\0';
+	if (stat(directory, &st) < 0)
+		return hg_errno_refuse(reterr, errno, "no directory for the socket:", directory);
+	if (!S_ISDIR(st.st_mode))
+		return hg_error_set(reterr, -HG_EINVAL, directory,
+				    " is not a directory, where the socket ", path, " is to be",
+				    NULL);
+	return 0;
+}
+
+/* Who listens on the path, as "NAME (process N)". */
+static int refuse_owner(int fd, const char *path, struct hg_error *reterr)
+{
+	char file[40], name[32] = "another process", number[16];
+	struct ucred owner = {0};
+	socklen_t n = sizeof(owner);
+	FILE *f;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &n) < 0)
+		owner.pid = 0;
+	snprintf(number, sizeof(number), "%d", (int)owner.pid);
+	snprintf(file, sizeof(file), "/proc/%d/comm", (int)owner.pid);
+	f = fopen(file, "re");
+	if (f != NULL) {
+		if (fgets(name, sizeof(name), f) != NULL)
+			name[strcspn(name, "\n")] = '\0';
+		fclose(f);
+	}
+	return hg_error_set(reterr, -HG_EBUSY, "the socket ", path, " belongs to ", name,
+			    " (process ", number, "), which listens on it", NULL);
+}
+
+int hg_vhost_prepare_listen(const char *path, struct hg_error *reterr)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd, r = hg_vhost_prepare_directory(path, reterr);
+
+	if (r < 0)
+		return r;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : hg_errno_refuse(reterr, errno, "cannot see", path);
+	if (!S_ISSOCK(st.st_mode))
+		return hg_error_set(reterr, -HG_EBUSY, path,
+				    " is there already and is not a socket", NULL);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return hg_errno_refuse(reterr, errno, "cannot ask who owns", path);
+	strncpy(at.sun_path, path, sizeof(at.sun_path) - 1u);
+	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 || errno == EAGAIN)
+		r = refuse_owner(fd, path, reterr);
+	else if (errno == ECONNREFUSED)
+		r = unlink(path) == 0 || errno == ENOENT
+			    ? 0
+			    : hg_errno_refuse(reterr, errno, "cannot remove the dead socket", path);
+	else
+		r = hg_errno_refuse(reterr, errno, "cannot ask who owns", path);
+	close(fd);
+	return r;
+}
+
+static bool is_on(int fd, const char *path)
+{
+	struct sockaddr_un ours = {0}, theirs = {0};
+	socklen_t n_ours = sizeof(ours), n_theirs = sizeof(theirs);
+
+	if (getpeername(fd, (struct sockaddr *)&theirs, &n_theirs) < 0 ||
+	    theirs.sun_family != AF_UNIX || getsockname(fd, (struct sockaddr *)&ours, &n_ours) < 0)
+		return false;
+	return strncmp(theirs.sun_path, path, sizeof(theirs.sun_path)) == 0 ||
+	       strncmp(ours.sun_path, path, sizeof(ours.sun_path)) == 0;
+}
+
+/* The library does not say which descriptor a connection has. */
+void hg_vhost_hurry(const char *path)
+{
+	const struct timeval patience = {.tv_usec = PATIENCE_US};
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] == '.' || !is_on(fd, path))
+			continue;
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	}
+	closedir(dir);
+}

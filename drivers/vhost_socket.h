@@ -1,0 +1,32 @@
+/* vhost_socket: the path of a guest's unix socket.
+ *
+ * Why        A path that is in use must be refused with the name of its owner, one that a dead process left must
+ *            not stand in the way, and a guest that stops in the middle of a message must not keep the
+ *            others waiting.
+ * Threads    any. Memory: the caller's.
+ * Errors     as said. Used by drivers/vhost.c, drivers/vhost_link.c.
+ */
+#ifndef HG_DRIVERS_VHOST_SOCKET_H
+#define HG_DRIVERS_VHOST_SOCKET_H
+
+#include "core/error.h"
+
+#include <sys/un.h>
+
+/* Longest path that a unix socket can have, with its end. */
+#define HG_VHOST_PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/* The whole path of a name. -EINVAL: too long. */
+HG_MUST_CHECK int hg_vhost_path(const char *name, char *ret_path, struct hg_error *reterr);
+
+/* Before we connect: the directory is there. -EPERM, -EIO. */
+HG_MUST_CHECK int hg_vhost_prepare_directory(const char *path, struct hg_error *reterr);
+
+/* Before we listen: the directory is there and the path is free; a socket on which nobody listens is removed.
+ * -EBUSY with the owner, or with what is there instead of a socket. */
+HG_MUST_CHECK int hg_vhost_prepare_listen(const char *path, struct hg_error *reterr);
+
+/* Bounds how long this process waits in the middle of a message on each of its connections of that path. */
+void hg_vhost_hurry(const char *path);
+
+#endif
