@@ -21,7 +21,7 @@
  *            HG_CGROUP_PERIOD_NS, or a longer one where the quota would be below the 1 ms that Linux takes.
  * Memory     allocates at open only. Threads: one owner. Cost: sample one read (1 to 2 us), limit one write
  *            (8 us), or none.
- * Errors     open: -ENOENT no such group (with the nearest, and where it was looked for), -ENOTSUP the processor
+ * Errors     open: -ENOENT no such group (where it was looked for, and how far a path leads), -ENOTSUP the processor
  *            controller is not there (with the version it is on), -EPERM, -EINVAL the name, -EEXIST more than
  *            one group fits, with their paths. sample, set: -ENOENT gone, -EIO, -EINVAL the kernel refused
  *            the value (with the value and the file).
