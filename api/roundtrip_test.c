@@ -107,6 +107,8 @@ static void random_port(struct hg_desired_port *port, uint32_t idx)
 		port->mac[5] = (uint8_t)(idx + 1);
 	}
 	port->vlan = chance(50) ? (uint16_t)between(1, HG_VLAN_MAX) : HG_VLAN_NONE;
+	port->limits.broadcast_pkts_per_s = chance(30) ? (uint32_t)between(10, 1000000000) : 0;
+	port->limits.multicast_pkts_per_s = chance(30) ? (uint32_t)between(10, 1000000000) : 0;
 	port->guard.may_route = chance(30);
 	port->guard.may_serve_dhcp = chance(30);
 	port->mtu = chance(50) ? (uint32_t)between(HG_MTU_MIN, HG_MTU_MAX) : HG_MTU_DEFAULT;
@@ -138,6 +140,8 @@ static struct hg_desired *random_state(void)
 		snprintf(uplink->device, sizeof(uplink->device), "xdp:eth%u", u);
 		uplink->capacity_bytes_per_s = HG_RATE_MAX_BYTES_PER_S - between(0, 1000000);
 		uplink->mtu = HG_MTU_DEFAULT;
+		uplink->limits.unknown_pkts_per_s =
+			chance(30) ? (uint32_t)between(10, 1000000000) : 0;
 		uplink->is_inflight_off = chance(30);
 		uplink->depth_bytes =
 			chance(50) ? 0 : between(HG_DEPTH_MIN_BYTES, HG_DEPTH_MAX_BYTES);

@@ -244,6 +244,54 @@ static const struct hg_field guard_fields[] = {
 	{0},
 };
 
+static const struct hg_field limits_fields[] = {
+	{.key = "broadcast",
+	 .kind = HG_KIND_PKT_RATE,
+	 AT(hg_flood_rates, broadcast_pkts_per_s),
+	 .lo = HG_FLOOD_RATE_MIN_PKTS_PER_S,
+	 .hi = HG_FLOOD_RATE_MAX_PKTS_PER_S,
+	 .zero_word = "default",
+	 .fallback_text = "20Kpps",
+	 .doc = "Copies of broadcasts that the instance sends."},
+	{.key = "multicast",
+	 .kind = HG_KIND_PKT_RATE,
+	 AT(hg_flood_rates, multicast_pkts_per_s),
+	 .lo = HG_FLOOD_RATE_MIN_PKTS_PER_S,
+	 .hi = HG_FLOOD_RATE_MAX_PKTS_PER_S,
+	 .zero_word = "default",
+	 .fallback_text = "20Kpps",
+	 .doc = "Copies of frames to other groups that it sends."},
+	{0},
+};
+
+static const struct hg_field uplink_limits_fields[] = {
+	{.key = "broadcast",
+	 .kind = HG_KIND_PKT_RATE,
+	 AT(hg_flood_rates, broadcast_pkts_per_s),
+	 .lo = HG_FLOOD_RATE_MIN_PKTS_PER_S,
+	 .hi = HG_FLOOD_RATE_MAX_PKTS_PER_S,
+	 .zero_word = "default",
+	 .fallback_text = "100Kpps",
+	 .doc = "Copies of broadcasts that come from the link."},
+	{.key = "multicast",
+	 .kind = HG_KIND_PKT_RATE,
+	 AT(hg_flood_rates, multicast_pkts_per_s),
+	 .lo = HG_FLOOD_RATE_MIN_PKTS_PER_S,
+	 .hi = HG_FLOOD_RATE_MAX_PKTS_PER_S,
+	 .zero_word = "default",
+	 .fallback_text = "100Kpps",
+	 .doc = "Copies of frames to other groups that come from it."},
+	{.key = "unknown",
+	 .kind = HG_KIND_PKT_RATE,
+	 AT(hg_flood_rates, unknown_pkts_per_s),
+	 .lo = HG_FLOOD_RATE_MIN_PKTS_PER_S,
+	 .hi = HG_FLOOD_RATE_MAX_PKTS_PER_S,
+	 .zero_word = "default",
+	 .fallback_text = "1Kpps",
+	 .doc = "Copies of frames to single addresses that nobody has sent from yet."},
+	{0},
+};
+
 static const struct hg_field port_fields[] = {
 	{.key = "name",
 	 .kind = HG_KIND_NAME,
@@ -285,6 +333,11 @@ static const struct hg_field port_fields[] = {
 	 .offset = offsetof(struct hg_desired_port, guard),
 	 .of = &hg_schema_guard,
 	 .doc = "What an instance with a `mac` or `addresses` may do only where it is said."},
+	{.key = "limits",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_desired_port, limits),
+	 .of = &hg_schema_limits,
+	 .doc = "How much it may have sent to many."},
 	{.key = "vlan",
 	 .kind = HG_KIND_COUNT,
 	 AT(hg_desired_port, vlan),
@@ -424,6 +477,11 @@ static const struct hg_field uplink_fields[] = {
 	 .zero_word = "never",
 	 .doc = "A segment that would occupy the link, or use its contract's maximum, for longer "
 		"than this is cut before it is scheduled. `never` can be written `0us`."},
+	{.key = "limits",
+	 .kind = HG_KIND_OBJECT,
+	 .offset = offsetof(struct hg_desired_uplink, limits),
+	 .of = &hg_schema_uplink_limits,
+	 .doc = "How much the link may send to many."},
 	UNSERVED("queues", "flows on queues of the card are not served yet"),
 	UNSERVED("flows", "flow rules of the card are not served yet"),
 	UNSERVED("overlay", "overlays are not served yet"),
@@ -504,6 +562,23 @@ const struct hg_resource hg_schema_guard = {
 	.doc = "What a hostile guest would take over its neighbours with.",
 	.fields = guard_fields,
 };
+const struct hg_resource hg_schema_limits = {
+	.name = "a set of limits",
+	.title = "Limits",
+	.anchor = "limits",
+	.where = "tenants[].instances[].ports[].limits",
+	.doc = "A frame to many becomes as many as there are ports, at the host's cost: what is "
+	       "counted is copies.",
+	.fields = limits_fields,
+};
+const struct hg_resource hg_schema_uplink_limits = {
+	.name = "a set of limits of an uplink",
+	.title = "Limits of an uplink",
+	.anchor = "limits-of-an-uplink",
+	.where = "uplinks[].limits",
+	.doc = "As for a port; what is above them is dropped and counted.",
+	.fields = uplink_limits_fields,
+};
 const struct hg_resource hg_schema_port = {
 	.name = "a port",
 	.title = "Port",
@@ -556,9 +631,13 @@ const struct hg_resource hg_schema_host = {
 };
 
 const struct hg_resource *const hg_schema_all[] = {
-	&hg_schema_host,   &hg_schema_uplink, &hg_schema_tenant, &hg_schema_contract,
-	&hg_schema_policy, &hg_schema_idle,   &hg_schema_class,  &hg_schema_instance,
-	&hg_schema_port,   &hg_schema_mirror, &hg_schema_guard,  NULL,
+	&hg_schema_host,          &hg_schema_uplink,
+	&hg_schema_tenant,        &hg_schema_contract,
+	&hg_schema_policy,        &hg_schema_idle,
+	&hg_schema_class,         &hg_schema_instance,
+	&hg_schema_port,          &hg_schema_mirror,
+	&hg_schema_guard,         &hg_schema_limits,
+	&hg_schema_uplink_limits, NULL,
 };
 
 const struct hg_field *hg_schema_find(const struct hg_resource *resource, const char *key)

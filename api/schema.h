@@ -76,7 +76,8 @@ struct hg_resource {
 
 extern const struct hg_resource hg_schema_host, hg_schema_uplink, hg_schema_tenant,
 	hg_schema_instance, hg_schema_port, hg_schema_contract, hg_schema_policy, hg_schema_idle,
-	hg_schema_class, hg_schema_mirror, hg_schema_guard;
+	hg_schema_class, hg_schema_mirror, hg_schema_guard, hg_schema_limits,
+	hg_schema_uplink_limits;
 /* All of them, from the outside in, up to a NULL. */
 extern const struct hg_resource *const hg_schema_all[];
 

@@ -200,6 +200,21 @@ static uint64_t guaranteed(const struct hg_desired *d, uint32_t uplink_idx, enum
 	return sum;
 }
 
+static json_t *limits_json(const struct hg_resource *resource, const struct hg_flood_rates *limits)
+{
+	json_t *object = json_object();
+
+	for (const struct hg_field *f = resource->fields; f->key != NULL; f++) {
+		char text[HG_FIELD_TEXT_BYTES];
+
+		put_text(object, f->key,
+			 hg_field_is_default(f, limits)
+				 ? f->fallback_text
+				 : hg_field_format(f, limits, text, sizeof(text)));
+	}
+	return object;
+}
+
 json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx)
 {
 	const struct hg_desired *d = hg_control_desired(control);
@@ -213,6 +228,7 @@ json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx)
 	put_text(object, "link", status.link);
 	put_text(object, "reason", status.reason);
 	put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
+	put(object, "limits", limits_json(&hg_schema_uplink_limits, &uplink->limits));
 	put_u64(object, "capacity_bytes_per_s", uplink->capacity_bytes_per_s);
 	put_u64(object, "promised_bytes_per_s",
 		uplink->capacity_bytes_per_s / 1000u * (HG_ROOT_PACE_PPM / 1000u));
@@ -350,6 +366,7 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 	if (port->mirror.to[0] != '\0')
 		put(object, "mirror", mirror_json(&port->mirror));
 	put(object, "guard", guard_json(&port->guard));
+	put(object, "limits", limits_json(&hg_schema_limits, &port->limits));
 	put_text(object, "link", status.link);
 	put_text(object, "reason", status.reason);
 	put_u64(object, "rx_pkts", status.rx_pkts);

@@ -265,6 +265,24 @@ static char *format_time(char *buf, size_t size, uint64_t ns)
 	return hg_time_format(buf, size, (hg_ns)ns);
 }
 
+static const char *const limit_keys[] = {"limits.broadcast", "limits.multicast", "limits.unknown"};
+
+static int check_limits(const struct admission *a, enum kind kind, uint32_t idx,
+			const struct hg_flood_rates *limits)
+{
+	const uint32_t rates[] = {limits->broadcast_pkts_per_s, limits->multicast_pkts_per_s,
+				  limits->unknown_pkts_per_s};
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (rates[i] != 0 && (rates[i] < HG_FLOOD_RATE_MIN_PKTS_PER_S ||
+				      rates[i] > HG_FLOOD_RATE_MAX_PKTS_PER_S))
+			return at(a, kind, idx, limit_keys[i],
+				  out_of_range(a, rates[i], HG_FLOOD_RATE_MIN_PKTS_PER_S,
+					       HG_FLOOD_RATE_MAX_PKTS_PER_S));
+	}
+	return 0;
+}
+
 struct range {
 	uint64_t lo, hi;
 	char *(*format)(char *buf, size_t size, uint64_t value);
@@ -316,6 +334,8 @@ static int check_uplink(const struct admission *a, uint32_t idx)
 		return at(a, UPLINK, idx, "mtu",
 			  out_of_range(a, uplink->mtu, HG_MTU_MIN, HG_MTU_MAX));
 	rc = check_range(a, idx, "capacity", uplink->capacity_bytes_per_s, capacity);
+	if (rc == 0)
+		rc = check_limits(a, UPLINK, idx, &uplink->limits);
 	return rc < 0 ? rc : check_inflight(a, idx);
 }
 
@@ -379,6 +399,7 @@ static int check_addresses(const struct admission *a, uint32_t idx)
 static int check_port(const struct admission *a, uint32_t idx)
 {
 	const struct hg_desired_port *port = &a->desired->ports[idx];
+	int rc;
 
 	if (!is_mtu(port->mtu))
 		return at(a, PORT, idx, "mtu", out_of_range(a, port->mtu, HG_MTU_MIN, HG_MTU_MAX));
@@ -387,7 +408,8 @@ static int check_port(const struct admission *a, uint32_t idx)
 	if (port->n_addresses > HG_PORT_ADDRESSES_MAX)
 		return at(a, PORT, idx, "addresses",
 			  hg_error_set(a->reterr, -HG_EINVAL, "at most 8 addresses a port", NULL));
-	return check_addresses(a, idx);
+	rc = check_limits(a, PORT, idx, &port->limits);
+	return rc < 0 ? rc : check_addresses(a, idx);
 }
 
 static int check_instance(const struct admission *a, uint32_t idx)

@@ -281,6 +281,13 @@ static void admit_fields(void)
 	ports[1].vlan = 4095;
 	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].vlan", "allowed is 0 to 4094");
 	set_up();
+	ports[1].limits.multicast_pkts_per_s = 9;
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].limits.multicast",
+		"9 is out of range: allowed is 10 to 1000000000");
+	set_up();
+	uplinks[0].limits.unknown_pkts_per_s = 1000000001;
+	refused(-HG_EINVAL, "uplinks[0].limits.unknown", "out of range");
+	set_up();
 	ports[1].n_addresses = HG_PORT_ADDRESSES_MAX + 1;
 	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "at most 8");
 	ports[1].n_addresses = 1;

@@ -34,6 +34,15 @@ struct hg_address {
 	uint8_t len; /* 4 or 16 */
 };
 
+/* Frames to many that one port or uplink may cause, by the copy (vswitch/flood.h). 0: as by default. */
+struct hg_flood_rates {
+	uint32_t broadcast_pkts_per_s;
+	uint32_t multicast_pkts_per_s;
+	uint32_t unknown_pkts_per_s; /* of an uplink: unicast to who has not sent yet */
+};
+#define HG_FLOOD_RATE_MIN_PKTS_PER_S 10u
+#define HG_FLOOD_RATE_MAX_PKTS_PER_S 1000000000u
+
 struct hg_desired_uplink {
 	char name[HG_NAME_BYTES];
 	char device[HG_DEVICE_BYTES]; /* "xdp:eth1", "simnic(rate=1Gbit,ring=1024)+tap:out0" */
@@ -44,6 +53,7 @@ struct hg_desired_uplink {
 	uint64_t depth_bytes; /* 0: auto; else in [one packet of the MTU, HG_DEPTH_MAX_BYTES] */
 	uint32_t
 		depth_scale_ppm; /* 0: none; else in [HG_DEPTH_SCALE_MIN_PPM, HG_DEPTH_SCALE_MAX_PPM] */
+	struct hg_flood_rates limits;
 	hg_ns cut_ns; /* segments that take longer are cut; in [HG_CUT_MIN_NS, HG_CUT_MAX_NS]; 0: never */
 };
 
@@ -84,6 +94,7 @@ struct hg_desired_port {
 	uint32_t n_addresses;
 	struct hg_mirror mirror;
 	struct hg_desired_guard guard;
+	struct hg_flood_rates limits;
 	uint32_t instance_idx;
 };
 

@@ -30,8 +30,8 @@
 	X(NO_ROUTE, "no_route", "no port and no uplink leads to the destination")                \
 	X(HAIRPIN, "hairpin", "the destination is the port that the frame came from")            \
 	X(RESERVED, "reserved", "a link-local address that no switch forwards")                  \
-	X(BROADCAST_LIMIT, "broadcast_limit",                                                    \
-	  "more broadcast and multicast than the port may send")                                 \
+	X(BROADCAST_LIMIT, "broadcast_limit", "more broadcast than the port may send")           \
+	X(MULTICAST_LIMIT, "multicast_limit", "more multicast than the port may send")           \
 	X(UNKNOWN_LIMIT, "unknown_limit", "more frames to unknown addresses than allowed")       \
 	X(HOLD_BYTES, "hold_bytes", "the hold queue of the instance is full in bytes")           \
 	X(HOLD_TIME, "hold_time", "the frame waited in the hold queue longer than allowed")      \

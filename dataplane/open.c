@@ -8,6 +8,7 @@
 struct wanted {
 	const char *name, *device, *netns;
 	const uint8_t *mac;
+	struct hg_flood_rates limits;
 	uint32_t mtu, slot;
 	bool is_uplink;
 };
@@ -15,6 +16,7 @@ struct wanted {
 static struct hg_port *make_port(struct hg_dp *dp, const struct wanted *want, struct hg_dev *dev)
 {
 	struct hg_port *port = calloc(1, sizeof(*port));
+	struct hg_flood_rates limits;
 
 	if (port == NULL)
 		return NULL;
@@ -25,7 +27,9 @@ static struct hg_port *make_port(struct hg_dp *dp, const struct wanted *want, st
 		(uint16_t)(want->is_uplink ? dp->lane.out_owner : want->slot % dp->lane.n_workers);
 	port->progress_at_ns = HG_NEVER;
 	port->n_ask = HG_BURST_PKTS;
-	hg_flood_limit_init(&port->flood_limit, want->is_uplink, hg_dp_clock_ns());
+	limits = want->limits;
+	hg_flood_settle(&limits, want->is_uplink);
+	hg_flood_limit_init(&port->flood_limit, want->is_uplink, &limits, hg_dp_clock_ns());
 	return port;
 }
 
@@ -123,6 +127,7 @@ static struct wanted wanted_uplink(const struct hg_desired *d, uint32_t idx, uin
 	return (struct wanted){.name = u->name,
 			       .device = u->device,
 			       .netns = u->netns,
+			       .limits = u->limits,
 			       .mtu = u->mtu,
 			       .slot = slot,
 			       .is_uplink = true};
@@ -136,6 +141,7 @@ static struct wanted wanted_port(const struct hg_desired *d, uint32_t idx, uint3
 			       .device = p->device,
 			       .netns = p->netns,
 			       .mac = p->has_mac ? p->mac : NULL,
+			       .limits = p->limits,
 			       .mtu = p->mtu,
 			       .slot = slot};
 }

@@ -81,7 +81,8 @@ static void forward(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pk
 	}
 	if (w->lane->n_workers > 1)
 		hg_news_tell(w, port, pkt);
-	if (!hg_flood_may(&port->flood_limit, f.kind, w->now_ns)) {
+	if (!hg_flood_may(&port->flood_limit, &w->snapshot->switch_ports[port->slot].limits, f.kind,
+			  w->now_ns)) {
 		hg_path_drop_port(w, port, pkt, hg_flood_reason(f.kind));
 		return;
 	}

@@ -18,9 +18,11 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 			.is_uplink = true,
 			.is_up = s->ports[slot] != NULL,
 			.mtu = d->uplinks[i].mtu,
+			.limits = d->uplinks[i].limits,
 			.tenant_idx = HG_VIEW_NONE,
 			.uplink_idx = slot,
 		};
+		hg_flood_settle(&s->switch_ports[slot].limits, /* is_uplink= */ true);
 	}
 	for (uint32_t i = 0; i < d->n_ports; i++) {
 		const struct hg_desired_port *p = &d->ports[i];
@@ -38,11 +40,13 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 			.is_up = s->ports[slot] != NULL,
 			.vlan = p->vlan,
 			.mtu = p->mtu,
+			.limits = p->limits,
 			.tenant_idx = c->tenants.slots[tenant],
 			.uplink_idx = c->uplinks.slots[d->tenants[tenant].uplink_idx],
 			.addresses = address,
 			.n_addresses = p->n_addresses,
 		};
+		hg_flood_settle(&to->limits, /* is_uplink= */ false);
 		memcpy(to->mac, p->mac, HG_MAC_BYTES);
 		memcpy(address, p->addresses, p->n_addresses * sizeof(*address));
 		address += p->n_addresses;

@@ -17,6 +17,12 @@ static inline bool is_group(const uint8_t *mac)
 	return (mac[0] & 1u) != 0;
 }
 
+static uint8_t group_kind(const uint8_t *mac)
+{
+	return hg_bytes_get48(mac) == UINT64_C(0xffffffffffff) ? HG_FORWARD_BROADCAST
+							       : HG_FORWARD_MULTICAST;
+}
+
 static inline bool is_tagged(const struct hg_pkt *pkt)
 {
 	return pkt->l3_offset > HG_ETHER_BYTES;
@@ -159,7 +165,7 @@ static bool send_to_list(struct hg_forward *f, const struct hg_switch_member *li
 {
 	/* Those without a MAC come first in the order of the list. */
 	uint64_t first = hg_view_member_key(group, vlan, false);
-	uint64_t behind = first + (f->kind == HG_FORWARD_GROUP ? 2u : 1u);
+	uint64_t behind = first + (f->kind == HG_FORWARD_UNKNOWN ? 1u : 2u);
 
 	f->list = list;
 	f->at = hg_view_first(list, f->view->n_members, first);
@@ -190,7 +196,7 @@ static bool decide_from_uplink(struct hg_forward *f, const struct hg_pkt *pkt, h
 	uint32_t port_idx;
 
 	if (is_group(pkt->data)) {
-		f->kind = HG_FORWARD_GROUP;
+		f->kind = group_kind(pkt->data);
 		port_idx = asked_for(f->view, pkt, uplink_idx);
 	} else {
 		f->kind = HG_FORWARD_UNKNOWN;
@@ -213,7 +219,7 @@ static bool decide_from_instance(struct hg_forward *f, const struct hg_pkt *pkt,
 	uint32_t port_idx;
 
 	if (is_group(pkt->data)) {
-		f->kind = HG_FORWARD_GROUP;
+		f->kind = group_kind(pkt->data);
 		if (uplink_idx != HG_VIEW_NONE && f->view->ports[uplink_idx].is_up)
 			f->uplink_idx = uplink_idx;
 		return send_to_list(f, f->view->of_tenant, port->tenant_idx, port->vlan,

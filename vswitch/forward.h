@@ -44,8 +44,11 @@
 
 enum hg_forward_kind {
 	HG_FORWARD_UNICAST = 0, /* exactly one destination */
-	HG_FORWARD_GROUP, /* broadcast or multicast: hg_flood_limit's first bucket */
-	HG_FORWARD_UNKNOWN, /* unknown unicast from an uplink: its second bucket */
+	/* To many; each has a limit of its own (vswitch/flood.h). */
+	HG_FORWARD_BROADCAST,
+	HG_FORWARD_MULTICAST,
+	HG_FORWARD_UNKNOWN, /* unknown unicast from an uplink */
+	HG_N_FORWARDS,
 };
 
 enum hg_tag_action {

@@ -26,6 +26,7 @@ struct hg_switch_port {
 	bool may_serve_dhcp;
 	uint16_t vlan; /* access VLAN, HG_VLAN_NONE: untagged; 0 for an uplink */
 	uint32_t mtu;
+	struct hg_flood_rates limits; /* none of them 0: hg_flood_settle() */
 	uint32_t tenant_idx; /* HG_VIEW_NONE for an uplink */
 	uint32_t uplink_idx; /* of the tenant; of itself for an uplink */
 	const struct hg_address *addresses;

@@ -127,6 +127,42 @@ static void s5_1_spoofed_addresses_are_counted_by_reason(void)
 	host_close(&host);
 }
 
+static void send_to_group(const char *from, uint8_t first_byte, uint32_t number)
+{
+	struct hg_pkt *pkt = host_packet(&host, from, "up0", 100, number);
+
+	memset(pkt->data, 0xff, HG_MAC_BYTES);
+	pkt->data[0] = first_byte;
+	host_inject(&host, from, pkt);
+}
+
+/* Each kind has a bucket of its own, of which the least rate lets few copies pass. */
+static void s5_1_floods_are_dropped_by_kind(void)
+{
+	struct hg_dp_port_sample sample;
+	uint32_t number;
+
+	start();
+	host.ports[0].limits.broadcast_pkts_per_s = HG_FLOOD_RATE_MIN_PKTS_PER_S;
+	host.ports[0].limits.multicast_pkts_per_s = HG_FLOOD_RATE_MIN_PKTS_PER_S;
+	host_apply(&host);
+	for (uint32_t i = 0; i < 500; i++)
+		send_to_group("a1", 0xff, i);
+	host_send(&host, "a1", "a2", 100, 1000, 1);
+	do {
+		struct hg_pkt *pkt = host_receive(&host, "a2");
+
+		number = packet_number(pkt);
+		host_release(&host, pkt);
+	} while (number != 1000);
+	sample = host_port(&host, "a1");
+	HG_CHECK(sample.drops[HG_DROP_BROADCAST_LIMIT] > 0);
+	HG_CHECK_EQ(sample.drops[HG_DROP_MULTICAST_LIMIT], 0);
+	send_to_group("a1", 0x01, 2000);
+	host_expect(&host, "a2", 2000, 1);
+	host_close(&host);
+}
+
 static void two_workers_carry_all_ways(void)
 {
 	host_init(&host);
@@ -407,6 +443,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_tenants_are_kept_apart),
 	HG_TEST(s5_1_broadcast_stays_in_the_tenant),
 	HG_TEST(s5_1_spoofed_source_is_dropped),
+	HG_TEST(s5_1_floods_are_dropped_by_kind),
 	HG_TEST(s5_1_spoofed_addresses_are_counted_by_reason),
 	HG_TEST(two_workers_carry_all_ways),
 	HG_TEST(three_hundred_instances),
