@@ -1,8 +1,11 @@
 #include "api/http.h"
 
+#include "api/capture.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +21,27 @@
 /* Bodies grow from here by doubling. */
 #define BODY_FIRST_BYTES 4096u
 
+/* A reader of a capture that has nothing is looked at this often: what a person does not notice, and what the
+ * room for packets that wait is made for. Only while somebody captures. */
+#define LOOK_NS (5 * HG_NS_PER_MS)
+/* Handed over at once: a block of the file system, several times. */
+#define STREAM_BYTES (64u * 1024u)
+
 struct hg_http {
 	struct hg_http_cfg cfg;
 	struct MHD_Daemon *daemon;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	struct reader *readers;
+};
+
+/* Whoever reads a capture. */
+struct reader {
+	struct hg_http *http;
+	struct MHD_Connection *connection;
+	struct hg_capture_stream *stream;
+	int fd;
+	bool is_suspended;
+	struct reader *next;
 };
 
 /* One request while its body comes in. */
@@ -135,10 +155,28 @@ static const char *query(void *user, const char *key)
 	return MHD_lookup_connection_value(user, MHD_GET_ARGUMENT_KIND, key);
 }
 
+static int fd_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static const char *who_is(struct MHD_Connection *connection, char *buf, size_t size)
+{
+	struct ucred peer = {0};
+	socklen_t n = sizeof(peer);
+
+	if (getsockopt(fd_of(connection), SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+		return NULL;
+	snprintf(buf, size, "process %ld of user %lu", (long)peer.pid, (unsigned long)peer.uid);
+	return buf;
+}
+
 static void reply_to(struct hg_http *http, struct MHD_Connection *connection, const char *url,
 		     const char *method, const struct incoming *in, struct hg_reply *reply)
 {
+	char who[HG_CAPTURE_WHO_BYTES];
 	const struct hg_request request = {
+		.who = who_is(connection, who, sizeof(who)),
 		.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
 		.path = url,
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
@@ -156,15 +194,115 @@ static void reply_to(struct hg_http *http, struct MHD_Connection *connection, co
 		hg_service_handle(http->cfg.service, &request, http->cfg.clock_ns(), reply);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct hg_reply *reply)
+/* ---- streams ------------------------------------------------------------------------------------ */
+
+/* What its socket says: POLLRDHUP, it sends no more; POLLHUP, it is gone. */
+static short hung_up(const struct reader *reader)
+{
+	struct pollfd fd = {.fd = reader->fd, .events = POLLRDHUP};
+
+	return poll(&fd, 1, 0) > 0 ? fd.revents : 0;
+}
+
+/* The next bytes of the file. Who has said that it sends no more gets the end of the file. */
+static ssize_t read_stream(void *user, uint64_t at, char *buf, size_t n)
+{
+	struct reader *reader = user;
+	short what = hung_up(reader);
+	size_t n_got;
+
+	(void)at;
+	if (what & (POLLHUP | POLLERR))
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (what & POLLRDHUP)
+		hg_capture_stream_end(reader->stream, "the reader ended it");
+	n_got = hg_capture_stream_read(reader->stream, buf, n, reader->http->cfg.clock_ns());
+	if (n_got > 0)
+		return (ssize_t)n_got;
+	if (hg_capture_stream_is_over(reader->stream))
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	MHD_suspend_connection(reader->connection);
+	reader->is_suspended = true;
+	return 0;
+}
+
+static void free_reader(void *user)
+{
+	struct reader *reader = user, **at = &reader->http->readers;
+
+	while (*at != reader)
+		at = &(*at)->next;
+	*at = reader->next;
+	hg_capture_stream_close(reader->stream);
+	free(reader);
+}
+
+/* Takes the stream over. */
+static struct MHD_Response *stream_response(struct hg_http *http, struct MHD_Connection *connection,
+					    struct hg_reply *reply)
+{
+	struct reader *reader = calloc(1, sizeof(*reader));
+	struct MHD_Response *response;
+
+	if (reader == NULL)
+		return NULL;
+	*reader = (struct reader){.http = http,
+				  .connection = connection,
+				  .stream = reply->stream,
+				  .fd = fd_of(connection),
+				  .next = http->readers};
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_stream,
+						     reader, free_reader);
+	if (response == NULL) {
+		free(reader);
+		return NULL;
+	}
+	http->readers = reader;
+	reply->stream = NULL;
+	return response;
+}
+
+static void resume(struct reader *reader)
+{
+	reader->is_suspended = false;
+	MHD_resume_connection(reader->connection);
+}
+
+/* Lets those go on for whom there is something, or who went. */
+static void wake_readers(struct hg_http *http)
+{
+	for (struct reader *reader = http->readers; reader != NULL; reader = reader->next) {
+		if (reader->is_suspended &&
+		    (hung_up(reader) != 0 ||
+		     hg_capture_stream_is_ready(reader->stream, http->cfg.clock_ns())))
+			resume(reader);
+	}
+}
+
+static bool has_suspended(const struct hg_http *http)
+{
+	for (const struct reader *reader = http->readers; reader != NULL; reader = reader->next) {
+		if (reader->is_suspended)
+			return true;
+	}
+	return false;
+}
+
+/* ---- replies ------------------------------------------------------------------------------------ */
+
+static enum MHD_Result send_reply(struct hg_http *http, struct MHD_Connection *connection,
+				  struct hg_reply *reply)
 {
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
 	/* The library frees the text. */
-	response = MHD_create_response_from_buffer(reply->n_bytes, reply->text,
-						   reply->text == NULL ? MHD_RESPMEM_PERSISTENT
-								       : MHD_RESPMEM_MUST_FREE);
+	if (reply->stream != NULL)
+		response = stream_response(http, connection, reply);
+	else
+		response = MHD_create_response_from_buffer(
+			reply->n_bytes, reply->text,
+			reply->text == NULL ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
 	if (response == NULL) {
 		hg_reply_fini(reply);
 		return MHD_NO;
@@ -194,7 +332,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		return MHD_YES;
 	}
 	reply_to(user, connection, url, method, in, &reply);
-	return send_reply(connection, &reply);
+	return send_reply(user, connection, &reply);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **request,
@@ -226,9 +364,10 @@ int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_
 		goto fail_listen;
 	strcpy(http->path, cfg->socket_path);
 	http->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
-		IDLE_S, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+		MHD_OPTION_END);
 	if (http->daemon == NULL) {
 		rc = hg_error_set(reterr, -HG_EIO, "cannot serve on ", cfg->socket_path, NULL);
 		goto fail_daemon;
@@ -247,6 +386,11 @@ void hg_http_close(struct hg_http *http)
 {
 	if (http == NULL)
 		return;
+	/* The library wants none suspended when it ends. */
+	for (struct reader *reader = http->readers; reader != NULL; reader = reader->next) {
+		if (reader->is_suspended)
+			resume(reader);
+	}
 	MHD_stop_daemon(http->daemon);
 	unlink(http->path);
 	free(http);
@@ -259,14 +403,16 @@ int hg_http_fd(const struct hg_http *http)
 
 void hg_http_run(struct hg_http *http)
 {
+	wake_readers(http);
 	(void)MHD_run(http->daemon);
 }
 
 hg_ns hg_http_timeout_ns(const struct hg_http *http)
 {
+	hg_ns least_ns = has_suspended(http) ? LOOK_NS : HG_NEVER;
 	MHD_UNSIGNED_LONG_LONG ms;
 
 	if (MHD_get_timeout(http->daemon, &ms) != MHD_YES)
-		return HG_NEVER;
-	return (hg_ns)ms * HG_NS_PER_MS;
+		return least_ns;
+	return (hg_ns)ms * HG_NS_PER_MS < least_ns ? (hg_ns)ms * HG_NS_PER_MS : least_ns;
 }

@@ -3,6 +3,7 @@
 #include "api/card.h"
 #include "api/explain.h"
 #include "api/metrics.h"
+#include "api/nearest.h"
 #include "api/steps.h"
 #include "api/view.h"
 
@@ -12,6 +13,7 @@
 
 #define JSON_TYPE "application/json"
 #define YAML_TYPE "application/yaml"
+#define PCAPNG_TYPE "application/x-pcapng"
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* The longest that a change may wait for confirmation: who has not come back after a day does not come. */
@@ -131,6 +133,8 @@ void hg_reply_fini(struct hg_reply *reply)
 {
 	free(reply->text);
 	reply->text = NULL;
+	hg_capture_stream_close(reply->stream);
+	reply->stream = NULL;
 }
 
 /* ---- parameters --------------------------------------------------------------------------------- */
@@ -306,6 +310,75 @@ static void get_config(struct call *call)
 		reply_json(call->reply, 200, json);
 }
 
+/* ---- captures ----------------------------------------------------------------------------------- */
+
+static const char *parameter_of(void *user, const char *key)
+{
+	return parameter(user, key);
+}
+
+/* A name is easily mistyped; and a port's is not an uplink's. */
+static void reply_nothing_to_capture(struct call *call, bool is_uplink)
+{
+	const struct hg_desired *d = hg_control_desired(call->service->control);
+	const char *kind = is_uplink ? "uplink" : "port";
+	struct hg_nearest nearest;
+	int rc;
+
+	hg_nearest_init(&nearest, call->name);
+	for (uint32_t i = 0; i < (is_uplink ? d->n_uplinks : d->n_ports); i++)
+		hg_nearest_offer(&nearest, is_uplink ? d->uplinks[i].name : d->ports[i].name);
+	if (!is_uplink && hg_view_find_uplink(d, call->name) != HG_VIEW_NONE)
+		rc = hg_error_set(&call->error, -HG_ENOENT, call->name,
+				  " is an uplink, not a port: /v1/uplinks/", call->name,
+				  "/capture, or headgate capture --uplink ", call->name, NULL);
+	else if (nearest.best != NULL)
+		rc = hg_error_set(&call->error, -HG_ENOENT, "there is no ", kind, " named ",
+				  call->name, "; did you mean ", nearest.best, "?", NULL);
+	else
+		rc = hg_error_set(&call->error, -HG_ENOENT, "there is no ", kind, " named ",
+				  call->name, NULL);
+	reply_failure(call, rc);
+}
+
+static void capture(struct call *call, bool is_uplink)
+{
+	struct hg_control *control = call->service->control;
+	const struct hg_desired *d = hg_control_desired(control);
+	const struct hg_capture_ask ask = {
+		.is_uplink = is_uplink,
+		.idx = is_uplink ? hg_view_find_uplink(d, call->name)
+				 : hg_view_find_port(d, call->name),
+		.version = call->service->version,
+		.who = call->request->who == NULL ? "somebody" : call->request->who,
+		.parameter = parameter_of,
+		.user = call,
+	};
+	struct hg_capture_stream *stream;
+	int rc;
+
+	if (ask.idx == HG_VIEW_NONE) {
+		reply_nothing_to_capture(call, is_uplink);
+		return;
+	}
+	rc = hg_capture_stream_open(control, &ask, call->now_ns, &stream, &call->error);
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		*call->reply = (struct hg_reply){
+			.status = 200, .content_type = PCAPNG_TYPE, .stream = stream};
+}
+
+static void get_port_capture(struct call *call)
+{
+	capture(call, /* is_uplink= */ false);
+}
+
+static void get_uplink_capture(struct call *call)
+{
+	capture(call, /* is_uplink= */ true);
+}
+
 /* ---- changing ----------------------------------------------------------------------------------- */
 
 /* The answer to a change: takes the diff. */
@@ -472,6 +545,8 @@ static const struct route routes[] = {
 	{"GET", "/v1/instances/*/explain", get_explanation},
 	{"GET", "/v1/ports", get_ports},
 	{"GET", "/v1/ports/*", get_port},
+	{"GET", "/v1/ports/*/capture", get_port_capture},
+	{"GET", "/v1/uplinks/*/capture", get_uplink_capture},
 	{"GET", "/v1/config", get_config},
 	{"GET", "/metrics", get_metrics},
 	{"PUT", "/v1/config", put_config},

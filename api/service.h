@@ -5,12 +5,13 @@
  * Model      A table of paths and methods, each with one function. docs/api.md is its contract.
  * Promise    Whatever is asked, there is exactly one reply, and errors have the shape of docs/api.md.
  *            A change that is refused has changed nothing.
- * Memory     The reply's text is the caller's: hg_reply_fini(). Threads: the control lane.
+ * Memory     The reply's text, or its stream, is the caller's: hg_reply_fini(). Threads: the control lane.
  * Errors     none beyond the reply; without memory its text is NULL and its status 503.
  */
 #ifndef HG_API_SERVICE_H
 #define HG_API_SERVICE_H
 
+#include "api/capture.h"
 #include "api/config.h"
 #include "control/control.h"
 
@@ -29,6 +30,7 @@ struct hg_request {
 	/* The value of a parameter behind the question mark; NULL: not there. */
 	const char *(*query)(void *user, const char *key);
 	void *user;
+	const char *who; /* "process 4711 of user 0"; NULL: not known */
 };
 
 struct hg_reply {
@@ -36,6 +38,8 @@ struct hg_reply {
 	const char *content_type;
 	char *text;
 	size_t n_bytes;
+	/* In place of a text: what is read for as long as it comes. NULL: none. */
+	struct hg_capture_stream *stream;
 };
 
 void hg_service_handle(struct hg_service *service, const struct hg_request *request, hg_ns now_ns,

@@ -84,6 +84,14 @@ static const char *option_doc(const char *option)
 		{"watch", "again each second, until Ctrl-C"},
 		{"since", "from this number on; the answer's `next` goes on where it ended"},
 		{"json", "as JSON instead of YAML"},
+		{"uplink", "PORT is the name of an uplink"},
+		{"direction", "out (what the instance sends), in, or both (default)"},
+		{"filter", "an expression as tcpdump takes it: \"tcp port 443\""},
+		{"count", "so many packets at most"},
+		{"bytes", "a file no larger than this (default 1GiB)"},
+		{"seconds", "for so long at most (default 600)"},
+		{"snaplen", "of each packet only so many bytes (default: all)"},
+		{"write", "or -w: to this file, as pcapng; - is standard output"},
 	};
 
 	for (unsigned i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
@@ -91,6 +99,24 @@ static const char *option_doc(const char *option)
 			return docs[i].doc;
 	}
 	return "";
+}
+
+/* What stands for their values. */
+static const char *option_value(const char *option)
+{
+	static const struct {
+		const char *option, *value;
+	} values[] = {
+		{"confirm", "TIME"}, {"since", "N"},   {"direction", "both|out|in"},
+		{"filter", "TEXT"},  {"count", "N"},   {"bytes", "SIZE"},
+		{"seconds", "N"},    {"snaplen", "N"}, {"write", "FILE"},
+	};
+
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		if (strcmp(values[i].option, option) == 0)
+			return values[i].value;
+	}
+	return "NAME";
 }
 
 /* What stands for the value of a field: its unit, or the words that may be said. */
@@ -124,11 +150,7 @@ static void command_usage(FILE *out, const struct hg_command *c)
 	for (const char *const *flag = c->flags; *flag != NULL; flag++)
 		option_line(out, *flag, "", option_doc(*flag));
 	for (const char *const *value = c->values; *value != NULL; value++)
-		option_line(out, *value,
-			    strcmp(*value, "confirm") == 0 ? "TIME"
-			    : strcmp(*value, "since") == 0 ? "N"
-							   : "NAME",
-			    option_doc(*value));
+		option_line(out, *value, option_value(*value), option_doc(*value));
 	for (unsigned i = 0; i < n_fields; i++)
 		option_line(out, fields[i].option, value_text(fields[i].field, words),
 			    fields[i].field->doc);
@@ -279,6 +301,16 @@ static bool take_global(struct hg_cli *cli, struct arguments *a)
 	return false;
 }
 
+/* The one option with a short name, since every program that captures has it. */
+static void lengthen(struct arguments *a)
+{
+	static char write_option[] = "--write";
+
+	if (a->command != NULL && strcmp(a->argv[a->at], "-w") == 0 &&
+	    has_name(a->command->values, "write"))
+		a->argv[a->at] = write_option;
+}
+
 static void know_command(struct arguments *a)
 {
 	a->command = find_command(a);
@@ -291,10 +323,12 @@ static int parse(struct hg_cli *cli, struct arguments *a)
 	int rc;
 
 	for (a->at = 1; a->at < a->argc; a->at++) {
-		const char *word = a->argv[a->at];
+		const char *word;
 
 		if (take_global(cli, a))
 			continue;
+		lengthen(a);
+		word = a->argv[a->at];
 		if (word[0] != '-' || word[1] == '\0') {
 			if (a->n_plain == PLAIN_MAX)
 				return refuse(cli, "too many words at", word, NULL);

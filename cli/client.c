@@ -143,20 +143,26 @@ static CURLcode perform(const struct hg_cli *cli, const struct hg_ask *ask, stru
 	return code;
 }
 
+static int fail_unreachable(const struct hg_cli *cli, CURLcode code)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "headgated is not reachable at %s: %s", cli->socket_path,
+		 unreachable_text(cli, code));
+	tell(cli, "headgate: ", line);
+	return HG_EXIT_UNREACHABLE;
+}
+
 int hg_client_ask(const struct hg_cli *cli, const struct hg_ask *ask, char **ret_text,
 		  size_t *ret_n_bytes)
 {
 	struct answer answer = {0};
 	CURLcode code = perform(cli, ask, &answer);
-	char line[512];
 	int rc;
 
 	if (code != CURLE_OK) {
-		snprintf(line, sizeof(line), "headgated is not reachable at %s: %s",
-			 cli->socket_path, unreachable_text(cli, code));
-		tell(cli, "headgate: ", line);
 		free(answer.text);
-		return HG_EXIT_UNREACHABLE;
+		return fail_unreachable(cli, code);
 	}
 	if (answer.status < 200 || answer.status > 299) {
 		rc = tell_error(cli, ask, &answer);
@@ -166,6 +172,76 @@ int hg_client_ask(const struct hg_cli *cli, const struct hg_ask *ask, char **ret
 	*ret_text = answer.text != NULL ? answer.text : calloc(1, 1);
 	*ret_n_bytes = answer.n_bytes;
 	return HG_EXIT_DONE;
+}
+
+/* ---- streams ------------------------------------------------------------------------------------ */
+
+struct streaming {
+	const struct hg_stream_ask *ask;
+	CURL *curl;
+	struct answer answer; /* of an error */
+};
+
+static size_t take_bytes(char *data, size_t size, size_t n, void *user)
+{
+	struct streaming *s = user;
+
+	curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &s->answer.status);
+	if (s->answer.status != 200)
+		return collect(data, size, n, &s->answer);
+	return s->ask->on_bytes(s->ask->user, data, size * n) ? size * n : 0;
+}
+
+static int take_socket(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+	const struct streaming *s = user;
+
+	(void)purpose;
+	s->ask->on_connected(s->ask->user, fd);
+	return CURL_SOCKOPT_OK;
+}
+
+static CURLcode perform_stream(const struct hg_cli *cli, const struct hg_stream_ask *ask,
+			       struct streaming *s)
+{
+	char *url = malloc(strlen(ask->path) + 32u);
+	CURLcode code;
+
+	s->curl = curl_easy_init();
+	if (url == NULL || s->curl == NULL) {
+		free(url);
+		return CURLE_FAILED_INIT;
+	}
+	sprintf(url, "http://localhost%s", ask->path);
+	curl_easy_setopt(s->curl, CURLOPT_UNIX_SOCKET_PATH, cli->socket_path);
+	curl_easy_setopt(s->curl, CURLOPT_URL, url);
+	curl_easy_setopt(s->curl, CURLOPT_CONNECTTIMEOUT, TIMEOUT_S);
+	curl_easy_setopt(s->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(s->curl, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, take_bytes);
+	curl_easy_setopt(s->curl, CURLOPT_WRITEDATA, s);
+	curl_easy_setopt(s->curl, CURLOPT_SOCKOPTFUNCTION, take_socket);
+	curl_easy_setopt(s->curl, CURLOPT_SOCKOPTDATA, s);
+	code = curl_easy_perform(s->curl);
+	curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &s->answer.status);
+	curl_easy_cleanup(s->curl);
+	free(url);
+	return code;
+}
+
+int hg_client_stream(const struct hg_cli *cli, const struct hg_stream_ask *ask)
+{
+	const struct hg_ask plain = {.path = ask->path};
+	struct streaming s = {.ask = ask};
+	CURLcode code = perform_stream(cli, ask, &s);
+	int rc = HG_EXIT_DONE;
+
+	if (s.answer.status == 0)
+		rc = fail_unreachable(cli, code);
+	else if (s.answer.status != 200)
+		rc = tell_error(cli, &plain, &s.answer);
+	free(s.answer.text);
+	return rc;
 }
 
 int hg_client_ask_json(const struct hg_cli *cli, const struct hg_ask *ask, json_t **ret_json)

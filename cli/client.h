@@ -26,6 +26,19 @@ HG_MUST_CHECK int hg_client_ask(const struct hg_cli *cli, const struct hg_ask *a
 HG_MUST_CHECK int hg_client_ask_json(const struct hg_cli *cli, const struct hg_ask *ask,
 				     json_t **ret_json);
 
+struct hg_stream_ask {
+	const char *path;
+	/* Bytes of the answer as they come; false: no more. */
+	bool (*on_bytes)(void *user, const char *bytes, size_t n);
+	/* Once, before the request goes out. */
+	void (*on_connected)(void *user, int fd);
+	void *user;
+};
+
+/* GETs what comes for as long as it comes. HG_EXIT_DONE also where it broke off, or on_bytes said so: who reads
+ * knows whether it was whole. */
+HG_MUST_CHECK int hg_client_stream(const struct hg_cli *cli, const struct hg_stream_ask *ask);
+
 /* PREFIX NAME SUFFIX with the name escaped for a path; "" if it does not fit. Returns buf. */
 char *hg_client_path(char *buf, size_t size, const char *prefix, const char *name,
 		     const char *suffix);

@@ -6,6 +6,9 @@ static const char *const export_flags[] = {"json", NULL};
 static const char *const change_flags[] = {"dry-run", NULL};
 static const char *const change_values[] = {"confirm", NULL};
 static const char *const depth_values[] = {"since", NULL};
+static const char *const capture_flags[] = {"uplink", NULL};
+static const char *const capture_values[] = {"direction", "filter",  "count", "bytes",
+					     "seconds",   "snaplen", "write", NULL};
 static const char *const instance_values[] = {"tenant", "confirm", NULL};
 static const char *const port_values[] = {"instance", "confirm", NULL};
 
@@ -48,5 +51,7 @@ const struct hg_command hg_commands[] = {
 	 hg_command_port_attach, "attach a device to an instance, or change how"},
 	{"port", "detach", 1, 1, "NAME", change_flags, change_values, NULL, hg_command_port_detach,
 	 "detach a device and give it back"},
+	{"capture", NULL, 1, 1, "PORT", capture_flags, capture_values, NULL, hg_command_capture,
+	 "look at the packets of a port; -w writes a file of pcapng"},
 	{0},
 };

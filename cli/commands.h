@@ -38,6 +38,8 @@ int hg_command_instance_remove(const struct hg_cli *cli);
 int hg_command_port_attach(const struct hg_cli *cli);
 int hg_command_port_detach(const struct hg_cli *cli);
 
+int hg_command_capture(const struct hg_cli *cli);
+
 int hg_command_tenant_list(const struct hg_cli *cli);
 int hg_command_tenant_show(const struct hg_cli *cli);
 int hg_command_instance_list(const struct hg_cli *cli);

@@ -427,3 +427,37 @@ unsigned hg_control_depth_samples(const struct hg_control *control, uint32_t idx
 {
 	return hg_dp_sample_depth(control->cfg.dp, idx, first, ret_samples, n, ret_first);
 }
+
+/* ---- captures ----------------------------------------------------------------------------------- */
+
+int hg_control_capture_open(struct hg_control *control, bool is_uplink, uint32_t idx,
+			    const struct hg_capture_cfg *cfg, struct hg_capture **ret_capture,
+			    struct hg_error *reterr)
+{
+	return hg_dp_capture_open(control->cfg.dp, is_uplink, idx, cfg, ret_capture, reterr);
+}
+
+bool hg_control_capture_peek(const struct hg_capture *capture, struct hg_capture_pkt *ret_pkt)
+{
+	return hg_dp_capture_peek(capture, ret_pkt);
+}
+
+void hg_control_capture_take(struct hg_capture *capture)
+{
+	hg_dp_capture_take(capture);
+}
+
+void hg_control_capture_sample(struct hg_capture *capture, struct hg_capture_stats *ret_stats)
+{
+	hg_dp_capture_sample(capture, ret_stats);
+}
+
+void hg_control_capture_stop(struct hg_control *control, struct hg_capture *capture)
+{
+	hg_dp_capture_stop(control->cfg.dp, capture);
+}
+
+void hg_control_capture_close(struct hg_control *control, struct hg_capture *capture)
+{
+	hg_dp_capture_close(control->cfg.dp, capture);
+}

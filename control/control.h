@@ -22,6 +22,7 @@
 #include "core/desired.h"
 #include "core/error.h"
 #include "core/behaviour.h"
+#include "core/capture.h"
 #include "core/histogram.h"
 #include "core/inflight.h"
 #include "core/units.h"
@@ -188,5 +189,20 @@ void hg_control_status_uplink(const struct hg_control *control, uint32_t idx,
 unsigned hg_control_depth_samples(const struct hg_control *control, uint32_t idx, uint64_t first,
 				  struct hg_depth_sample *ret_samples, unsigned n,
 				  uint64_t *ret_first);
+
+/* ---- captures ----------------------------------------------------------------------------------- */
+
+struct hg_capture;
+
+/* As hg_dp_capture_*() of dataplane/dataplane.h; the index is that of hg_control_desired(), of a port or an
+ * uplink. Closed before the control lane is destroyed. */
+HG_MUST_CHECK int hg_control_capture_open(struct hg_control *control, bool is_uplink, uint32_t idx,
+					  const struct hg_capture_cfg *cfg,
+					  struct hg_capture **ret_capture, struct hg_error *reterr);
+bool hg_control_capture_peek(const struct hg_capture *capture, struct hg_capture_pkt *ret_pkt);
+void hg_control_capture_take(struct hg_capture *capture);
+void hg_control_capture_sample(struct hg_capture *capture, struct hg_capture_stats *ret_stats);
+void hg_control_capture_stop(struct hg_control *control, struct hg_capture *capture);
+void hg_control_capture_close(struct hg_control *control, struct hg_capture *capture);
 
 #endif

@@ -3,6 +3,7 @@
  * taken back; after it nothing can fail. */
 #include "dataplane/dp.h"
 #include "dataplane/build.h"
+#include "dataplane/capture.h"
 #include "dataplane/counters.h"
 #include "dataplane/tree.h"
 #include "dataplane/watching.h"
@@ -314,6 +315,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	hg_build_free_ops(c->snapshot);
 	note_states(dp, c);
 	watch_opened(dp, c);
+	hg_capture_follow(dp);
 	/* Only now can no packet between two workers name a slot that is to be given away. */
 	for (unsigned i = 0; i < SETTLE_ROUNDS; i++)
 		hg_dp_wait_round(dp);

@@ -407,6 +407,14 @@ static uint32_t slot_at(const struct reader *reader, uint32_t name)
 	return name == NAME_NONE ? HG_SLOT_NONE : reader->slots[name];
 }
 
+/* In place of a port that is gone; not the one it leaves by, or it would be a mirror's copy. */
+static uint32_t another_port(const struct hg_dp *dp, uint32_t out_port)
+{
+	uint32_t uplink = dp->uplinks.slots[0];
+
+	return uplink != out_port || dp->desired.n_ports == 0 ? uplink : dp->ports.slots[0];
+}
+
 /* Returns whether the packet is in its place; else *ret_reason says why not. */
 static bool read_packet(struct reader *reader, const struct record *record,
 			enum hg_drop *ret_reason)
@@ -434,7 +442,7 @@ static bool read_packet(struct reader *reader, const struct record *record,
 		return false;
 	}
 	pkt->instance_idx = instance;
-	pkt->in_port_idx = in_port == HG_SLOT_NONE ? out_port : in_port;
+	pkt->in_port_idx = in_port == HG_SLOT_NONE ? another_port(dp, out_port) : in_port;
 	pkt->out_port_idx = out_port;
 	pkt->generation = (uint32_t)dp->snapshot->generation;
 	pkt->parts = record->parts;

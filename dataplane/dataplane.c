@@ -2,6 +2,7 @@
 
 #include "dataplane/buffers.h"
 #include "dataplane/build.h"
+#include "dataplane/capture.h"
 #include "dataplane/dp.h"
 #include "dataplane/hook.h"
 #include "dataplane/news.h"
@@ -303,6 +304,7 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 		dp->lane.hook->wake = NULL;
 	for (uint32_t i = 0; i < HG_WORKERS_MAX; i++)
 		hg_worker_destroy(dp->lane.workers[i]);
+	hg_capture_destroy_all(dp);
 	hg_dp_close_ports(dp, keep_devices);
 	destroy_lane(dp);
 	hg_build_free_snapshot(dp->snapshot);

@@ -18,6 +18,7 @@
 #include "core/desired.h"
 #include "core/error.h"
 #include "core/behaviour.h"
+#include "core/capture.h"
 #include "core/histogram.h"
 #include "core/inflight.h"
 #include "core/sched.h"
@@ -135,5 +136,25 @@ void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_upl
  * Returns how many; *ret_first is the number of the first one returned. */
 unsigned hg_dp_sample_depth(struct hg_dp *dp, uint32_t uplink_idx, uint64_t first,
 			    struct hg_depth_sample *ret_samples, unsigned n, uint64_t *ret_first);
+
+/* ---- captures; core/capture.h, dataplane/capture.h ---------------------------------------------- */
+
+struct hg_capture;
+
+/* Looks at a port (or an uplink) of the last desired state applied, until it is closed. -EINVAL for the filter,
+ * -EBUSY with who has those that there may be. */
+HG_MUST_CHECK int hg_dp_capture_open(struct hg_dp *dp, bool is_uplink, uint32_t idx,
+				     const struct hg_capture_cfg *cfg,
+				     struct hg_capture **ret_capture, struct hg_error *reterr);
+/* The oldest packet that was not taken yet; false: there is none now. */
+bool hg_dp_capture_peek(const struct hg_capture *capture, struct hg_capture_pkt *ret_pkt);
+/* Requires that peek found one. */
+void hg_dp_capture_take(struct hg_capture *capture);
+/* Also looks how far real time is ahead: call it now and then. */
+void hg_dp_capture_sample(struct hg_capture *capture, struct hg_capture_stats *ret_stats);
+/* Looks no more; what was seen can still be taken. */
+void hg_dp_capture_stop(struct hg_dp *dp, struct hg_capture *capture);
+/* Before hg_dp_destroy(). Takes NULL. */
+void hg_dp_capture_close(struct hg_dp *dp, struct hg_capture *capture);
 
 #endif

@@ -1,5 +1,6 @@
 #include "dataplane/watching.h"
 
+#include "dataplane/capture.h"
 #include "dataplane/path_impl.h"
 #include "vswitch/parse.h"
 #include "vswitch/weigh.h"
@@ -70,14 +71,17 @@ unsigned hg_watching_received(struct hg_worker *w, struct hg_port *port, struct 
 			      unsigned n)
 {
 	const struct hg_lane_mirror *mirror = mirror_of(w, port);
+	enum hg_dir dir = dir_of(port, /* is_received= */ true);
 
+	if (hg_watching(port) & HG_WATCHED_CAPTURE)
+		hg_capture_show(w, port, pkts, n, dir);
 	if (mirror == NULL)
 		return n;
 	if (mirror->is_destination) {
 		drop_all(w, port, pkts, n);
 		return 0;
 	}
-	if (mirror->is_on && hg_watch_has(mirror->watch, dir_of(port, /* is_received= */ true)))
+	if (mirror->is_on && hg_watch_has(mirror->watch, dir))
 		mirror_received(w, port, mirror, pkts, n);
 	return n;
 }
@@ -88,9 +92,11 @@ void hg_watching_transmitted(struct hg_worker *w, struct hg_port *port, struct h
 	const struct hg_lane_mirror *mirror = mirror_of(w, port);
 	/* What the card refused before was seen then. */
 	unsigned first = port->n_refused < n ? port->n_refused : n;
+	enum hg_dir dir = dir_of(port, /* is_received= */ false);
 
-	if (mirror == NULL || !mirror->is_on ||
-	    !hg_watch_has(mirror->watch, dir_of(port, /* is_received= */ false)))
+	if (hg_watching(port) & HG_WATCHED_CAPTURE)
+		hg_capture_show(w, port, pkts + first, n - first, dir);
+	if (mirror == NULL || !mirror->is_on || !hg_watch_has(mirror->watch, dir))
 		return;
 	for (unsigned i = first; i < n; i++)
 		copy(w, port, mirror, pkts[i]);

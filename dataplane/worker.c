@@ -263,7 +263,8 @@ bool hg_worker_bring_forward(struct hg_worker *w)
 	(void)hg_path_take_over(w);
 	hg_watching_send_copies(w);
 	hg_path_settle(w);
-	return w->n_ticking > 0 || w->n_staged > 0 || hg_path_has_crossing(w);
+	return w->n_ticking > 0 || w->n_staged > 0 || w->copies_head != NULL ||
+	       hg_path_has_crossing(w);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------- */

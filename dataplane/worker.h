@@ -52,6 +52,8 @@ struct hg_lane {
 	/* While a flow may hold fewer buffers than this, none are spent on copies. */
 	uint32_t min_copy_buffers;
 	hg_ns spin_ns, behaviour_interval_ns;
+	/* Written by the control lane; NULL: free. */
+	struct hg_capture *_Atomic captures[HG_CAPTURES_MAX];
 	/* By the number of the card queue; written by the control lane. */
 	struct hg_tree *_Atomic cards[HG_CARDS_MAX];
 	_Atomic int phase; /* enum hg_phase; written by the control lane */

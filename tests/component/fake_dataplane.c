@@ -209,3 +209,78 @@ unsigned hg_dp_sample_depth(struct hg_dp *dp, uint32_t uplink_idx, uint64_t firs
 	*ret_first = first;
 	return n_found;
 }
+
+/* ---- captures ----------------------------------------------------------------------------------- */
+
+int hg_dp_capture_open(struct hg_dp *dp, bool is_uplink, uint32_t idx,
+		       const struct hg_capture_cfg *cfg, struct hg_capture **ret_capture,
+		       struct hg_error *reterr)
+{
+	for (unsigned i = 0; i < HG_CAPTURES_MAX; i++) {
+		struct hg_capture *c;
+
+		if (dp->captures[i] != NULL)
+			continue;
+		c = calloc(1, sizeof(*c));
+		if (c == NULL)
+			return hg_error_set(reterr, -HG_ENOMEM, "no memory", NULL);
+		c->cfg = *cfg;
+		c->is_uplink = is_uplink;
+		c->idx = idx;
+		*ret_capture = dp->captures[i] = c;
+		return 0;
+	}
+	return hg_error_set(reterr, -HG_EBUSY, "as many captures run as there may be: by ",
+			    dp->captures[0]->cfg.who, NULL);
+}
+
+void fake_show(struct hg_capture *c, hg_ns at_ns, enum hg_dir dir, uint8_t fill, uint32_t n_bytes)
+{
+	uint32_t n_kept = n_bytes < c->cfg.snap_bytes ? n_bytes : c->cfg.snap_bytes;
+
+	c->stats.passed_pkts++;
+	if (c->n_pkts == FAKE_CAPTURE_PKTS) {
+		c->stats.missed_pkts++;
+		return;
+	}
+	memset(c->bytes[c->n_pkts], fill, n_kept);
+	c->pkts[c->n_pkts] = (struct hg_capture_pkt){.at_ns = at_ns,
+						     .total_bytes = n_bytes,
+						     .n_bytes = n_kept,
+						     .dir = dir,
+						     .bytes = c->bytes[c->n_pkts]};
+	c->n_pkts++;
+}
+
+bool hg_dp_capture_peek(const struct hg_capture *capture, struct hg_capture_pkt *ret_pkt)
+{
+	if (capture->n_taken == capture->n_pkts)
+		return false;
+	*ret_pkt = capture->pkts[capture->n_taken];
+	return true;
+}
+
+void hg_dp_capture_take(struct hg_capture *capture)
+{
+	capture->n_taken++;
+}
+
+void hg_dp_capture_sample(struct hg_capture *capture, struct hg_capture_stats *ret_stats)
+{
+	*ret_stats = capture->stats;
+}
+
+void hg_dp_capture_stop(struct hg_dp *dp, struct hg_capture *capture)
+{
+	(void)dp;
+	capture->is_stopped = true;
+}
+
+void hg_dp_capture_close(struct hg_dp *dp, struct hg_capture *capture)
+{
+	for (unsigned i = 0; i < HG_CAPTURES_MAX; i++) {
+		if (dp->captures[i] == capture)
+			dp->captures[i] = NULL;
+	}
+	free(capture);
+}

@@ -24,7 +24,23 @@ struct fake_named {
 	struct hg_dp_port_sample port;
 };
 
+#define FAKE_CAPTURE_PKTS 64u
+#define FAKE_CAPTURE_BYTES 2048u
+
+/* A capture, and what was shown to it. */
+struct hg_capture {
+	struct hg_capture_cfg cfg;
+	bool is_uplink;
+	uint32_t idx;
+	bool is_stopped;
+	struct hg_capture_stats stats;
+	struct hg_capture_pkt pkts[FAKE_CAPTURE_PKTS];
+	uint8_t bytes[FAKE_CAPTURE_PKTS][FAKE_CAPTURE_BYTES];
+	unsigned n_pkts, n_taken;
+};
+
 struct hg_dp {
+	struct hg_capture *captures[HG_CAPTURES_MAX];
 	/* Asked for by the test. */
 	int fail_check, fail_apply; /* codes to return from the next call; 0: none */
 	unsigned fail_apply_after; /* successful applies before it */
@@ -40,6 +56,10 @@ struct fake_named *fake_tenant(struct hg_dp *dp, const char *name);
 struct fake_named *fake_instance(struct hg_dp *dp, const char *name);
 struct fake_named *fake_port(struct hg_dp *dp, const char *name);
 struct fake_named *fake_uplink(struct hg_dp *dp, const char *name);
+
+/* Shows a frame of n_bytes, each of which is `fill`, to a capture that is open. */
+void fake_show(struct hg_capture *capture, hg_ns at_ns, enum hg_dir dir, uint8_t fill,
+	       uint32_t n_bytes);
 
 /* One second of traffic over the link, out: offered, sent, the rest of it waiting for the link. */
 void fake_traffic(struct fake_named *of, uint64_t offered_bytes, uint64_t sent_bytes,

@@ -527,6 +527,232 @@ static void what_is_exported_can_be_put_back(void)
 	tear_down();
 }
 
+/* ---- captures ----------------------------------------------------------------------------------- */
+
+/* The next block of what the stream says, in `block`; its type, or 0: nothing for now. */
+static uint32_t block[1024];
+
+static uint32_t next_block(void)
+{
+	size_t n = hg_capture_stream_read(w.reply.stream, (char *)block, 8, w.now_ns);
+
+	if (n == 0)
+		return 0;
+	HG_CHECK_EQ(n, 8);
+	HG_CHECK(block[1] >= 12 && block[1] <= sizeof(block) && block[1] % 4 == 0);
+	n = hg_capture_stream_read(w.reply.stream, (char *)(block + 2), block[1] - 8u, w.now_ns);
+	HG_CHECK_EQ(n, block[1] - 8u);
+	HG_CHECK_EQ(block[block[1] / 4u - 1u], block[1]);
+	return block[0];
+}
+
+static void open_capture(const char *path)
+{
+	HG_CHECK_EQ(get(path), 200);
+	HG_CHECK(w.reply.stream != NULL);
+	HG_CHECK_STR(w.reply.content_type, "application/x-pcapng");
+	HG_CHECK_EQ(next_block(), 0x0a0d0d0a);
+	HG_CHECK_EQ(next_block(), 1);
+	HG_CHECK_EQ(next_block(), 0);
+	HG_CHECK(!hg_capture_stream_is_ready(w.reply.stream, w.now_ns));
+}
+
+static void check_end(const char *why)
+{
+	HG_CHECK(hg_capture_stream_is_ready(w.reply.stream, w.now_ns));
+	HG_CHECK_EQ(next_block(), 5);
+	HG_CHECK_EQ(block[5] & 0xffffu, 1); /* a comment */
+	HG_CHECK_EQ(block[5] >> 16, strlen(why));
+	HG_CHECK(memcmp(block + 6, why, strlen(why)) == 0);
+	HG_CHECK_EQ(next_block(), 0);
+	HG_CHECK(hg_capture_stream_is_over(w.reply.stream));
+}
+
+static void want(unsigned i, const char *key, const char *value)
+{
+	w.keys[i] = key;
+	w.values[i] = value;
+}
+
+static void s5_1_capture_ends_by_number_of_packets(void)
+{
+	set_up();
+	want(0, "count", "2");
+	open_capture("/v1/ports/web1-0/capture");
+	fake_show(w.dp->captures[0], 7, HG_OUT, 0xaa, 61);
+	HG_CHECK(hg_capture_stream_is_ready(w.reply.stream, w.now_ns));
+	HG_CHECK_EQ(next_block(), 6);
+	HG_CHECK_EQ(block[4], 7);
+	HG_CHECK_EQ(block[5], 61);
+	HG_CHECK_EQ(block[6], 61);
+	HG_CHECK_EQ(block[7], 0xaaaaaaaa);
+	HG_CHECK_EQ(next_block(), 0);
+	fake_show(w.dp->captures[0], 8, HG_IN, 0xbb, 60);
+	fake_show(w.dp->captures[0], 9, HG_IN, 0xcc, 60);
+	HG_CHECK_EQ(next_block(), 6);
+	HG_CHECK(w.dp->captures[0]->is_stopped);
+	check_end("the number of packets is reached");
+	tear_down();
+}
+
+static void s5_1_capture_ends_by_time_by_default_as_well(void)
+{
+	set_up();
+	open_capture("/v1/uplinks/up0/capture");
+	HG_CHECK(w.dp->captures[0]->is_uplink);
+	w.now_ns += 600 * S - 1;
+	HG_CHECK_EQ(next_block(), 0);
+	w.now_ns++;
+	/* What came before still comes. */
+	fake_show(w.dp->captures[0], 7, HG_OUT, 0xaa, 60);
+	HG_CHECK_EQ(next_block(), 6);
+	check_end("its time is over");
+	want(0, "seconds", "2");
+	open_capture("/v1/ports/web1-0/capture");
+	/* A port that is never quiet. */
+	for (unsigned i = 0; i < 4; i++) {
+		fake_show(w.dp->captures[0], 7, HG_OUT, 0xaa, 60);
+		HG_CHECK_EQ(next_block(), 6);
+		w.now_ns += S / 2;
+		HG_CHECK_EQ(w.dp->captures[0]->is_stopped, false);
+	}
+	fake_show(w.dp->captures[0], 7, HG_OUT, 0xaa, 60);
+	HG_CHECK_EQ(next_block(), 6);
+	HG_CHECK(w.dp->captures[0]->is_stopped);
+	check_end("its time is over");
+	tear_down();
+}
+
+static void s5_1_capture_ends_by_bytes_and_is_no_larger(void)
+{
+	size_t n_bytes = 0;
+	char byte;
+
+	set_up();
+	want(0, "bytes", "4KiB");
+	HG_CHECK_EQ(get("/v1/ports/web1-0/capture"), 200);
+	for (unsigned i = 0; i < 20; i++)
+		fake_show(w.dp->captures[0], 7, HG_OUT, 0xaa, 300);
+	/* Byte by byte, as a slow reader takes it. */
+	while (hg_capture_stream_read(w.reply.stream, &byte, 1, w.now_ns) == 1)
+		n_bytes++;
+	HG_CHECK(hg_capture_stream_is_over(w.reply.stream));
+	HG_CHECK_BETWEEN(n_bytes, 3000, 4096);
+	HG_CHECK_EQ(n_bytes % 4, 0);
+	tear_down();
+}
+
+static void s5_1_capture_ends_with_its_port_and_for_its_reader(void)
+{
+	set_up();
+	open_capture("/v1/ports/web1-0/capture");
+	w.dp->captures[0]->stats.ended = "the port was removed";
+	check_end("the port was removed");
+	open_capture("/v1/ports/web1-0/capture");
+	hg_capture_stream_end(w.reply.stream, "the reader ended it");
+	check_end("the reader ended it");
+	/* A reply that nobody takes gives its capture back. */
+	HG_CHECK_EQ(get("/v1/status"), 200);
+	HG_CHECK(w.dp->captures[0] == NULL);
+	tear_down();
+}
+
+static void s5_1_capture_asks_the_packet_lane_for_what_was_asked(void)
+{
+	const struct hg_capture_cfg *cfg;
+
+	set_up();
+	want(0, "direction", "in");
+	want(1, "snaplen", "96");
+	want(2, "bpf", "4,48 0 0 23,21 0 1 17,6 0 0 262144,6 0 0 0");
+	open_capture("/v1/ports/web1-0/capture");
+	cfg = &w.dp->captures[0]->cfg;
+	HG_CHECK_EQ(cfg->watch, HG_WATCH_IN);
+	HG_CHECK_EQ(cfg->snap_bytes, 96);
+	HG_CHECK_EQ(cfg->n_insns, 4);
+	HG_CHECK_EQ(cfg->insns[1].code, 0x15);
+	HG_CHECK_EQ(cfg->insns[1].jump_false, 1);
+	HG_CHECK_EQ(cfg->insns[1].k, 17);
+	HG_CHECK_EQ(cfg->insns[2].k, 262144);
+	/* As `tcpdump -ddd` prints it; all of the frame. */
+	want(1, "snaplen", "0");
+	want(2, "bpf", "1\n6 0 0 4294967295\n");
+	open_capture("/v1/ports/web1-0/capture");
+	HG_CHECK_EQ(w.dp->captures[0]->cfg.snap_bytes, HG_FRAME_MAX_BYTES);
+	HG_CHECK_EQ(w.dp->captures[0]->cfg.insns[0].k, UINT32_MAX);
+	tear_down();
+}
+
+static void s5_1_capture_parameters_that_are_wrong_are_refused(void)
+{
+	static const struct {
+		const char *key, *value, *text;
+	} rows[] = {
+		{"direction", "up", "direction is both, out or in, not \"up\""},
+		{"count", "0", "count is a number in [1, 1000000000000], not \"0\""},
+		{"count", "1k", "count is a number in [1, 1000000000000], not \"1k\""},
+		{"seconds", "86401", "seconds is a number in [1, 86400], not \"86401\""},
+		{"snaplen", "-1", "snaplen is a number in [0, 262144], not \"-1\""},
+		{"bytes", "1KiB",
+		 "bytes is a number in [4096, 1099511627776], or a size such as 10MiB, not "
+		 "\"1KiB\""},
+		{"bpf", "", "bpf begins with the number of its instructions, 1 to 512"},
+		{"bpf", "513,6 0 0 0", "bpf begins with the number of its instructions, 1 to 512"},
+		{"bpf", "2,6 0 0 0",
+		 "bpf has fewer instructions than it says, or one that is not 'code jt jf k'"},
+		{"bpf", "1,6 0 256 0",
+		 "bpf has fewer instructions than it says, or one that is not 'code jt jf k'"},
+		{"bpf", "1,6 0 0 99999999999999999999",
+		 "bpf has fewer instructions than it says, or one that is not 'code jt jf k'"},
+		{"bpf", "1,6 0 0 0,6 0 0 0",
+		 "bpf goes on behind the instructions that it says it has"},
+	};
+
+	set_up();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		want(0, rows[i].key, rows[i].value);
+		HG_CHECK_EQ(get("/v1/ports/web1-0/capture"), 400);
+		HG_CHECK_STR(text("error.text"), rows[i].text);
+		HG_CHECK(w.dp->captures[0] == NULL);
+	}
+	tear_down();
+}
+
+static void s5_1_capture_of_what_is_not_there_is_refused(void)
+{
+	set_up();
+	HG_CHECK_EQ(get("/v1/ports/web1-1/capture"), 404);
+	HG_CHECK_STR(text("error.text"), "there is no port named web1-1; did you mean web1-0?");
+	HG_CHECK_EQ(get("/v1/ports/zzz/capture"), 404);
+	HG_CHECK_STR(text("error.text"), "there is no port named zzz");
+	HG_CHECK_EQ(get("/v1/ports/up0/capture"), 404);
+	HG_CHECK_STR(text("error.text"),
+		     "up0 is an uplink, not a port: /v1/uplinks/up0/capture, or "
+		     "headgate capture --uplink up0");
+	HG_CHECK_EQ(get("/v1/uplinks/web1-0/capture"), 404);
+	HG_CHECK_EQ(ask("PUT", "/v1/ports/web1-0/capture", ""), 405);
+	tear_down();
+}
+
+static void s5_1_captures_that_are_too_many_name_who_has_them(void)
+{
+	struct hg_capture_stream *streams[HG_CAPTURES_MAX];
+
+	set_up();
+	for (unsigned i = 0; i < HG_CAPTURES_MAX; i++) {
+		HG_CHECK_EQ(get("/v1/ports/web1-0/capture"), 200);
+		streams[i] = w.reply.stream;
+		w.reply.stream = NULL;
+	}
+	HG_CHECK_EQ(get("/v1/ports/web1-0/capture"), 409);
+	HG_CHECK_STR(text("error.code"), "EBUSY");
+	HG_CHECK_HAS(text("error.text"), "by somebody");
+	for (unsigned i = 0; i < HG_CAPTURES_MAX; i++)
+		hg_capture_stream_close(streams[i]);
+	HG_CHECK_EQ(get("/v1/ports/web1-0/capture"), 200);
+	tear_down();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
@@ -547,6 +773,14 @@ int main(int argc, char **argv)
 		HG_TEST(s2_9_metrics_have_the_card_of_each_uplink_and_instance),
 		HG_TEST(s2_14_samples_are_given_by_number),
 		HG_TEST(what_is_exported_can_be_put_back),
+		HG_TEST(s5_1_capture_ends_by_number_of_packets),
+		HG_TEST(s5_1_capture_ends_by_time_by_default_as_well),
+		HG_TEST(s5_1_capture_ends_by_bytes_and_is_no_larger),
+		HG_TEST(s5_1_capture_ends_with_its_port_and_for_its_reader),
+		HG_TEST(s5_1_capture_asks_the_packet_lane_for_what_was_asked),
+		HG_TEST(s5_1_capture_parameters_that_are_wrong_are_refused),
+		HG_TEST(s5_1_capture_of_what_is_not_there_is_refused),
+		HG_TEST(s5_1_captures_that_are_too_many_name_who_has_them),
 		{0},
 	};
 

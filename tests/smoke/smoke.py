@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
-from lab.daemon import Daemon  # noqa: E402
+from lab.daemon import HEADGATE, Daemon  # noqa: E402,F401
 from lab.load import Load  # noqa: E402
 from lab.world import LabError, World, ip, until  # noqa: E402,F401
 
