@@ -3,7 +3,8 @@
 "N passed, N failed, N skipped".
 
 The tiers, in the order in which they run:
-  style      format, layers, headers, lengths; each test that is named exists
+  style      format, layers, headers, lengths; each test that is named exists;
+             generated documents are current
   build      all that meson knows: unit, property, component, fuzz corpora
   install    meson install into an empty folder puts everything in place
   sanitizer  the same with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
@@ -24,7 +26,6 @@ IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 FUZZ_SECONDS = 15  # for each target; long enough to leave the corpus behind
 FUZZ_SECONDS_LONG = 600
 SEEDS_LONG = 50  # each random history anew from so many seeds
-SMOKE_TIMEOUT_S = 420
 SOAK_MILLION_PKTS = 100
 
 
@@ -80,9 +81,9 @@ def targets(folder, prefix):
                   if t["type"] == "executable" and t["name"].startswith(prefix))
 
 
-def build(tally, folder, options, env=None, only=None):
-    """Configures (anew if the options changed) and builds; progress is ninja's own. only: nothing but
-    the programs whose name begins so."""
+def build(tally, folder, options, env=None, target="all", only=None):
+    """Configures (anew if the options changed) and builds; progress is ninja's own. target: of ninja; only:
+    instead of it, nothing but the programs whose name begins so."""
     path = os.path.join(ROOT, folder)
     env = {**os.environ, **(env or {})}
     if not os.path.exists(os.path.join(path, "build.ninja")):
@@ -91,9 +92,8 @@ def build(tally, folder, options, env=None, only=None):
         ok, _ = call(["meson", "configure", folder] + [o for o in options if o.startswith("-D")],
                      env=env)
     if ok:
-        command = ["ninja", "-C", path]
-        if only:
-            command += [os.path.relpath(program, path) for _, program in targets(folder, only)]
+        names = [os.path.relpath(p, path) for _, p in targets(folder, only)] if only else [target]
+        command = ["ninja", "-C", path] + names
         # On a terminal ninja shows one moving line; elsewhere it is heard only if it fails.
         if sys.stdout.isatty():
             ok = subprocess.run(command, env=env, check=False).returncode == 0
@@ -132,7 +132,7 @@ def meson_tests(tally, folder, suites, test_args=(), timeout_factor=2, jobs=None
 
 def style(tally):
     say("style")
-    meson_tests(tally, "build", ["layers", "headers", "format", "style"])
+    meson_tests(tally, "build", ["layers", "headers", "format", "style", "docs"])
     ok, output = call(["tools/conformance.py", "--check"], quiet=True)
     tally.one("style", "conformance", ok, output)
 
@@ -164,14 +164,20 @@ def fuzz(tally, seconds):
                "-Dbuildtype=debugoptimized"]
     if not build(tally, "build-fuzz", options, env={"CC": "clang"}, only="fuzz_"):
         return
-    for name, path in targets("build-fuzz", "fuzz_"):
+
+    def search(target):
+        name, path = target
         corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name.removeprefix("fuzz_"))
         found = os.path.join(ROOT, "build-fuzz", "corpus-" + name)
         os.makedirs(found, exist_ok=True)
         command = [path, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10",
                    f"-artifact_prefix={found}-", found]
-        ok, output = call(command + ([corpus] if os.path.isdir(corpus) else []), quiet=True)
-        tally.one("fuzz", name, ok, output[-4000:])
+        return call(command + ([corpus] if os.path.isdir(corpus) else []), quiet=True)
+
+    found = targets("build-fuzz", "fuzz_")
+    with ThreadPoolExecutor(os.cpu_count()) as at_once:
+        for (name, _), (ok, output) in zip(found, at_once.map(search, found)):
+            tally.one("fuzz", name, ok, output[-4000:])
 
 
 def soak(tally):
@@ -237,7 +243,8 @@ def main():
         if wants("sanitizer"):
             say("sanitizers")
             if build(tally, "build-asan", ["-Dbuildtype=debugoptimized", "-Db_lundef=false",
-                                           "-Db_sanitize=address,undefined"]):
+                                           "-Db_sanitize=address,undefined"],
+                     target="meson-test-prereq"):
                 meson_tests(tally, "build-asan", ["unit", "property", "fuzz"],
                             timeout_factor=10)
                 meson_tests(tally, "build-asan", ["component"], timeout_factor=10, jobs=1)

@@ -33,11 +33,11 @@ def taken_over_and_given_back(host, guest, device):
     assert done.returncode == 0, done.stdout + done.stderr
     until(lambda: host.daemon.port("foreign-0")["link"] == "up", 10, "the port to be up")
     until(lambda: reaches(guest, host.addresses["a"], PORT), 15, "the guest to reach instance a")
-    assert not reaches(guest, "10.79.0.1", 5099), "the stack's own path is still open"
+    assert not reaches(guest, "10.79.0.1", 5099, timeout=1), "the stack's own path is still open"
     done = host.daemon.headgate("port", "detach", "foreign-0")
     assert done.returncode == 0, done.stdout + done.stderr
     until(lambda: reaches(guest, "10.79.0.1", 5099), 15, "the guest to reach its bridge again")
-    assert not reaches(guest, host.addresses["a"], PORT), "headgate still carries its frames"
+    assert not reaches(guest, host.addresses["a"], PORT, timeout=1), "headgate still carries its frames"
     assert tc_state(host, device) == before, (before, tc_state(host, device))
     assert f"master {host.world.name('br')}" in ip("-o", "link", "show", "dev", device,
                                                    netns=host.netns)

@@ -14,8 +14,11 @@ from smoke import IS_LONG, ROOT, LabError, Skip, ip, main, test, until
 from lab.daemon import HEADGATE  # found by way of smoke
 from lab.table import BUSY_SHARE
 
-# One second in twenty may be stolen before nothing was measured.
 SECONDS = 120 if IS_LONG else 20
+# ./run gives up where one second in twenty was stolen. Here half of them are enough to judge by, and where there are
+# fewer, another attempt.
+JUDGED_SECONDS = SECONDS // 2
+ATTEMPTS = 3
 
 
 class Terminal:
@@ -61,22 +64,33 @@ def nothing_left(pid):
     assert not os.path.exists(f"/run/headgate-lab/{pid}")
 
 
+def measured(world):
+    """A run of which enough seconds count: (its exit code, its output, its figures)."""
+    path = world.path("run.json")
+    for _ in range(ATTEMPTS):
+        child = run(world, "--seconds", str(SECONDS), "--json", path)
+        text = child.communicate(timeout=4 * SECONDS + 120)[0]
+        nothing_left(child.pid)
+        assert child.returncode in (0, 3), text
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        if SECONDS - result["contracts"]["stolen_seconds"] >= JUDGED_SECONDS:
+            return child.returncode, text, result
+    raise Skip("the machine underneath took too much processor time away")
+
+
 @test
 def s1_8_every_contract_is_kept_in_each_second(world):
-    path = world.path("run.json")
-    child = run(world, "--seconds", str(SECONDS), "--json", path)
-    text = child.communicate(timeout=4 * SECONDS + 120)[0]
-    nothing_left(child.pid)
-    if child.returncode == 3:
-        raise Skip("the machine underneath took too much processor time away")
-    assert child.returncode == 0, text
+    code, text, result = measured(world)
+    n_stolen = result["contracts"]["stolen_seconds"]
     assert all(len(line) <= 80 for line in text.splitlines()), text
-    assert "EVERY CONTRACT WAS KEPT" in text, text
-    with open(path, encoding="utf-8") as file:
-        result = json.load(file)
+    assert ("EVERY CONTRACT WAS KEPT" if code == 0 else "COULD NOT MEASURE") in text, text
     print(f"link used {result['link_use']:.4f}, rr's p99 {result['rr_p99_times_better']} times "
-          "better")
+          f"better, {n_stolen} of {SECONDS} s left out")
     assert result["kept"] and result["seconds"] == SECONDS, text
+    if code == 3:
+        print("processor time was stolen from this machine: the goals are not judged")
+        return
     if result["kept_waiting_share"] > BUSY_SHARE:
         # What a contract promises holds all the same; how full the link is depends on who else runs.
         print(f"headgated waited {100 * result['kept_waiting_share']:.0f} % of the time for a "
@@ -131,7 +145,7 @@ def interrupting_it_leaves_nothing_behind(world):
 def what_a_killed_run_left_is_cleaned_by_the_next(world):
     child = run(world, "--seconds", "60")
     for line in child.stdout:
-        if "second" in line:
+        if "contracts off" in line:  # all is there that could be left
             break
     child.kill()
     child.wait()
