@@ -67,7 +67,6 @@ void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sc
 		hg_hook_arm(w->lane->hook, n_tags);
 }
 
-/* What no scheduler took (mode observe) is taken now. */
 static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
 {
 	const struct hg_sched_item item = {.wire_bytes = pkt->wire_bytes & HG_WIRE_MAX_BYTES,
@@ -80,27 +79,40 @@ static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
 	hg_publish_mark(w, &w->lane->flows[pkt->instance_idx * HG_N_DIRS + HG_OUT]);
 }
 
-void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
-		    unsigned n, struct hg_tag **ret_tags)
+unsigned hg_flight_take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
+			unsigned n, struct hg_pkt **ret_tagged)
 {
+	unsigned n_tagged = 0;
+
 	for (unsigned i = 0; i < n; i++) {
-		ret_tags[i] = hg_hook_send_off(pkts[i]);
-		if (HG_UNLIKELY(!pkts[i]->is_counted) && ret_tags[i]->queue == 0 && tree->is_on) {
+		if (!pkts[i]->is_counted && pkts[i]->tag.queue == 0)
 			take(w, tree, pkts[i]);
-			ret_tags[i] = hg_hook_send_off(pkts[i]);
-		}
+		if (pkts[i]->tag.queue != 0)
+			ret_tagged[n_tagged++] = pkts[i];
 	}
-	if (hg_inflight_hand_all(tree->inflight, ret_tags, n, tree->held, w->now_ns))
+	return n_tagged;
+}
+
+void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
+		    unsigned n)
+{
+	struct hg_tag *places[HG_BURST_PKTS];
+
+	for (unsigned i = 0; i < n; i++)
+		places[i] = hg_hook_send_off(pkts[i]);
+	if (hg_inflight_hand_all(tree->inflight, places, n, tree->held, w->now_ns))
 		tree->held = HG_HELD_NOT;
 }
 
-void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_tag *const *tags,
+void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
 		       unsigned n, unsigned n_new)
 {
 	/* The last one first, as they were handed. */
 	for (unsigned i = n; i-- > 0;) {
-		if (tags[i]->queue != 0)
-			hg_inflight_unhand(tree->inflight, tags[i], w->now_ns);
+		struct hg_tag *tag = hg_hook_call_back(pkts[i]);
+
+		if (tag->queue != 0)
+			hg_inflight_unhand(tree->inflight, tag, w->now_ns);
 	}
 	if (n_new > 0)
 		hg_inflight_refused(tree->inflight, n_new, w->now_ns);

@@ -27,11 +27,16 @@ void hg_flight_note_held(struct hg_tree *tree);
 void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
 		   unsigned n);
 
-/* The packets go to the card now. ret_tags: of each, for hg_flight_refused(). */
+/* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */
 void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
-		    unsigned n, struct hg_tag **ret_tags);
-/* The card has not taken the n with these tags. n_new: those of them that it refused for the first time. */
-void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_tag *const *tags,
+		    unsigned n);
+/* What no scheduler took (mode observe) is taken now: puts a tag on each of the n that has none and is not counted.
+ * Returns how many have one; ret_tagged, with room for n, is those. */
+unsigned hg_flight_take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
+			unsigned n, struct hg_pkt **ret_tagged);
+/* The card has not taken these n, some of which have tags. n_new: those of them that it refused for the first
+ * time. */
+void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
 		       unsigned n, unsigned n_new);
 
 /* Moves what a part stands for from the segment's tag to the part's. is_last: all that is left. */

@@ -49,6 +49,17 @@ struct hg_tag *hg_hook_tag_of(struct hg_pkt *pkt)
 	return &pkt->tag;
 }
 
+struct hg_tag *hg_hook_call_back(struct hg_pkt *pkt)
+{
+	struct hg_tag *tag = hg_hook_tag_of(pkt);
+
+	if (tag != &pkt->tag && tag->queue != 0) {
+		pkt->tag = *tag;
+		tag->queue = 0;
+	}
+	return &pkt->tag;
+}
+
 /* ---- by address --------------------------------------------------------------------------------- */
 
 /* Objects are at least two lines apart. The multiplier is 2^64 by the golden ratio (Knuth, vol. 3, 6.4). */
@@ -127,23 +138,44 @@ static struct hg_pkt *view_at(void *buffer, uint32_t view_offset)
 	return (struct hg_pkt *)(void *)((char *)buffer + view_offset);
 }
 
+/* Most packets of a run have no tag, and nobody can predict which has: so four of them are looked at at once. */
+static struct hg_tag *collect_tags(struct hg_tag *to, void *const *buffers, unsigned n,
+				   uint32_t view_offset)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct hg_tag *tag = &view_at(buffers[i], view_offset)->tag;
+
+		if (tag->queue == 0)
+			continue;
+		*to++ = *tag;
+		tag->queue = 0;
+	}
+	return to;
+}
+
+static inline uint8_t queue_of(void *buffer, uint32_t view_offset)
+{
+	return view_at(buffer, view_offset)->tag.queue;
+}
+
 void hg_hook_collect(struct hg_hook *hook, void *const *buffers, unsigned n, uint32_t view_offset)
 {
-	struct hg_tag *to = &hook->list[hook->n];
+	struct hg_tag *const from = &hook->list[hook->n], *to = from;
+	unsigned i = 0;
 
 	if (view_offset > 0) {
-		for (unsigned i = 0; i < n; i++) {
-			struct hg_tag *tag = &view_at(buffers[i], view_offset)->tag;
-
-			if (tag->queue == 0)
-				continue;
-			*to++ = *tag;
-			tag->queue = 0;
+		for (; i + 4u <= n; i += 4u) {
+			if ((queue_of(buffers[i], view_offset) |
+			     queue_of(buffers[i + 1u], view_offset) |
+			     queue_of(buffers[i + 2u], view_offset) |
+			     queue_of(buffers[i + 3u], view_offset)) != 0)
+				to = collect_tags(to, &buffers[i], 4, view_offset);
 		}
-		hook->n_out -= (uint64_t)(to - &hook->list[hook->n]);
-		hook->n = (uint32_t)(to - hook->list);
+		to = collect_tags(to, &buffers[i], n - i, view_offset);
+		hook->n_out -= (uint64_t)(to - from);
+		hook->n += (uint32_t)(to - from);
 	}
-	for (unsigned i = 0; HG_UNLIKELY(hook->n_places > 0) && i < n; i++)
+	for (i = 0; HG_UNLIKELY(hook->n_places > 0) && i < n; i++)
 		collect_places(hook, buffers[i]);
 }
 

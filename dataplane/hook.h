@@ -118,6 +118,9 @@ static inline struct hg_tag *hg_hook_send_off(struct hg_pkt *pkt)
 	return &last->tag;
 }
 
+/* Moves it back to the first buffer: the card has not taken the packet. Returns its place. */
+struct hg_tag *hg_hook_call_back(struct hg_pkt *pkt);
+
 /* Remembers a tag for a buffer that cannot carry it, by the address of its pool object. Returns false if there is
  * no room: it is counted in n_untracked, and the packet goes without. */
 bool hg_hook_track(struct hg_hook *hook, const void *buffer, const struct hg_tag *tag);

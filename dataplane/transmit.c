@@ -115,9 +115,16 @@ static void count_observed(struct hg_worker *w, const struct hg_sched_item *item
 	}
 }
 
+static bool is_accounted(const struct hg_worker *w, const struct hg_port *port)
+{
+	const struct hg_tree *tree = port->tree;
+
+	return tree != NULL && tree->inflight != NULL && (tree->is_on || w->lane->hook->n_out > 0);
+}
+
 /* The card took n_sent of n. What it refused goes back to the head of the line; what of that it had not refused
  * before is counted. */
-static void note_refusal(struct hg_worker *w, struct hg_port *port, struct hg_tag *const *tags,
+static void note_refusal(struct hg_worker *w, struct hg_port *port, struct hg_pkt *const *pkts,
 			 unsigned n_sent, unsigned n)
 {
 	unsigned n_old = port->n_refused < n ? port->n_refused : n, n_left = n - n_sent, n_new;
@@ -125,19 +132,18 @@ static void note_refusal(struct hg_worker *w, struct hg_port *port, struct hg_ta
 	n_old = n_old > n_sent ? n_old - n_sent : 0;
 	n_new = n_left - n_old;
 	port->n_refused = n_left;
-	if (tags != NULL)
-		hg_flight_refused(w, port->tree, tags + n_sent, n_left, n_new);
+	if (is_accounted(w, port))
+		hg_flight_refused(w, port->tree, pkts + n_sent, n_left, n_new);
 }
 
 /* Transmits one burst of what is staged. Returns whether the device took all of it. */
 static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 {
-	struct hg_pkt *pkts[HG_BURST_PKTS];
+	struct hg_pkt *pkts[HG_BURST_PKTS], *tagged[HG_BURST_PKTS];
 	struct hg_sched_item items[HG_BURST_PKTS];
-	struct hg_tag *places[HG_BURST_PKTS], **tags = NULL;
 	uint64_t sent_bytes = 0;
 	uint32_t counted = 0;
-	unsigned n = 0, n_sent;
+	unsigned n = 0, n_tagged = 0, n_sent;
 
 	while (n < HG_BURST_PKTS && port->staged_head != NULL) {
 		struct hg_pkt *pkt = unstage(port);
@@ -147,16 +153,20 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 		/* Once the device has the packet it may not be looked at any more. */
 		items[n] = hg_path_item(pkt);
 		counted |= (uint32_t)pkt->is_counted << n;
+		/* Without a branch, which nobody could predict. */
+		tagged[n_tagged] = pkt;
+		n_tagged += pkt->tag.queue != 0;
 		pkts[n++] = pkt;
 	}
 	if (n == 0)
 		return true;
 	if (HG_UNLIKELY(hg_watching(port) != 0))
 		hg_watching_transmitted(w, port, pkts, n);
-	if (port->tree != NULL && (port->tree->is_on || w->lane->hook->n_out > 0))
-		tags = places;
-	if (tags != NULL)
-		hg_flight_hand(w, port->tree, pkts, n, tags);
+	if (HG_UNLIKELY(counted != UINT32_MAX >> (HG_BURST_PKTS - n)) && port->tree != NULL &&
+	    port->tree->is_on)
+		n_tagged = hg_flight_take(w, port->tree, pkts, n, tagged);
+	if (n_tagged > 0 && is_accounted(w, port))
+		hg_flight_hand(w, port->tree, tagged, n_tagged);
 	n_sent = port->dev->driver->tx(port->dev, 0, pkts, n, w->now_ns);
 	for (unsigned i = 0; i < n_sent; i++)
 		sent_bytes += items[i].wire_bytes;
@@ -164,7 +174,7 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 	if (w->snapshot->is_observe && port->is_uplink)
 		count_observed(w, items, n_sent, counted);
 	if (port->n_refused > 0 || n_sent < n)
-		note_refusal(w, port, tags, n_sent, n);
+		note_refusal(w, port, pkts, n_sent, n);
 	hg_flight_settle(w);
 	if (n_sent == n)
 		return true;
