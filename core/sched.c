@@ -16,6 +16,7 @@ struct pop {
 	uint32_t
 		most_out_pkts; /* of the band that is served: STOPPED when so many are in the card */
 	uint32_t visit_bytes; /* by the decisions before it in the visit that runs */
+	struct hg_sched_runs *runs; /* NULL: nobody asks */
 	/* Of the decision that runs: what the window said, and what it knows to be taken. */
 	struct window_run run;
 	uint32_t told_bytes, told_pkts;
@@ -168,6 +169,26 @@ static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32
 		settle_tenant_counts(t);
 }
 
+/* Bytes of a decision beyond which the run that begins behind `bytes` of it has to end. */
+static inline uint32_t run_end_bytes(const struct pop *p, uint32_t bytes, uint32_t quantum_bytes)
+{
+	uint32_t end_bytes;
+
+	if (HG_LIKELY(p->runs == NULL))
+		return quantum_bytes;
+	end_bytes = bytes + p->runs->most_bytes;
+	return end_bytes < quantum_bytes ? end_bytes : quantum_bytes;
+}
+
+/* Ends the run that `began` says the beginning of, in a decision of so much by now. */
+static void end_run(struct pop *p, struct hg_sched_run *began, uint32_t n, uint32_t bytes,
+		    uint32_t parts)
+{
+	p->runs->list[p->runs->n++] = (struct hg_sched_run){
+		.n = n - began->n, .bytes = bytes - began->bytes, .parts = parts - began->parts};
+	*began = (struct hg_sched_run){.n = n, .bytes = bytes, .parts = parts};
+}
+
 /* One decision: packets of one instance, up to a quantum, as far as its maxima, the window and the call allow. */
 static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool is_guaranteed)
 {
@@ -181,6 +202,9 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	const struct hg_fifo_entry *entries = s->fifo.entries;
 	struct hg_sched_item *out = p->out, *const end = p->end;
 	uint32_t head = queue->head, bytes = 0, parts = 0, n = 0;
+	/* One bound for both, so that runs cost nothing where nobody asks for them. */
+	uint32_t stop_bytes = run_end_bytes(p, 0, quantum_bytes);
+	struct hg_sched_run began = {0};
 	enum outcome outcome = MORE;
 
 	p->told_bytes = p->told_pkts = 0;
@@ -188,8 +212,12 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	do {
 		struct hg_fifo_entry entry = entries[head];
 
-		if (bytes + load_bytes(entry.load) > quantum_bytes && n > 0)
-			break;
+		if (bytes + load_bytes(entry.load) > stop_bytes && n > 0) {
+			if (bytes + load_bytes(entry.load) > quantum_bytes)
+				break;
+			end_run(p, &began, n, bytes, parts);
+			stop_bytes = run_end_bytes(p, bytes, quantum_bytes);
+		}
 		if (HG_UNLIKELY(is_capped) && !maxima_allow(s, p, idx, entry.load, &outcome))
 			break;
 		if (HG_UNLIKELY(has_window) && !window_allows(s, p, idx, bytes, parts, &outcome))
@@ -213,6 +241,8 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	p->got_bytes = bytes;
 	p->got_pkts = parts;
 	count(s, p, idx, n, is_guaranteed);
+	if (p->runs != NULL && n > began.n)
+		end_run(p, &began, n, bytes, parts);
 	if (HG_UNLIKELY(has_window))
 		tell_window(s, p, idx, bytes, parts);
 	if (outcome == EMPTIED || outcome == HELD || outcome == SHARE_HELD)
@@ -625,13 +655,14 @@ static void note_behind(struct hg_sched *s, hg_ns now_ns)
 	}
 }
 
-unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
-		      uint32_t max_bytes, hg_ns now_ns)
+unsigned hg_sched_pop_runs(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
+			   uint32_t max_bytes, struct hg_sched_runs *ret_runs, hg_ns now_ns)
 {
 	struct pop p = {.out = ret_items,
 			.end = ret_items + n,
 			.limit_bytes = root_limit_bytes(s, now_ns),
 			.most_out_pkts = UINT32_MAX,
+			.runs = ret_runs,
 			.now_ns = now_ns};
 
 	const int64_t root_bytes = p.limit_bytes;
@@ -658,6 +689,12 @@ unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsig
 		note_behind(s, now_ns);
 	prefetch_shares(s);
 	return (unsigned)(p.out - ret_items);
+}
+
+unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
+		      uint32_t max_bytes, hg_ns now_ns)
+{
+	return hg_sched_pop_runs(s, ret_items, n, max_bytes, NULL, now_ns);
 }
 
 static hg_ns wheel_next_ns(const struct hg_wheel *wheel)

@@ -187,6 +187,20 @@ bool hg_sched_sample_class(const struct hg_sched *s, uint32_t instance_idx, unsi
 unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
 		      uint32_t max_bytes, hg_ns now_ns);
 
+/* Items of one instance, one behind the other, that who accounts for them may take as one. */
+struct hg_sched_run {
+	uint32_t n; /* items, from 1 */
+	uint32_t bytes, parts; /* of all of them */
+};
+struct hg_sched_runs {
+	struct hg_sched_run *list; /* the caller's, with room for as many as it pops */
+	unsigned n;
+	uint32_t most_bytes; /* the caller's: none but a single item is more */
+};
+/* The same, and tells in ret_runs which runs the items make, in their order. */
+unsigned hg_sched_pop_runs(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
+			   uint32_t max_bytes, struct hg_sched_runs *ret_runs, hg_ns now_ns);
+
 /* A release came back for this instance: if its share of the window held it, it is in line again. O(1). */
 void hg_sched_window_opened(struct hg_sched *s, uint32_t instance_idx, hg_ns now_ns);
 /* The same for all of these, n from 1. O(1) while nobody is held by a share. */

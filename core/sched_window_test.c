@@ -295,6 +295,51 @@ static void broken_weight_is_noticed_with_two_packets(void)
 	HG_CHECK(got_bytes[0] > 3 * got_bytes[1] + 20 * FRAME);
 }
 
+/* Those who account for a run as one may: it is of one instance, in order, complete, and no more than was asked for. */
+static void s2_1_runs_make_up_what_was_popped(void)
+{
+	static const uint32_t sizes[] = {84, 84, 200, 900, 84, 1538, 2000, 84, 9018, 84, 700};
+	struct hg_sched_item items[32];
+	struct hg_sched_run list[32];
+	struct hg_sched_runs runs = {.list = list, .most_bytes = FRAME};
+	unsigned n, n_shared = 0;
+
+	world(64);
+	for (uint32_t i = 0; i < 400; i++)
+		push(i / 7 % 3, sizes[i * 5 % 11], 1);
+	do {
+		const struct hg_sched_item *at = items;
+
+		runs.n = 0;
+		n = hg_sched_pop_runs(s, items, 32, UINT32_MAX, &runs, now);
+		for (unsigned r = 0; r < runs.n; r++) {
+			uint32_t bytes = 0, parts = 0;
+
+			HG_CHECK(list[r].n >= 1);
+			for (unsigned i = 0; i < list[r].n; i++) {
+				HG_CHECK_EQ(at[i].instance_idx, at[0].instance_idx);
+				bytes += at[i].wire_bytes;
+				parts += at[i].parts;
+			}
+			HG_CHECK_EQ(list[r].bytes, bytes);
+			HG_CHECK_EQ(list[r].parts, parts);
+			HG_CHECK(bytes <= FRAME || list[r].n == 1);
+			n_shared += list[r].n > 1;
+			at += list[r].n;
+		}
+		HG_CHECK(at == items + n);
+		for (unsigned i = 0; i < n; i++)
+			hg_window_give(window, items[i].instance_idx,
+				       hg_window_generation(window, items[i].instance_idx),
+				       hg_window_epoch(window), items[i].wire_bytes,
+				       items[i].parts);
+		now += 1000;
+		for (uint32_t i = 0; i < 3; i++)
+			hg_sched_window_opened(s, i, now);
+	} while (hg_sched_queued_pkts(s) > 0);
+	HG_CHECK(n_shared > 50);
+}
+
 /* The wire never rests while something waits, though only two packets are in the card. */
 static void s2_4_two_packets_keep_the_wire_busy(void)
 {
@@ -323,6 +368,7 @@ int main(int argc, char **argv)
 		HG_TEST(s2_5_weights_hold_with_two_packets_in_the_card),
 		HG_TEST(broken_weight_is_noticed_with_two_packets),
 		HG_TEST(s2_4_two_packets_keep_the_wire_busy),
+		HG_TEST(s2_1_runs_make_up_what_was_popped),
 		{0}};
 
 	return hg_tests_main(argc, argv, tests);

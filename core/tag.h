@@ -27,6 +27,11 @@ struct hg_tag {
 };
 
 /* How a load is laid out. */
+static inline uint32_t hg_load(uint32_t bytes, uint32_t parts)
+{
+	return bytes | parts << 20;
+}
+
 static inline uint32_t hg_load_bytes(uint32_t load)
 {
 	return load & HG_WIRE_MAX_BYTES;

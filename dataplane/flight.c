@@ -6,8 +6,6 @@
 /* Between two questions to a card that has to be asked: far below what a packet of full size takes at 1 Gbit/s,
  * and the cost of a question (some 50 ns) does not show. */
 #define ASK_NS (2 * HG_NS_PER_US)
-/* What has one tag together: a full frame on the wire. */
-#define RUN_BYTES HG_BURST_MIN_BYTES
 /* A sleeping worker asks so often. */
 #define ASK_ASLEEP_NS (100 * HG_NS_PER_US)
 
@@ -28,40 +26,21 @@ static struct hg_tree *tree_of(const struct hg_worker *w, uint8_t queue)
 
 /* ---- on the way to the card --------------------------------------------------------------------- */
 
-/* How many of the items have one tag together, and what they weigh in all. */
-static unsigned run_of(const struct hg_sched_item *items, unsigned n, struct hg_sched_item *ret_sum)
-{
-	struct hg_sched_item sum = items[0];
-	unsigned n_run = 1;
-
-	while (n_run < n && items[n_run].instance_idx == sum.instance_idx &&
-	       (uint32_t)sum.wire_bytes + items[n_run].wire_bytes <= RUN_BYTES) {
-		sum.wire_bytes = (sum.wire_bytes + items[n_run].wire_bytes) & HG_WIRE_MAX_BYTES;
-		sum.parts = (sum.parts + items[n_run].parts) & 0xfffu;
-		n_run++;
-	}
-	*ret_sum = sum;
-	return n_run;
-}
-
 void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
-		   unsigned n)
+		   const struct hg_sched_runs *runs)
 {
 	unsigned n_tags = 0;
 
-	if (!tree->is_on)
-		return;
 	if (HG_UNLIKELY(hg_hook_is_half_full(w->lane->hook)))
 		hg_flight_settle_list(w);
-	while (n > 0) {
-		struct hg_sched_item sum;
-		unsigned n_run = run_of(items, n, &sum);
-		struct hg_pkt *last = items[n_run - 1u].pkt;
+	for (unsigned i = 0; i < runs->n; i++) {
+		const struct hg_sched_run *run = &runs->list[i];
+		const struct hg_sched_item *last = items + run->n - 1u;
+		struct hg_pkt *pkt = last->pkt;
 
-		n_tags += hg_inflight_write_tag(tree->inflight, sum.instance_idx, sum.load,
-						&last->tag);
-		items += n_run;
-		n -= n_run;
+		n_tags += hg_inflight_write_tag(tree->inflight, last->instance_idx,
+						hg_load(run->bytes, run->parts), &pkt->tag);
+		items += run->n;
 	}
 	if (n_tags > 0)
 		hg_hook_arm(w->lane->hook, n_tags);

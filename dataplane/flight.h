@@ -17,15 +17,17 @@
 #include "dataplane/hook.h"
 #include "dataplane/worker.h"
 
+/* Before pop: what the last one stopped at. */
+void hg_flight_note_held(struct hg_tree *tree);
+
+/* What has one tag together: no more than a full frame on the wire. */
+#define HG_FLIGHT_RUN_BYTES HG_BURST_MIN_BYTES
 /* Puts tags on what the tree's scheduler has let through. Settles before, if the hook's list gets long.
  * Small packets of one instance, one behind the other, have one tag together, on the last of them, as long as
  * they are no more than one full frame on the wire: a card sends them in order, and nobody can tell from one
  * full frame what could not be told from these. */
-/* Before pop: what the last one stopped at. */
-void hg_flight_note_held(struct hg_tree *tree);
-
 void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
-		   unsigned n);
+		   const struct hg_sched_runs *runs);
 
 /* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */
 void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,

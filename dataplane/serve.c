@@ -34,6 +34,8 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 	struct hg_port *uplink =
 		tree->uplink_slot == HG_SLOT_NONE ? NULL : hg_path_port(w, tree->uplink_slot);
 	struct hg_sched_item items[HG_BURST_PKTS];
+	struct hg_sched_run list[HG_BURST_PKTS];
+	struct hg_sched_runs runs = {.list = list, .most_bytes = HG_FLIGHT_RUN_BYTES};
 	uint32_t left_bytes = SERVE_BYTES;
 	unsigned n_all = 0;
 
@@ -48,9 +50,11 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 			break;
 		if (tree->inflight != NULL)
 			hg_flight_note_held(tree);
-		n = hg_sched_pop(tree->sched, items, HG_BURST_PKTS, left_bytes, w->now_ns);
-		if (tree->inflight != NULL)
-			hg_flight_tag(w, tree, items, n);
+		runs.n = 0;
+		n = hg_sched_pop_runs(tree->sched, items, HG_BURST_PKTS, left_bytes,
+				      tree->is_on ? &runs : NULL, w->now_ns);
+		if (runs.n > 0)
+			hg_flight_tag(w, tree, items, &runs);
 		for (unsigned i = 0; i < n; i++) {
 			n_bytes += items[i].wire_bytes;
 			hand_over(w, tree, items[i].pkt);
