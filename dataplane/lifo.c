@@ -1,5 +1,6 @@
 #include "dataplane/lifo.h"
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -190,9 +191,12 @@ struct rte_mempool *hg_lifo_create(const struct hg_lifo_cfg *cfg)
 	};
 	unsigned object_bytes =
 		(unsigned)sizeof(struct rte_mbuf) + cfg->private_bytes + about.mbuf_data_room_size;
+	/* Without huge pages there is no card that reads them by itself, and they need not lie in one page each:
+	 * 4 KiB apart, all packet views would be in the same set of the processor's first cache. */
+	unsigned flags = rte_eal_has_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 	struct rte_mempool *mempool =
 		rte_mempool_create_empty(cfg->name, cfg->n_buffers, object_bytes, /* cache= */ 0,
-					 sizeof(about), SOCKET_ID_ANY, 0);
+					 sizeof(about), SOCKET_ID_ANY, flags);
 	int r;
 
 	if (mempool == NULL)
