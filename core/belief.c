@@ -4,8 +4,6 @@
 #define FASTER_64THS 65u
 /* A card's releases are read by a clock that may be as coarse as an instant; four of them tell. */
 #define TELLING_NS (4 * HG_BELIEF_INSTANT_NS)
-/* A turn or two whose clock is old when their releases are read must not decide alone. */
-#define MIN_INSTANTS 3u
 
 void hg_belief_set_rate(struct hg_belief *b, uint64_t bytes_per_s)
 {
@@ -102,16 +100,4 @@ void hg_belief_released(struct hg_belief *b, uint32_t wire_bytes, uint32_t n, hg
 		return;
 	}
 	count_possible(b, n);
-}
-
-bool hg_belief_is_early(const struct hg_belief *b)
-{
-	return b->n_early >= HG_BELIEF_WINDOW / 2u && b->n_early_instants >= MIN_INSTANTS;
-}
-
-bool hg_belief_is_earned(const struct hg_belief *b)
-{
-	uint32_t errors = b->n_errors < HG_BELIEF_MAX_ERRORS ? b->n_errors : HG_BELIEF_MAX_ERRORS;
-
-	return b->n_possible >= HG_BELIEF_WINDOW << (3u * errors);
 }

@@ -64,8 +64,20 @@ void hg_belief_set_rate(struct hg_belief *b, uint64_t bytes_per_s);
 void hg_belief_released(struct hg_belief *b, uint32_t wire_bytes, uint32_t n, hg_ns handed_ns,
 			hg_ns now_ns);
 
-bool hg_belief_is_early(const struct hg_belief *b);
-bool hg_belief_is_earned(const struct hg_belief *b);
+/* A turn or two whose clock is old when their releases are read must not decide alone. */
+#define HG_BELIEF_MIN_INSTANTS 3u
+
+static inline bool hg_belief_is_early(const struct hg_belief *b)
+{
+	return b->n_early >= HG_BELIEF_WINDOW / 2u && b->n_early_instants >= HG_BELIEF_MIN_INSTANTS;
+}
+
+static inline bool hg_belief_is_earned(const struct hg_belief *b)
+{
+	uint32_t errors = b->n_errors < HG_BELIEF_MAX_ERRORS ? b->n_errors : HG_BELIEF_MAX_ERRORS;
+
+	return b->n_possible >= HG_BELIEF_WINDOW << (3u * errors);
+}
 
 /* Time that the wire needs for so many bytes, at most 2^31. */
 static inline hg_ns hg_belief_wire_ns(const struct hg_belief *b, uint64_t bytes)

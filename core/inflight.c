@@ -4,6 +4,8 @@
 #include "core/published.h"
 #include "core/window_impl.h"
 
+#include <string.h>
+
 /* A silence shorter than this may be the host's own: a thread that was not run. */
 #define SILENT_MIN_NS (100 * HG_NS_PER_MS)
 /* An epoch is several silences, so that a card which stands still is called silent, and not a thief. */
@@ -136,23 +138,24 @@ bool hg_inflight_depth_sample(const struct hg_inflight *q, uint64_t number,
 
 static bool is_outstanding(const struct hg_inflight *q)
 {
-	return hg_window_outstanding_pkts(q->window) > 0;
+	return window_pkts(&q->window->out) > 0;
 }
 
 /* MAX binds only while releases can be believed. */
-static void bound(struct hg_inflight *q)
+static inline void bound(struct hg_inflight *q)
 {
+	uint64_t max_bytes = hg_depth_max_bytes(&q->depth);
 	uint32_t max_pkts = hg_depth_max_pkts(&q->depth), ring_pkts = q->cfg.depth.ring_pkts;
 
 	if (ring_pkts != 0 && max_pkts > ring_pkts)
 		max_pkts = ring_pkts; /* at once; the depth comes to it with its next sample */
-	if (q->stats.state == HG_HOOK_ON)
-		hg_window_set_max(q->window, hg_depth_max_bytes(&q->depth), max_pkts);
-	else
-		hg_window_set_max(q->window, 0, 0);
+	if (q->stats.state != HG_HOOK_ON)
+		max_bytes = max_pkts = 0;
+	if (max_bytes != q->window->max_bytes || max_pkts != q->window->max_pkts)
+		hg_window_set_max(q->window, max_bytes, max_pkts);
 }
 
-static void set_state(struct hg_inflight *q, enum hg_hook_state state, hg_ns now_ns)
+static HG_NOINLINE void set_state(struct hg_inflight *q, enum hg_hook_state state, hg_ns now_ns)
 {
 	if (state == q->stats.state)
 		return;
@@ -169,7 +172,7 @@ static void set_state(struct hg_inflight *q, enum hg_hook_state state, hg_ns now
 }
 
 /* From evidence alone. */
-static void judge(struct hg_inflight *q, hg_ns now_ns)
+static inline void judge(struct hg_inflight *q, hg_ns now_ns)
 {
 	if (q->stats.state == HG_HOOK_OFF)
 		return;
@@ -185,7 +188,7 @@ static void judge(struct hg_inflight *q, hg_ns now_ns)
 static void begin_quiet(struct hg_inflight *q, hg_ns now_ns)
 {
 	q->quiet_since_ns = now_ns;
-	q->quiet_bytes = hg_window_outstanding_bytes(q->window);
+	q->quiet_bytes = window_bytes(&q->window->out);
 }
 
 static void begin_epoch(struct hg_inflight *q, hg_ns now_ns)
@@ -411,127 +414,107 @@ void hg_inflight_refused(struct hg_inflight *q, uint32_t n_pkts, hg_ns now_ns)
 	bound(q);
 }
 
-/* Releases in a row of packets that were handed over in one instant, as those of a burst are: what they say of
- * the card is said once. */
-struct burst {
-	hg_ns handed_ns;
-	unsigned bucket; /* of their time in the card */
-	uint32_t n, bytes, parts;
-	uint32_t in_time_bytes, in_time_parts;
-	bool is_too_old;
-};
-
-static struct burst begin_burst(const struct hg_inflight *q, hg_ns handed_ns, hg_ns now_ns)
-{
-	return (struct burst){
-		.handed_ns = handed_ns,
-		.bucket = hg_histogram_bucket(now_ns - handed_ns),
-		/* By its time, since the epoch's number comes again. */
-		.is_too_old = handed_ns != 0 && handed_ns < q->last_epoch_at_ns,
-	};
-}
-
-/* What the releases say about the card, whosever they are by now. */
-static void learn(struct hg_inflight *q, const struct burst *burst, hg_ns now_ns)
-{
-	if (burst->n == 0 || burst->handed_ns == 0)
-		return;
-	hg_belief_released(&q->belief, burst->bytes, burst->n, burst->handed_ns, now_ns);
-	q->card.counts[burst->bucket] += burst->parts;
-	if (burst->in_time_parts > 0)
-		hg_depth_released(&q->depth, burst->in_time_bytes, burst->in_time_parts,
-				  burst->handed_ns, now_ns);
-}
-
-/* Of those, in a row, whose account is the same. */
+/* Of releases in a row: those whose account and instant of hand-over are the same. */
 struct run {
 	uint32_t n, bytes, parts;
 };
 
-static bool is_same_account(const struct hg_tag *a, const struct hg_tag *b)
+/* Generation, epoch and queue in one word, to be compared. */
+static inline uint32_t account_of(const struct hg_tag *tag)
 {
-	return a->instance_idx == b->instance_idx && a->generation == b->generation &&
-	       a->epoch == b->epoch;
+	uint32_t word;
+
+	_Static_assert(offsetof(struct hg_tag, queue) ==
+			       offsetof(struct hg_tag, generation) + sizeof(word) - 1u,
+		       "they are one word");
+	memcpy(&word, &tag->generation, sizeof(word));
+	return word;
 }
 
 static inline struct run find_run(const struct hg_tag *tags, unsigned n)
 {
+	const hg_ns handed_ns = tags[0].handed_ns;
+	const uint32_t instance_idx = tags[0].instance_idx, account = account_of(tags);
 	struct run run = {0};
 
 	do {
 		run.bytes += hg_load_bytes(tags[run.n].load);
 		run.parts += hg_load_parts(tags[run.n].load);
 		run.n++;
-	} while (run.n < n && tags[run.n].handed_ns == tags[0].handed_ns &&
-		 tags[run.n].queue != 0 && is_same_account(&tags[run.n], &tags[0]));
+	} while (run.n < n && tags[run.n].handed_ns == handed_ns &&
+		 tags[run.n].instance_idx == instance_idx && account_of(&tags[run.n]) == account);
 	return run;
 }
 
-static inline bool give(struct hg_inflight *q, const struct hg_tag *tag, struct run run)
+static inline bool give(struct hg_inflight *q, const struct hg_tag *tag, uint32_t bytes,
+			uint32_t parts)
 {
-	return window_give(q->window, tag->instance_idx, tag->generation, tag->epoch, run.bytes,
-			   run.parts);
+	return window_give(q->window, tag->instance_idx, tag->generation, tag->epoch, bytes, parts);
 }
 
-/* More was released than is outstanding: some came before, or were written off. Returns those that did not. */
-static HG_NOINLINE struct run settle_late(struct hg_inflight *q, const struct hg_tag *tags,
-					  uint32_t n, bool is_too_old)
+/* More was released than is outstanding: some came before, or were written off. Those are added to `late`. */
+static HG_NOINLINE void settle_late(struct hg_inflight *q, const struct hg_tag *tags, uint32_t n,
+				    bool is_too_old, struct run *late)
 {
-	struct run in_time = {0};
-
 	for (uint32_t i = 0; i < n; i++) {
-		struct run one = find_run(&tags[i], 1);
+		uint32_t bytes = hg_load_bytes(tags[i].load), parts = hg_load_parts(tags[i].load);
 
-		if (is_too_old || !give(q, &tags[i], one)) {
-			q->stats.late_pkts += one.parts;
+		if (!is_too_old && give(q, &tags[i], bytes, parts))
 			continue;
-		}
-		in_time.bytes += one.bytes;
-		in_time.parts += one.parts;
+		q->stats.late_pkts += parts;
+		late->bytes += bytes;
+		late->parts += parts;
 	}
-	return in_time;
 }
 
-static inline void settle_run(struct hg_inflight *q, const struct hg_tag *tags, struct run run,
-			      struct burst *burst)
+/* What releases say about the card, whosever they are by now: those of packets that were handed over in one instant,
+ * as the packets of a burst are, say it once. */
+static void learn(struct hg_inflight *q, const struct run *all, const struct run *late,
+		  hg_ns handed_ns, hg_ns now_ns)
 {
-	const struct hg_tag *tag = &tags[0];
-	const bool was_handed = burst->handed_ns != 0;
-
-	burst->n += run.n;
-	burst->bytes += run.bytes;
-	burst->parts += run.parts;
-	if (was_handed && q->window->rows[tag->instance_idx].generation == tag->generation)
-		q->cards[tag->instance_idx].counts[burst->bucket] += run.parts;
-	if (HG_UNLIKELY(burst->is_too_old || !give(q, tag, run)))
-		run = settle_late(q, tags, run.n, burst->is_too_old);
-	burst->in_time_bytes += run.bytes;
-	burst->in_time_parts += run.parts;
-	if (HG_UNLIKELY(!was_handed))
-		q->stats.never_handed_pkts += run.parts;
+	hg_belief_released(&q->belief, all->bytes, all->n, handed_ns, now_ns);
+	q->card.counts[hg_histogram_bucket(now_ns - handed_ns)] += all->parts;
+	if (HG_LIKELY(all->parts > late->parts))
+		hg_depth_released(&q->depth, all->bytes - late->bytes, all->parts - late->parts,
+				  handed_ns, now_ns);
 }
 
-/* Settles the burst that the first tag is of. Returns how many tags that are. */
+/* Settles what was handed over in the same instant as the first, which has a queue. Returns how many tags that are. */
 static unsigned settle_burst(struct hg_inflight *q, const struct hg_tag *tags, unsigned n,
 			     hg_ns now_ns)
 {
-	struct burst burst = begin_burst(q, tags[0].handed_ns, now_ns);
+	const hg_ns handed_ns = tags[0].handed_ns;
+	/* By its time, since the epoch's number comes again. */
+	const bool is_too_old = handed_ns != 0 && handed_ns < q->last_epoch_at_ns;
+	struct run all = {0}, late = {0};
 	unsigned i = 0;
 
 	if (n > HG_INFLIGHT_RUN_MAX)
 		n = HG_INFLIGHT_RUN_MAX;
-	while (i < n && tags[i].handed_ns == burst.handed_ns) {
+	while (i < n && tags[i].handed_ns == handed_ns) {
+		const struct hg_tag *tag = &tags[i];
 		struct run run;
 
-		if (tags[i].queue == 0) {
+		if (HG_UNLIKELY(tag->queue == 0)) {
 			i++;
 			continue;
 		}
-		run = find_run(&tags[i], n - i);
-		settle_run(q, &tags[i], run, &burst);
+		run = find_run(tag, n - i);
 		i += run.n;
+		all.n += run.n;
+		all.bytes += run.bytes;
+		all.parts += run.parts;
+		if (HG_LIKELY(handed_ns != 0) &&
+		    q->window->rows[tag->instance_idx].generation == tag->generation)
+			hg_histogram_add(&q->cards[tag->instance_idx], now_ns - handed_ns,
+					 run.parts);
+		if (HG_UNLIKELY(is_too_old || !give(q, tag, run.bytes, run.parts)))
+			settle_late(q, tag, run.n, is_too_old, &late);
 	}
-	learn(q, &burst, now_ns);
+	if (HG_LIKELY(handed_ns != 0))
+		learn(q, &all, &late, handed_ns, now_ns);
+	else
+		q->stats.never_handed_pkts += all.parts - late.parts;
 	return i;
 }
 
@@ -553,29 +536,36 @@ void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsign
 		begin_quiet(q, now_ns);
 }
 
+/* What is outstanding for too long. */
+static void look_for_lost(struct hg_inflight *q, hg_ns now_ns)
+{
+	if (now_ns >= silent_at(q)) {
+		write_off(q, now_ns);
+		if (!is_off(q))
+			set_state(q, HG_HOOK_SILENT, now_ns);
+	} else if (now_ns >= next_epoch_at(q)) {
+		next_epoch(q, now_ns);
+	}
+}
+
 bool hg_inflight_follow(struct hg_inflight *q, hg_ns now_ns)
 {
 	struct hg_depth_sample sample;
-	bool has_grown;
+	bool has_grown, is_paced;
 
 	q->advanced_at_ns = now_ns;
-	if (!is_off(q) && hg_depth_settle(&q->depth, &sample, now_ns))
+	if (!is_off(q) && HG_UNLIKELY(hg_depth_settle(&q->depth, &sample, now_ns)))
 		keep_sample(q, &sample);
 	judge(q, now_ns);
 	bound(q);
-	if (is_outstanding(q)) {
-		if (now_ns >= silent_at(q)) {
-			write_off(q, now_ns);
-			if (!is_off(q))
-				set_state(q, HG_HOOK_SILENT, now_ns);
-		} else if (now_ns >= next_epoch_at(q)) {
-			next_epoch(q, now_ns);
-		}
-	}
-	if (q->is_sweeping)
+	if (is_outstanding(q))
+		look_for_lost(q, now_ns);
+	if (HG_UNLIKELY(q->is_sweeping))
 		q->is_sweeping = hg_window_sweep(q->window);
-	has_grown = hg_window_has_grown(q->window) || (q->was_paced && !hg_inflight_is_paced(q));
-	q->was_paced = hg_inflight_is_paced(q);
+	is_paced = q->stats.state != HG_HOOK_ON;
+	has_grown = (q->window->notes != 0 && hg_window_has_grown(q->window)) ||
+		    (q->was_paced && !is_paced);
+	q->was_paced = is_paced;
 	return has_grown;
 }
 
