@@ -431,8 +431,10 @@ static inline uint32_t account_of(const struct hg_tag *tag)
 	return word;
 }
 
+/* At most HG_INFLIGHT_RUN_MAX / 2. */
 static inline struct run find_run(const struct hg_tag *tags, unsigned n)
 {
+	const unsigned n_most = n < HG_INFLIGHT_RUN_MAX / 2u ? n : HG_INFLIGHT_RUN_MAX / 2u;
 	const hg_ns handed_ns = tags[0].handed_ns;
 	const uint32_t instance_idx = tags[0].instance_idx, account = account_of(tags);
 	struct run run = {0};
@@ -441,7 +443,7 @@ static inline struct run find_run(const struct hg_tag *tags, unsigned n)
 		run.bytes += hg_load_bytes(tags[run.n].load);
 		run.parts += hg_load_parts(tags[run.n].load);
 		run.n++;
-	} while (run.n < n && tags[run.n].handed_ns == handed_ns &&
+	} while (run.n < n_most && tags[run.n].handed_ns == handed_ns &&
 		 tags[run.n].instance_idx == instance_idx && account_of(&tags[run.n]) == account);
 	return run;
 }
@@ -469,9 +471,13 @@ static HG_NOINLINE void settle_late(struct hg_inflight *q, const struct hg_tag *
 
 /* What releases say about the card, whosever they are by now: those of packets that were handed over in one instant,
  * as the packets of a burst are, say it once. */
-static void learn(struct hg_inflight *q, const struct run *all, const struct run *late,
-		  hg_ns handed_ns, hg_ns now_ns)
+static inline void learn(struct hg_inflight *q, const struct run *all, const struct run *late,
+			 hg_ns handed_ns, hg_ns now_ns)
 {
+	if (HG_UNLIKELY(handed_ns == 0)) {
+		q->stats.never_handed_pkts += all->parts - late->parts;
+		return;
+	}
 	hg_belief_released(&q->belief, all->bytes, all->n, handed_ns, now_ns);
 	q->card.counts[hg_histogram_bucket(now_ns - handed_ns)] += all->parts;
 	if (HG_LIKELY(all->parts > late->parts))
@@ -479,42 +485,43 @@ static void learn(struct hg_inflight *q, const struct run *all, const struct run
 				  handed_ns, now_ns);
 }
 
-/* Settles what was handed over in the same instant as the first, which has a queue. Returns how many tags that are. */
-static unsigned settle_burst(struct hg_inflight *q, const struct hg_tag *tags, unsigned n,
-			     hg_ns now_ns)
+/* Of one account: time in the card, and what it gives back. */
+static inline void settle_run(struct hg_inflight *q, const struct hg_tag *tag, struct run run,
+			      struct run *late, hg_ns now_ns)
 {
-	const hg_ns handed_ns = tags[0].handed_ns;
+	const hg_ns handed_ns = tag->handed_ns;
 	/* By its time, since the epoch's number comes again. */
 	const bool is_too_old = handed_ns != 0 && handed_ns < q->last_epoch_at_ns;
-	struct run all = {0}, late = {0};
+
+	if (HG_LIKELY(handed_ns != 0) &&
+	    q->window->rows[tag->instance_idx].generation == tag->generation)
+		hg_histogram_add(&q->cards[tag->instance_idx], now_ns - handed_ns, run.parts);
+	if (HG_UNLIKELY(is_too_old || !give(q, tag, run.bytes, run.parts)))
+		settle_late(q, tag, run.n, is_too_old, late);
+}
+
+/* Settles what was handed over in the same instant as the first, which has a queue, and begins with the run `first`.
+ * Returns how many tags that are. */
+static HG_NOINLINE unsigned settle_burst(struct hg_inflight *q, const struct hg_tag *tags,
+					 unsigned n, struct run first, hg_ns now_ns)
+{
+	const hg_ns handed_ns = tags[0].handed_ns;
+	struct run run = first, all = {0}, late = {0};
 	unsigned i = 0;
 
-	if (n > HG_INFLIGHT_RUN_MAX)
-		n = HG_INFLIGHT_RUN_MAX;
-	while (i < n && tags[i].handed_ns == handed_ns) {
-		const struct hg_tag *tag = &tags[i];
-		struct run run;
-
-		if (HG_UNLIKELY(tag->queue == 0)) {
-			i++;
-			continue;
-		}
-		run = find_run(tag, n - i);
-		i += run.n;
+	for (;;) {
+		settle_run(q, &tags[i], run, &late, now_ns);
 		all.n += run.n;
 		all.bytes += run.bytes;
 		all.parts += run.parts;
-		if (HG_LIKELY(handed_ns != 0) &&
-		    q->window->rows[tag->instance_idx].generation == tag->generation)
-			hg_histogram_add(&q->cards[tag->instance_idx], now_ns - handed_ns,
-					 run.parts);
-		if (HG_UNLIKELY(is_too_old || !give(q, tag, run.bytes, run.parts)))
-			settle_late(q, tag, run.n, is_too_old, &late);
+		i += run.n;
+		while (i < n && tags[i].queue == 0)
+			i++;
+		if (i == n || tags[i].handed_ns != handed_ns || all.n > HG_INFLIGHT_RUN_MAX / 2u)
+			break;
+		run = find_run(&tags[i], n - i);
 	}
-	if (HG_LIKELY(handed_ns != 0))
-		learn(q, &all, &late, handed_ns, now_ns);
-	else
-		q->stats.never_handed_pkts += all.parts - late.parts;
+	learn(q, &all, &late, handed_ns, now_ns);
 	return i;
 }
 
@@ -523,12 +530,22 @@ void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsign
 	bool was_any_handed = false;
 
 	for (unsigned i = 0; i < n;) {
+		struct run run, late = {0};
+
 		if (tags[i].queue == 0) {
 			i++;
 			continue;
 		}
 		was_any_handed |= tags[i].handed_ns != 0;
-		i += settle_burst(q, &tags[i], n - i, now_ns);
+		run = find_run(&tags[i], n - i);
+		if (i + run.n < n) {
+			i += settle_burst(q, &tags[i], n - i, run, now_ns);
+			continue;
+		}
+		/* Nothing else: what one instance alone sends. */
+		settle_run(q, &tags[i], run, &late, now_ns);
+		learn(q, &run, &late, tags[i].handed_ns, now_ns);
+		break;
 	}
 	if (!is_outstanding(q))
 		q->quiet_since_ns = HG_NEVER;

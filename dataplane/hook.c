@@ -138,7 +138,6 @@ static struct hg_pkt *view_at(void *buffer, uint32_t view_offset)
 	return (struct hg_pkt *)(void *)((char *)buffer + view_offset);
 }
 
-/* Most packets of a run have no tag, and nobody can predict which has: so four of them are looked at at once. */
 static struct hg_tag *collect_tags(struct hg_tag *to, void *const *buffers, unsigned n,
 				   uint32_t view_offset)
 {
@@ -153,29 +152,30 @@ static struct hg_tag *collect_tags(struct hg_tag *to, void *const *buffers, unsi
 	return to;
 }
 
-static inline uint8_t queue_of(void *buffer, uint32_t view_offset)
+static inline unsigned queue_of(void *buffer, size_t offset)
 {
-	return view_at(buffer, view_offset)->tag.queue;
+	return *((const uint8_t *)buffer + offset);
 }
 
+/* Most packets of a run have no tag: so four are looked at at once. */
 void hg_hook_collect(struct hg_hook *hook, void *const *buffers, unsigned n, uint32_t view_offset)
 {
+	const size_t at =
+		view_offset + offsetof(struct hg_pkt, tag) + offsetof(struct hg_tag, queue);
 	struct hg_tag *const from = &hook->list[hook->n], *to = from;
-	unsigned i = 0;
+	void *const *b = buffers, *const *const end = buffers + n;
 
 	if (view_offset > 0) {
-		for (; i + 4u <= n; i += 4u) {
-			if ((queue_of(buffers[i], view_offset) |
-			     queue_of(buffers[i + 1u], view_offset) |
-			     queue_of(buffers[i + 2u], view_offset) |
-			     queue_of(buffers[i + 3u], view_offset)) != 0)
-				to = collect_tags(to, &buffers[i], 4, view_offset);
+		for (; end - b >= 4; b += 4) {
+			if ((queue_of(b[0], at) | queue_of(b[1], at) | queue_of(b[2], at) |
+			     queue_of(b[3], at)) != 0)
+				to = collect_tags(to, b, 4, view_offset);
 		}
-		to = collect_tags(to, &buffers[i], n - i, view_offset);
+		to = collect_tags(to, b, (unsigned)(end - b), view_offset);
 		hook->n_out -= (uint64_t)(to - from);
 		hook->n += (uint32_t)(to - from);
 	}
-	for (i = 0; HG_UNLIKELY(hook->n_places > 0) && i < n; i++)
+	for (unsigned i = 0; HG_UNLIKELY(hook->n_places > 0) && i < n; i++)
 		collect_places(hook, buffers[i]);
 }
 
