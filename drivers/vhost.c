@@ -132,6 +132,9 @@ static void finish(struct hg_vhost_link *link, struct hg_vhost_ring *ring)
 		(void)eventfd_write(ring->call_fd, 1);
 	if (HG_UNLIKELY(ring->vring.fault != HG_VRING_NONE))
 		atomic_store_explicit(&link->fault, ring->vring.fault, memory_order_relaxed);
+	/* What was found since may be zeros that the guest never wrote. */
+	if (HG_UNLIKELY(atomic_load_explicit(link->is_lost, memory_order_relaxed)))
+		atomic_store_explicit(&link->fault, HG_VRING_TAKEN, memory_order_relaxed);
 }
 
 static bool is_at_fault(const struct hg_vhost_link *link)

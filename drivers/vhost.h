@@ -16,6 +16,9 @@
  * back       room in its ring (of several rings the full ones drop, ring_full); DOWN: all are dropped, port_down.
  *            A frame for which no buffer of the guest is long enough: too_big. One from it whose header
  *            contradicts it: bad_offload; shorter than its header: truncated; beyond 64 KiB: too_big.
+ * Harm       A guest that breaks the rules of its rings is left alone until it sets them up anew; one that breaks
+ *            those of the protocol (drivers/vhost_rules.h) is sent away; one that takes its memory away stays DOWN until
+ *            it connects again. Each with its reason, and nobody else notices.
  * Waiting    Between arm and the next rx the guest notifies us, else it is asked not to. The descriptor is
  *            one for life; it tells by its edges (EPOLLET), and is not read.
  * Threads    As driver.h. The library has two threads of its own; they close a door before they change anything

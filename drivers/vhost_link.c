@@ -1,9 +1,11 @@
 #include "drivers/vhost_link.h"
 
 #include "core/text.h"
+#include "drivers/guest_loss.h"
 #include "drivers/netns.h"
 #include "drivers/vnet.h"
 
+#include <rte_log.h>
 #include <rte_vhost.h>
 
 #include <errno.h>
@@ -14,6 +16,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/sysinfo.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Newer than Debian 12's headers: segments of UDP, virtio 1.2. */
@@ -43,46 +47,18 @@
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
 
-/* Messages of vhost-user, by their numbers in its specification. */
-enum message {
-	GET_FEATURES = 1,
-	SET_FEATURES,
-	SET_OWNER,
-	RESET_OWNER,
-	SET_MEM_TABLE,
-	SET_LOG_BASE,
-	SET_LOG_FD,
-	SET_VRING_NUM,
-	SET_VRING_ADDR,
-	SET_VRING_BASE,
-	GET_VRING_BASE,
-	SET_VRING_KICK,
-	SET_VRING_CALL,
-	SET_VRING_ERR,
-	GET_PROTOCOL_FEATURES,
-	SET_PROTOCOL_FEATURES,
-	GET_QUEUE_NUM,
-	SET_VRING_ENABLE,
-	SEND_RARP,
-	NET_SET_MTU,
-};
-#define NEEDS_REPLY (1u << 3)
-
-/* As it lies in front of what the library reads a message into. */
-struct header {
-	uint32_t request, flags, n_bytes;
-	union {
-		uint64_t u64;
-		struct {
-			uint32_t index, num;
-		} ring;
-	} payload;
-} __attribute__((packed));
+/* Of one ring: QEMU's guests have up to 1,024 descriptors; each costs the library some 40 bytes. */
+#define RING_SIZE_MAX 4096u
+/* How long the library's thread waits before it goes on with a guest that connects too often, so that this costs
+ * little processor and the other guests still get their turns. */
+#define CALM_DOWN_NS (2 * HG_NS_PER_MS)
 
 /* All links, and who has which of the library's numbers. */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hg_vhost_link *list;
 static struct hg_vhost_link *by_vid[RTE_MAX_VHOST_DEVICE];
+/* Whether a guest took memory away; here, since a late fault must not hit a link that is gone. */
+static atomic_bool is_lost[RTE_MAX_VHOST_DEVICE];
 
 /* The link of a number, locked; NULL if it is closing. */
 static struct hg_vhost_link *lock_link(int vid)
@@ -100,6 +76,25 @@ static struct hg_vhost_link *lock_link(int vid)
 static void unlock_link(struct hg_vhost_link *link)
 {
 	pthread_mutex_unlock(&link->lock);
+}
+
+static hg_ns now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
+}
+
+/* What a guest may have of the host: no more memory than there is. */
+static struct hg_vhost_limits limits_of(uint32_t n_pairs)
+{
+	struct hg_vhost_limits limits = {.n_rings = 2u * n_pairs, .ring_size = RING_SIZE_MAX};
+	struct sysinfo info;
+
+	if (sysinfo(&info) == 0)
+		limits.memory_bytes = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+	return limits;
 }
 
 /* ---- the door ----------------------------------------------------------------------------------- */
@@ -124,6 +119,13 @@ static void say(struct hg_vhost_link *link, const char *a, const char *b, const 
 	hg_text_add(&text, c);
 }
 
+static void forget_memory(struct hg_vhost_link *link)
+{
+	for (uint32_t i = 0; i < link->n_watched; i++)
+		hg_guest_loss_forget(link->watched[i]);
+	link->n_watched = 0;
+}
+
 static void close_door(struct hg_vhost_link *link)
 {
 	if (!atomic_load_explicit(&link->is_open, memory_order_relaxed))
@@ -131,6 +133,7 @@ static void close_door(struct hg_vhost_link *link)
 	atomic_store_explicit(&link->is_open, false, memory_order_seq_cst);
 	while (atomic_load_explicit(&link->is_inside, memory_order_seq_cst))
 		sched_yield();
+	forget_memory(link);
 	for (uint32_t i = 0; i < 2u * link->n_pairs; i++) {
 		struct hg_vhost_ring *ring = &link->rings[i];
 
@@ -149,14 +152,24 @@ static void close_door(struct hg_vhost_link *link)
 
 /* ---- what the guest offers ---------------------------------------------------------------------- */
 
+static bool watch_memory(struct hg_vhost_link *link, const struct rte_vhost_mem_region *region)
+{
+	int handle = hg_guest_loss_watch(region->mmap_addr, region->mmap_size, &is_lost[link->vid]);
+
+	if (handle >= 0)
+		link->watched[link->n_watched++] = handle;
+	return handle >= 0;
+}
+
 static bool take_memory(struct hg_vhost_link *link)
 {
 	struct rte_vhost_memory *memory;
+	bool is_watched = true;
 
 	if (rte_vhost_get_mem_table(link->vid, &memory) < 0)
 		return false;
 	link->memory.n = 0;
-	for (uint32_t i = 0; i < memory->nregions && i < HG_GUEST_REGIONS_MAX; i++) {
+	for (uint32_t i = 0; i < memory->nregions && i < HG_VHOST_REGIONS_MAX; i++) {
 		const struct rte_vhost_mem_region *r = &memory->regions[i];
 
 		link->memory.regions[link->memory.n++] = (struct hg_guest_region){
@@ -164,9 +177,10 @@ static bool take_memory(struct hg_vhost_link *link)
 			.n_bytes = r->size,
 			.host = (uint8_t *)(uintptr_t)r->host_user_addr,
 		};
+		is_watched = watch_memory(link, r) && is_watched;
 	}
 	free(memory);
-	return true;
+	return is_watched;
 }
 
 static uint32_t caps_of(uint64_t features)
@@ -256,8 +270,13 @@ static void open_door(struct hg_vhost_link *link)
 	for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
 		has_ready |= link->rings[i].is_ready;
 	if (!has_ready || !link->has_memory ||
-	    rte_vhost_get_negotiated_features(link->vid, &features) < 0 || !take_memory(link))
+	    rte_vhost_get_negotiated_features(link->vid, &features) < 0)
 		return;
+	if (!take_memory(link)) {
+		forget_memory(link);
+		return;
+	}
+	link->is_lost = &is_lost[link->vid];
 	for (uint16_t i = 0; i < 2u * link->n_pairs; i++) {
 		if (!link->rings[i].is_ready || !take_ring(link, i, features, &err))
 			continue;
@@ -274,15 +293,19 @@ static void open_door(struct hg_vhost_link *link)
 	link->generation++;
 	atomic_store_explicit(&link->fault, HG_VRING_NONE, memory_order_relaxed);
 	/* With the first ring of each direction a card is one. */
-	if (link->n_rx > 0 && link->n_tx > 0)
+	if (link->n_rx > 0 && link->n_tx > 0) {
 		link->reason[0] = '\0';
+		link->offence = NULL;
+	}
 	atomic_store_explicit(&link->is_open, true, memory_order_seq_cst);
 	tell_worker(link);
 }
 
 static void say_not_ready(struct hg_vhost_link *link)
 {
-	if (link->vid < 0)
+	if (link->offence != NULL)
+		say(link, "sent the guest away, which ", link->offence, "");
+	else if (link->vid < 0)
 		say(link, "waiting for the guest at ", link->path, "");
 	else
 		say(link, "the guest at ", link->path, " has not set up its rings");
@@ -302,71 +325,51 @@ static void look_again(struct hg_vhost_link *link)
 static bool is_harmless(uint32_t request)
 {
 	switch (request) {
-	case GET_FEATURES:
-	case SET_OWNER:
-	case SET_VRING_ERR:
-	case GET_PROTOCOL_FEATURES:
-	case SET_PROTOCOL_FEATURES:
-	case GET_QUEUE_NUM:
-	case NET_SET_MTU:
+	case HG_VHOST_GET_FEATURES:
+	case HG_VHOST_SET_OWNER:
+	case HG_VHOST_SET_VRING_ERR:
+	case HG_VHOST_GET_PROTOCOL_FEATURES:
+	case HG_VHOST_SET_PROTOCOL_FEATURES:
+	case HG_VHOST_GET_QUEUE_NUM:
+	case HG_VHOST_NET_SET_MTU:
 		return true;
 	default:
 		return false;
 	}
 }
 
-static bool is_known(uint32_t request)
+/* Answers that the guest broke the rules, upon which the library ends the connection. */
+static enum rte_vhost_msg_result refuse(struct hg_vhost_link *link,
+					struct hg_vhost_message *message, const char *why)
 {
-	return (request >= GET_FEATURES && request <= SET_VRING_ENABLE) || request == NET_SET_MTU;
-}
-
-/* Answers that the guest broke the protocol, upon which the library ends the connection. */
-static enum rte_vhost_msg_result refuse(struct hg_vhost_link *link, struct header *message)
-{
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", message->request);
-	message->flags &= ~NEEDS_REPLY;
+	message->flags &= ~HG_VHOST_NEEDS_REPLY;
+	hg_vhost_message_drop(message);
+	if (link == NULL)
+		return RTE_VHOST_MSG_RESULT_ERR;
 	close_door(link);
-	say(link, "the guest sent message ", number, ", which it may not send");
+	link->offence = why;
+	say_not_ready(link);
 	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
-static uint32_t ring_of(const struct header *message)
+static enum rte_vhost_msg_result prepare(struct hg_vhost_link *link,
+					 struct hg_vhost_message *message)
 {
-	switch (message->request) {
-	case SET_VRING_NUM:
-	case SET_VRING_ADDR:
-	case SET_VRING_BASE:
-	case GET_VRING_BASE:
-	case SET_VRING_ENABLE:
-		return message->payload.ring.index;
-	case SET_VRING_KICK:
-	case SET_VRING_CALL:
-	case SET_VRING_ERR:
-		return message->payload.u64 & 0xffu;
-	default:
-		return 0;
-	}
-}
+	const char *why = hg_vhost_rules_judge(&link->rules, message, now_ns());
 
-static enum rte_vhost_msg_result prepare(struct hg_vhost_link *link, struct header *message)
-{
-	uint32_t idx = ring_of(message);
-
-	if (!is_known(message->request) || idx >= 2u * link->n_pairs)
-		return refuse(link, message);
-	if (message->request == GET_QUEUE_NUM) {
-		message->payload.u64 = link->n_pairs;
-		message->n_bytes = sizeof(message->payload.u64);
+	if (why != NULL)
+		return refuse(link, message, why);
+	if (message->request == HG_VHOST_GET_QUEUE_NUM) {
+		message->number = link->n_pairs;
+		message->n_bytes = sizeof(message->number);
 		return RTE_VHOST_MSG_RESULT_REPLY;
 	}
-	if (message->request == NET_SET_MTU)
-		link->guest_mtu = (uint32_t)message->payload.u64;
-	if (message->request == SET_VRING_ENABLE && message->payload.ring.num == 0)
-		link->rings[idx].is_ready = false;
+	if (message->request == HG_VHOST_NET_SET_MTU)
+		link->guest_mtu = (uint32_t)message->number;
+	if (message->request == HG_VHOST_SET_VRING_ENABLE && message->ring.num == 0)
+		link->rings[message->ring.index].is_ready = false;
 	/* Until it is done the library has none. */
-	if (message->request == SET_MEM_TABLE)
+	if (message->request == HG_VHOST_SET_MEM_TABLE)
 		link->has_memory = false;
 	if (!is_harmless(message->request)) {
 		close_door(link);
@@ -380,8 +383,10 @@ static enum rte_vhost_msg_result before_message(int vid, void *bytes)
 	struct hg_vhost_link *link = lock_link(vid);
 	enum rte_vhost_msg_result result;
 
+	/* Nobody is responsible for it any more. */
 	if (link == NULL)
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+		return refuse(NULL, bytes, NULL);
+	hg_guest_loss_expect(&is_lost[vid]);
 	result = prepare(link, bytes);
 	unlock_link(link);
 	return result;
@@ -389,14 +394,14 @@ static enum rte_vhost_msg_result before_message(int vid, void *bytes)
 
 static enum rte_vhost_msg_result after_message(int vid, void *bytes)
 {
-	const struct header *message = bytes;
+	const struct hg_vhost_message *message = bytes;
 	struct hg_vhost_link *link = lock_link(vid);
 
 	if (link == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	if (message->request == SET_MEM_TABLE)
+	if (message->request == HG_VHOST_SET_MEM_TABLE)
 		link->has_memory = true;
-	if (!is_harmless(message->request) || message->request == NET_SET_MTU)
+	if (!is_harmless(message->request) || message->request == HG_VHOST_NET_SET_MTU)
 		look_again(link);
 	unlock_link(link);
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -405,8 +410,10 @@ static enum rte_vhost_msg_result after_message(int vid, void *bytes)
 static int connected(int vid)
 {
 	static const struct rte_vhost_user_extern_ops messages = {before_message, after_message};
+	const struct timespec calm_down = {.tv_nsec = CALM_DOWN_NS};
 	char path[HG_VHOST_PATH_BYTES];
 	struct hg_vhost_link *link;
+	bool is_too_often = false;
 
 	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0 ||
 	    rte_vhost_extern_callback_register(vid, &messages, NULL) < 0)
@@ -427,6 +434,8 @@ static int connected(int vid)
 		link->vid = vid;
 		link->has_memory = false;
 		link->guest_mtu = 0;
+		atomic_store(&is_lost[vid], false);
+		is_too_often = hg_vhost_rules_connect(&link->rules, now_ns()) != NULL;
 		for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
 			link->rings[i].is_ready = false;
 		look_again(link);
@@ -436,6 +445,8 @@ static int connected(int vid)
 	if (link == NULL)
 		return -1;
 	hg_vhost_hurry(path);
+	if (is_too_often)
+		(void)nanosleep(&calm_down, NULL);
 	return 0;
 }
 
@@ -580,6 +591,7 @@ static int register_path(struct hg_vhost_link *link, struct hg_error *reterr)
 static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 {
 	size_t n = sizeof(struct hg_vhost_link) + 2u * cfg->n_pairs * sizeof(struct hg_vhost_ring);
+	struct hg_vhost_limits limits;
 	struct hg_vhost_link *link;
 
 	n = (n + HG_CACHE_LINE_BYTES - 1u) & ~(size_t)(HG_CACHE_LINE_BYTES - 1u);
@@ -593,6 +605,8 @@ static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 	link->is_listening = cfg->want_listen;
 	link->wanted_mtu = cfg->mtu;
 	snprintf(link->path, sizeof(link->path), "%s", cfg->path);
+	limits = limits_of(cfg->n_pairs);
+	hg_vhost_rules_init(&link->rules, &limits, now_ns());
 	say_not_ready(link);
 	return link;
 }
@@ -605,6 +619,9 @@ int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg, struct hg_vhost_link
 
 	if (link == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a vhost port", NULL);
+	hg_guest_loss_init();
+	/* It writes lines about all that a guest does, and a guest may do much; what matters is in our reasons. */
+	(void)rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_CRIT);
 	if (!enlist(link)) {
 		destroy(link);
 		return hg_error_set(reterr, -HG_EBUSY, "the socket ", cfg->path,
@@ -659,6 +676,8 @@ void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_s
 	uint8_t fault = atomic_load_explicit(&link->fault, memory_order_relaxed);
 
 	pthread_mutex_lock(&link->lock);
+	if (link->vid >= 0 && atomic_load(&is_lost[link->vid]))
+		fault = HG_VRING_TAKEN;
 	*ret_state = (struct hg_dev_state){
 		.link = link->reason[0] == '\0' && fault == HG_VRING_NONE ? HG_DEV_UP : HG_DEV_DOWN,
 		.caps = link->caps,

@@ -14,6 +14,7 @@
 #define HG_DRIVERS_VHOST_LINK_H
 
 #include "drivers/driver.h"
+#include "drivers/vhost_rules.h"
 #include "drivers/vhost_socket.h"
 #include "drivers/vring.h"
 
@@ -46,6 +47,7 @@ struct hg_vhost_link {
 	uint32_t caps, mtu;
 	uint32_t generation; /* of all this */
 	bool has_to_poll; /* a ring without a descriptor to wait on */
+	const atomic_bool *is_lost; /* whether the guest took memory away */
 
 	/* Of the library's threads and the control lane, under the lock. */
 	pthread_mutex_t lock;
@@ -54,6 +56,10 @@ struct hg_vhost_link {
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
 	char path[HG_VHOST_PATH_BYTES];
 	char reason[128]; /* why the door is closed */
+	struct hg_vhost_rules rules;
+	const char *offence; /* for which the last guest was sent away, until one is up */
+	uint32_t n_watched;
+	int watched[HG_VHOST_REGIONS_MAX]; /* handles of drivers/guest_loss.h */
 	struct hg_vhost_link *next; /* of all, under the lock of the list */
 
 	int epoll_fd, change_fd;

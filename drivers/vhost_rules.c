@@ -34,10 +34,13 @@ static bool spend(struct hg_vhost_rules *rules, int64_t cost_ns, hg_ns now_ns)
 	rules->at_ns = now_ns;
 	if (rules->budget_ns > HG_VHOST_BUDGET_NS)
 		rules->budget_ns = HG_VHOST_BUDGET_NS;
-	if (rules->budget_ns < cost_ns)
-		return false;
-	rules->budget_ns -= cost_ns;
-	return true;
+	if (rules->is_exhausted && rules->budget_ns >= HG_VHOST_ENOUGH_NS)
+		rules->is_exhausted = false;
+	else if (rules->budget_ns < cost_ns)
+		rules->is_exhausted = true;
+	if (!rules->is_exhausted)
+		rules->budget_ns -= cost_ns;
+	return !rules->is_exhausted;
 }
 
 static void forget(struct hg_vhost_rules *rules)

@@ -92,18 +92,21 @@ struct hg_vhost_rules {
 	} rings[HG_VHOST_RINGS_MAX];
 	/* For longer. */
 	int64_t budget_ns; /* one message costs a ms */
+	bool is_exhausted; /* until there is enough for a start again */
 	hg_ns at_ns;
 };
 
 /* A queue pair of a machine needs some 14 messages to start; this is room for 16 pairs and many starts. */
 #define HG_VHOST_BUDGET_NS (4 * HG_NS_PER_S)
+/* Who had spent it all waits until it has so much again: enough for whoever takes its place to start. */
+#define HG_VHOST_ENOUGH_NS (1 * HG_NS_PER_S)
 #define HG_VHOST_MESSAGE_COST_NS (1 * HG_NS_PER_MS)
 #define HG_VHOST_CONNECTION_COST_NS (16 * HG_NS_PER_MS)
 
 void hg_vhost_rules_init(struct hg_vhost_rules *rules, const struct hg_vhost_limits *limits,
 			 hg_ns now_ns);
-/* A connection begins, in which nothing was said yet. NULL, or why there must be none: a sentence's end, as
- * below. */
+/* A connection begins, in which nothing was said yet. NULL, or why all that will be said in it is refused: a
+ * sentence's end, as below. */
 const char *hg_vhost_rules_connect(struct hg_vhost_rules *rules, hg_ns now_ns);
 /* Judges the next message, and takes note of it. NULL: it is allowed; or what the guest did: the end of a sentence
  * that begins with "the guest ". Descriptors stay with the message. */

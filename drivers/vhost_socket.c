@@ -11,11 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-/* A message of vhost-user is written at once; whoever takes longer for the rest of one is not well. */
-#define PATIENCE_US 200000
 
 int hg_vhost_path(const char *name, char *ret_path, struct hg_error *reterr)
 {
@@ -117,7 +113,6 @@ static bool is_on(int fd, const char *path)
 /* The library does not say which descriptor a connection has. */
 void hg_vhost_hurry(const char *path)
 {
-	const struct timeval patience = {.tv_usec = PATIENCE_US};
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 
@@ -128,8 +123,7 @@ void hg_vhost_hurry(const char *path)
 
 		if (entry->d_name[0] == '.' || !is_on(fd, path))
 			continue;
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	}
 	closedir(dir);
 }

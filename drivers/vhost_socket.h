@@ -26,7 +26,8 @@ HG_MUST_CHECK int hg_vhost_prepare_directory(const char *path, struct hg_error *
  * -EBUSY with the owner, or with what is there instead of a socket. */
 HG_MUST_CHECK int hg_vhost_prepare_listen(const char *path, struct hg_error *reterr);
 
-/* Bounds how long this process waits in the middle of a message on each of its connections of that path. */
+/* This process does not wait in the middle of a message on any of its connections of that path: for what is not there
+ * at once the library ends the connection. (A front end writes each message in one piece.) */
 void hg_vhost_hurry(const char *path);
 
 #endif

@@ -37,6 +37,7 @@
 	X(LONG, "a chain of the guest's descriptors has more than 512 pieces") \
 	X(ADDRESS, "a descriptor of the guest points outside its memory")      \
 	X(INDIRECT, "an indirect table of the guest is not one")               \
+	X(TAKEN, "the guest has taken away memory that it had shared")         \
 	X(DIRECTION,                                                           \
 	  "a descriptor of the guest is for reading where it is to be written, or reverse")
 

@@ -11,6 +11,9 @@ static bool add(struct hg_vring *ring, struct hg_chain *chain, uint64_t addr, ui
 {
 	uint64_t left = n_bytes;
 
+	/* Nothing is a piece too, or a chain of nothing would hold us up for as long as its table is. */
+	if (HG_UNLIKELY(n_bytes == 0) && chain->n_empty++ == HG_CHAIN_PIECES_MAX)
+		return refuse(ring, HG_VRING_LONG);
 	while (left > 0) {
 		uint64_t n = left;
 		uint8_t *at = hg_guest_at(ring->memory, addr, &n);
@@ -61,6 +64,7 @@ bool hg_gather_split(struct hg_vring *ring, struct hg_place place, uint16_t want
 	chain->n_slots = 1;
 	chain->n_pieces = 0;
 	chain->total = 0;
+	chain->n_empty = 0;
 	for (;;) {
 		struct hg_desc desc;
 
@@ -118,6 +122,7 @@ bool hg_gather_packed(struct hg_vring *ring, struct hg_place place, uint16_t wan
 	chain->n_slots = 0;
 	chain->n_pieces = 0;
 	chain->total = 0;
+	chain->n_empty = 0;
 	for (;;) {
 		struct hg_desc desc = hg_desc_read(&ring->descs.packed[place.at]);
 

@@ -29,7 +29,7 @@ struct hg_chain {
 	uint64_t total;
 	uint16_t id;
 	uint16_t n_slots; /* descriptors of the ring that it takes */
-	unsigned n_pieces;
+	unsigned n_pieces, n_empty;
 	struct hg_chain_piece {
 		uint8_t *at;
 		uint32_t n;
