@@ -30,6 +30,9 @@
 struct hg_http {
 	struct hg_http_cfg cfg;
 	struct MHD_Daemon *daemon;
+	int listen_fd;
+	bool was_left; /* a dead daemon's socket file was there */
+	bool is_leaving;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct reader *readers;
 };
@@ -73,7 +76,8 @@ static bool is_somebody_there(const struct sockaddr_un *address)
 }
 
 /* Removes a socket file that a dead daemon left behind. */
-static int clear_path(const struct sockaddr_un *address, struct hg_error *reterr)
+static int clear_path(const struct sockaddr_un *address, bool *ret_was_left,
+		      struct hg_error *reterr)
 {
 	struct stat st;
 
@@ -89,10 +93,11 @@ static int clear_path(const struct sockaddr_un *address, struct hg_error *reterr
 				    address->sun_path, " is in use", NULL);
 	if (unlink(address->sun_path) < 0)
 		return fail(reterr, address->sun_path, "cannot remove the old socket", errno);
+	*ret_was_left = true;
 	return 0;
 }
 
-static int listen_at(const char *path, int *ret_fd, struct hg_error *reterr)
+static int listen_at(const char *path, int *ret_fd, bool *ret_was_left, struct hg_error *reterr)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, rc;
@@ -101,7 +106,7 @@ static int listen_at(const char *path, int *ret_fd, struct hg_error *reterr)
 		return hg_error_set(reterr, -HG_EINVAL,
 				    "the path of the socket is too long: ", path, NULL);
 	strcpy(address.sun_path, path);
-	rc = clear_path(&address, reterr);
+	rc = clear_path(&address, ret_was_left, reterr);
 	if (rc < 0)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -354,15 +359,17 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **r
 int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_error *reterr)
 {
 	struct hg_http *http = calloc(1, sizeof(*http));
-	int fd = -1, rc;
+	int fd = cfg->listen_fd, rc = 0;
 
 	if (http == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for the interface", NULL);
 	http->cfg = *cfg;
-	rc = listen_at(cfg->socket_path, &fd, reterr);
+	if (fd < 0)
+		rc = listen_at(cfg->socket_path, &fd, &http->was_left, reterr);
 	if (rc < 0)
 		goto fail_listen;
-	strcpy(http->path, cfg->socket_path);
+	snprintf(http->path, sizeof(http->path), "%s", cfg->socket_path);
+	http->listen_fd = fd;
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
@@ -392,8 +399,34 @@ void hg_http_close(struct hg_http *http)
 			resume(reader);
 	}
 	MHD_stop_daemon(http->daemon);
-	unlink(http->path);
+	if (!http->is_leaving)
+		unlink(http->path);
 	free(http);
+}
+
+bool hg_http_was_left(const struct hg_http *http)
+{
+	return http->was_left;
+}
+
+int hg_http_listen_fd(const struct hg_http *http)
+{
+	return http->listen_fd;
+}
+
+void hg_http_leave(struct hg_http *http)
+{
+	MHD_socket fd = MHD_quiesce_daemon(http->daemon);
+
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	http->is_leaving = true;
+}
+
+unsigned hg_http_n_connections(const struct hg_http *http)
+{
+	return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+		->num_connections;
 }
 
 int hg_http_fd(const struct hg_http *http)

@@ -21,12 +21,21 @@ struct hg_http_cfg {
 	const char *socket_path;
 	struct hg_service *service;
 	hg_ns (*clock_ns)(void); /* the control lane's clock */
+	int listen_fd; /* a socket that another process listened with, ours from now on; -1: make one */
 };
 
 HG_MUST_CHECK int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret,
 			       struct hg_error *reterr);
 /* Closes the connections and removes the socket file. NULL: nothing. */
 void hg_http_close(struct hg_http *http);
+
+/* Whether a dead daemon's socket file was found at open. */
+bool hg_http_was_left(const struct hg_http *http);
+/* The socket that is listened with, for another process. */
+int hg_http_listen_fd(const struct hg_http *http);
+/* Takes no more connections; what is connected is still answered. The socket file is another process's now. */
+void hg_http_leave(struct hg_http *http);
+unsigned hg_http_n_connections(const struct hg_http *http);
 
 int hg_http_fd(const struct hg_http *http);
 void hg_http_run(struct hg_http *http);

@@ -462,6 +462,30 @@ static void post_confirm(struct call *call)
 		reply_json(call->reply, 200, json_pack("{s:b}", "confirmed", 1));
 }
 
+static void get_restart(struct call *call)
+{
+	if (call->service->restart == NULL)
+		reply_failure(call, hg_error_set(&call->error, -HG_ENOTSUP,
+						 "restarts are not served here", NULL));
+	else
+		reply_json(call->reply, 200, hg_restart_json(call->service->restart));
+}
+
+static void post_restart(struct call *call)
+{
+	struct hg_service *service = call->service;
+	int rc;
+
+	if (service->begin_restart == NULL || service->restart == NULL)
+		rc = hg_error_set(&call->error, -HG_ENOTSUP, "restarts are not served here", NULL);
+	else
+		rc = service->begin_restart(service->user, &call->error);
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		reply_json(call->reply, 202, hg_restart_json(service->restart));
+}
+
 typedef int (*put_fn)(const struct hg_desired *now, const char *name, const struct hg_tree *body,
 		      hg_config_device_fn check_device, struct hg_desired **ret, bool *ret_changed,
 		      struct hg_error *reterr);
@@ -549,6 +573,8 @@ static const struct route routes[] = {
 	{"GET", "/v1/uplinks/*/capture", get_uplink_capture},
 	{"GET", "/v1/config", get_config},
 	{"GET", "/metrics", get_metrics},
+	{"GET", "/v1/restart", get_restart},
+	{"POST", "/v1/restart", post_restart},
 	{"PUT", "/v1/config", put_config},
 	{"POST", "/v1/config/diff", post_diff},
 	{"POST", "/v1/config/confirm", post_confirm},
@@ -598,6 +624,11 @@ void hg_service_handle(struct hg_service *service, const struct hg_request *requ
 	char sentence[HG_ERROR_TEXT_BYTES];
 	bool has_path = false;
 
+	if (service->is_leaving) {
+		hg_reply_refuse(ret_reply, 503, -HG_EAGAIN,
+				"another headgated has taken over in this instant; ask again");
+		return;
+	}
 	if (!is_utf8(request->path)) {
 		hg_reply_refuse(ret_reply, 400, -HG_EINVAL, "the path is not UTF-8");
 		return;

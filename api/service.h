@@ -13,12 +13,18 @@
 
 #include "api/capture.h"
 #include "api/config.h"
+#include "api/restart.h"
 #include "control/control.h"
 
 struct hg_service {
 	struct hg_control *control;
 	hg_config_device_fn check_device; /* NULL: texts of devices are taken as they are */
 	const char *version;
+	const struct hg_restart *restart; /* NULL: not shown */
+	/* Begins a planned restart: errors as api/restart.h shows them later, or -EBUSY. NULL: it cannot. */
+	int (*begin_restart)(void *user, struct hg_error *reterr);
+	void *user;
+	bool is_leaving; /* another process answers from now on */
 };
 
 struct hg_request {

@@ -1,12 +1,5 @@
 /* headgated: the daemon. Wiring only: arguments, the event loop, and who gets which function. */
-#include "api/config.h"
-#include "api/http.h"
-#include "api/service.h"
-#include "api/statefile.h"
-#include "control/control.h"
-#include "dataplane/dataplane.h"
-#include "drivers/driver.h"
-#include "host/clock.h"
+#include "apps/daemon.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -17,7 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/headgate/headgated.yaml"
@@ -26,24 +18,6 @@
 #define DEFAULT_STATE_FOLDER "/var/lib/headgate"
 #define DEFAULT_STATE DEFAULT_STATE_FOLDER "/state.yaml"
 #define WORKERS_MAX 16u
-
-struct arguments {
-	const char *config, *socket, *state; /* state NULL: none is kept */
-	const char *check; /* NULL: run */
-	uint32_t n_workers; /* 0: as many as the packet lane thinks right */
-};
-
-struct daemon {
-	struct arguments args;
-	struct hg_source source; /* the content of the configuration file */
-	bool is_loud_about_stolen; /* it was said that it cannot be read */
-	struct hg_dp *dp;
-	struct hg_control *control;
-	struct hg_service service;
-	struct hg_http *http;
-	sd_event *loop;
-	sd_event_source *tick_timer, *http_timer;
-};
 
 /* ---- words -------------------------------------------------------------------------------------- */
 
@@ -61,8 +35,7 @@ static void log_line(void *user, enum hg_log_level level, const char *sentence)
 			sentence);
 }
 
-__attribute__((format(printf, 2, 3))) static void say(enum hg_log_level level, const char *format,
-						      ...)
+void hg_say(enum hg_log_level level, const char *format, ...)
 {
 	char sentence[1024];
 	va_list list;
@@ -73,7 +46,7 @@ __attribute__((format(printf, 2, 3))) static void say(enum hg_log_level level, c
 	log_line(NULL, level, sentence);
 }
 
-static void say_error(const struct hg_error *error, const char *file)
+void hg_say_error(const struct hg_error *error, const char *file)
 {
 	char line[1024];
 
@@ -115,7 +88,7 @@ enum {
 	OPT_VERSION
 };
 
-static void parse_workers(struct arguments *args, const char *text)
+static void parse_workers(struct hg_arguments *args, const char *text)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
@@ -128,7 +101,7 @@ static void parse_workers(struct arguments *args, const char *text)
 	args->n_workers = (uint32_t)n;
 }
 
-static void parse_arguments(int argc, char **argv, struct arguments *args)
+static void parse_arguments(int argc, char **argv, struct hg_arguments *args)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, OPT_CONFIG},
@@ -142,7 +115,7 @@ static void parse_arguments(int argc, char **argv, struct arguments *args)
 		{0},
 	};
 
-	*args = (struct arguments){
+	*args = (struct hg_arguments){
 		.config = DEFAULT_CONFIG, .socket = DEFAULT_SOCKET, .state = DEFAULT_STATE};
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (option) {
@@ -203,8 +176,8 @@ static int check_file(const char *path)
 
 /* ---- what to start with ------------------------------------------------------------------------- */
 
-static int read_config(struct daemon *d, struct hg_desired **ret, struct hg_source *ret_source,
-		       struct hg_error *reterr)
+int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
+			  struct hg_source *ret_source, struct hg_error *reterr)
 {
 	char *text;
 	size_t n_bytes;
@@ -220,11 +193,11 @@ static int read_config(struct daemon *d, struct hg_desired **ret, struct hg_sour
 }
 
 /* The one rule: the state kept is used if it was made from the configuration file as it is now. */
-static int choose_state(struct daemon *d, struct hg_desired **ret, struct hg_error *reterr)
+static int choose_state(struct hg_daemon *d, struct hg_desired **ret, struct hg_error *reterr)
 {
 	struct hg_desired *kept;
 	struct hg_error error;
-	int rc = read_config(d, ret, &d->source, reterr);
+	int rc = hg_daemon_read_config(d, ret, &d->source, reterr);
 
 	if (rc < 0 || d->args.state == NULL)
 		return rc;
@@ -232,27 +205,27 @@ static int choose_state(struct daemon *d, struct hg_desired **ret, struct hg_err
 	rc = hg_statefile_load(d->args.state, d->source, hg_dev_check, &kept, &error);
 	if (rc == 0) {
 		if (!hg_config_equal(*ret, kept))
-			say(HG_LOG_NOTICE,
-			    "starting from %s: it has changes made at run time, and %s has not "
-			    "been "
-			    "edited since",
-			    d->args.state, d->args.config);
+			hg_say(HG_LOG_NOTICE,
+			       "starting from %s: it has changes made at run time, and %s has not "
+			       "been "
+			       "edited since",
+			       d->args.state, d->args.config);
 		hg_config_destroy(*ret);
 		*ret = kept;
 	} else if (rc == -HG_EAGAIN) {
-		say(HG_LOG_NOTICE,
-		    "starting from %s: it was edited since %s was kept, and so it wins",
-		    d->args.config, d->args.state);
+		hg_say(HG_LOG_NOTICE,
+		       "starting from %s: it was edited since %s was kept, and so it wins",
+		       d->args.config, d->args.state);
 	} else if (rc != -HG_ENOENT) {
-		say(HG_LOG_WARNING, "starting from %s: the state kept in %s cannot be used (%s)",
-		    d->args.config, d->args.state, error.text);
+		hg_say(HG_LOG_WARNING, "starting from %s: the state kept in %s cannot be used (%s)",
+		       d->args.config, d->args.state, error.text);
 	}
 	return 0;
 }
 
 static int save_state(void *user, const struct hg_desired *desired, struct hg_error *reterr)
 {
-	const struct daemon *d = user;
+	const struct hg_daemon *d = user;
 
 	if (d->args.state == NULL)
 		return 0;
@@ -263,14 +236,14 @@ static int save_state(void *user, const struct hg_desired *desired, struct hg_er
 
 static hg_ns stolen_ns(void *user)
 {
-	struct daemon *d = user;
+	struct hg_daemon *d = user;
 	struct hg_error error;
 	hg_ns ns = 0;
 
 	hg_error_clear(&error);
 	if (hg_clock_stolen_ns("", &ns, &error) < 0 && !d->is_loud_about_stolen) {
 		d->is_loud_about_stolen = true;
-		say(HG_LOG_WARNING, "%s; stolen processor time will not be noticed", error.text);
+		hg_say(HG_LOG_WARNING, "%s; stolen processor time will not be noticed", error.text);
 	}
 	return ns;
 }
@@ -292,7 +265,7 @@ static void arm(sd_event_source *timer, hg_ns at_ns)
 }
 
 /* After whatever happened: what is due is done, and the timers say when to look again. */
-static void turn(struct daemon *d)
+void hg_daemon_turn(struct hg_daemon *d)
 {
 	hg_ns now_ns = hg_clock_now_ns(), wait_ns;
 
@@ -305,30 +278,30 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *user)
 {
 	(void)source;
 	(void)usec;
-	turn(user);
+	hg_daemon_turn(user);
 	return 0;
 }
 
 static int on_http_timer(sd_event_source *source, uint64_t usec, void *user)
 {
-	struct daemon *d = user;
+	struct hg_daemon *d = user;
 
 	(void)source;
 	(void)usec;
 	hg_http_run(d->http);
-	turn(d);
+	hg_daemon_turn(d);
 	return 0;
 }
 
 static int on_http(sd_event_source *source, int fd, uint32_t events, void *user)
 {
-	struct daemon *d = user;
+	struct hg_daemon *d = user;
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	hg_http_run(d->http);
-	turn(d);
+	hg_daemon_turn(d);
 	return 0;
 }
 
@@ -339,43 +312,43 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
-static void reload(struct daemon *d)
+static void reload(struct hg_daemon *d)
 {
 	struct hg_source before = d->source;
 	struct hg_desired *desired;
 	struct hg_error error;
 
 	hg_error_clear(&error);
-	if (read_config(d, &desired, &d->source, &error) < 0) {
-		say_error(&error, d->args.config);
+	if (hg_daemon_read_config(d, &desired, &d->source, &error) < 0) {
+		hg_say_error(&error, d->args.config);
 		log_line(NULL, HG_LOG_ERR, "the file was not taken; what was in force stays");
 		return;
 	}
 	if (hg_control_apply(d->control, desired, 0, hg_clock_now_ns(), &error) < 0) {
 		d->source = before;
-		say_error(&error, d->args.config);
+		hg_say_error(&error, d->args.config);
 		log_line(NULL, HG_LOG_ERR, "the file was not taken; what was in force stays");
 	} else {
-		say(HG_LOG_NOTICE, "%s is in force", d->args.config);
+		hg_say(HG_LOG_NOTICE, "%s is in force", d->args.config);
 	}
 	hg_config_destroy(desired);
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
 {
-	struct daemon *d = user;
+	struct hg_daemon *d = user;
 
 	(void)source;
 	(void)info;
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		   (unsigned long long)to_us(hg_clock_now_ns()));
 	reload(d);
-	turn(d);
+	hg_daemon_turn(d);
 	sd_notify(0, "READY=1");
 	return 0;
 }
 
-static int set_up_loop(struct daemon *d)
+static int set_up_loop(struct hg_daemon *d)
 {
 	const int far = 0; /* timers are armed by turn() */
 	int rc;
@@ -390,7 +363,7 @@ static int set_up_loop(struct daemon *d)
 	    (rc = sd_event_add_time(d->loop, &d->http_timer, CLOCK_MONOTONIC, far, 1, on_http_timer,
 				    d)) < 0 ||
 	    (rc = sd_event_set_watchdog(d->loop, true)) < 0) {
-		say(HG_LOG_ERR, "cannot set up the event loop: %s", strerror(-rc));
+		hg_say(HG_LOG_ERR, "cannot set up the event loop: %s", strerror(-rc));
 		return rc;
 	}
 	return 0;
@@ -398,7 +371,17 @@ static int set_up_loop(struct daemon *d)
 
 /* ---- life --------------------------------------------------------------------------------------- */
 
-static int create_parts(struct daemon *d, struct hg_error *reterr)
+int hg_daemon_open_http(struct hg_daemon *d, int listen_fd, struct hg_error *reterr)
+{
+	const struct hg_http_cfg cfg = {.socket_path = d->args.socket,
+					.service = &d->service,
+					.clock_ns = hg_clock_now_ns,
+					.listen_fd = listen_fd};
+
+	return hg_http_open(&cfg, &d->http, reterr);
+}
+
+static int create_parts(struct hg_daemon *d, struct hg_error *reterr)
 {
 	struct hg_dp_cfg dp_cfg;
 	struct hg_control_cfg cfg = {
@@ -407,13 +390,16 @@ static int create_parts(struct daemon *d, struct hg_error *reterr)
 		.log = log_line,
 		.user = d,
 	};
-	struct hg_http_cfg http_cfg = {
-		.socket_path = d->args.socket, .service = &d->service, .clock_ns = hg_clock_now_ns};
-	int rc;
+	int rc = 0;
 
-	d->service = (struct hg_service){.check_device = hg_dev_check, .version = HG_VERSION};
+	d->service = (struct hg_service){.check_device = hg_dev_check,
+					 .version = HG_VERSION,
+					 .restart = &d->restart,
+					 .begin_restart = hg_leave_begin,
+					 .user = d};
 	/* First the socket: where another daemon runs, its devices must not be touched. */
-	rc = hg_http_open(&http_cfg, &d->http, reterr);
+	if (d->take_fd < 0)
+		rc = hg_daemon_open_http(d, -1, reterr);
 	if (rc < 0)
 		return rc;
 	hg_dp_cfg_init(&dp_cfg);
@@ -426,36 +412,86 @@ static int create_parts(struct daemon *d, struct hg_error *reterr)
 	rc = hg_control_create(&cfg, &d->control, reterr);
 	if (rc < 0)
 		return rc;
-	hg_control_on_save(d->control, save_state, d);
 	d->service.control = d->control;
 	return 0;
 }
 
-static int start(struct daemon *d)
+/* A plain start: devices are opened, and what the run before left is said. */
+static int begin_alone(struct hg_daemon *d, const struct hg_desired *desired,
+		       struct hg_error *reterr)
+{
+	hg_control_on_save(d->control, save_state, d);
+	if (hg_http_was_left(d->http)) {
+		d->restart.previous = HG_PREVIOUS_LOST;
+		hg_say(HG_LOG_WARNING,
+		       "the run before ended without handing over: what waited in its queues is "
+		       "lost, at most one queue of each port");
+	}
+	return hg_control_apply(d->control, desired, 0, hg_clock_now_ns(), reterr);
+}
+
+/* A planned restart: what the process before hands over is kept from here on. */
+static int begin_in_place(struct hg_daemon *d, struct hg_error *reterr)
+{
+	struct hg_error error = {0};
+	int rc = hg_take(d, reterr);
+
+	if (rc < 0)
+		return rc;
+	hg_control_on_save(d->control, save_state, d);
+	/* It is in force already: a full disk is told, and is no reason to end. */
+	if (hg_control_save(d->control, &error) < 0)
+		hg_say(HG_LOG_ERR, "%s; the state kept is older than what is in force", error.text);
+	return 0;
+}
+
+static void note_times(struct hg_daemon *d, hg_ns read_at_ns, hg_ns created_at_ns)
+{
+	hg_ns now_ns = hg_clock_now_ns();
+
+	d->restart.start = (struct hg_start_times){
+		.config_ns = read_at_ns - d->began_at_ns,
+		.lane_ns = created_at_ns - read_at_ns,
+		.ports_ns = now_ns - created_at_ns,
+		.total_ns = now_ns - d->began_at_ns,
+	};
+}
+
+static int start(struct hg_daemon *d)
 {
 	struct hg_desired *desired = NULL;
-	struct hg_error error;
-	int rc;
+	struct hg_error error = {0};
+	hg_ns read_at_ns, created_at_ns;
+	int rc = hg_take_begin(d, &error);
 
-	hg_error_clear(&error);
-	rc = choose_state(d, &desired, &error);
+	if (rc == 0)
+		rc = choose_state(d, &desired, &error);
 	if (rc < 0) {
-		say_error(&error, d->args.config);
+		hg_take_refuse(d, &error);
+		hg_say_error(&error, d->args.config);
 		return rc;
 	}
+	read_at_ns = hg_clock_now_ns();
 	rc = create_parts(d, &error);
-	if (rc == 0)
-		rc = hg_control_apply(d->control, desired, 0, hg_clock_now_ns(), &error);
+	created_at_ns = hg_clock_now_ns();
+	if (rc < 0)
+		hg_take_refuse(d, &error);
+	else if (d->take_fd >= 0)
+		rc = begin_in_place(d, &error);
+	else
+		rc = begin_alone(d, desired, &error);
 	hg_config_destroy(desired);
 	if (rc < 0) {
-		say_error(&error, NULL);
+		hg_say_error(&error, NULL);
 		return rc;
 	}
+	note_times(d, read_at_ns, created_at_ns);
 	return set_up_loop(d);
 }
 
-static void stop(struct daemon *d)
+static void stop(struct hg_daemon *d)
 {
+	hg_leave_fini(d);
 	sd_event_source_unref(d->tick_timer);
 	sd_event_source_unref(d->http_timer);
 	sd_event_unref(d->loop);
@@ -466,7 +502,7 @@ static void stop(struct daemon *d)
 }
 
 /* The folders of the defaults, so that a start by hand needs no preparation. */
-static void make_folders(const struct arguments *args)
+static void make_folders(const struct hg_arguments *args)
 {
 	if (strcmp(args->socket, DEFAULT_SOCKET) == 0)
 		(void)mkdir(DEFAULT_SOCKET_FOLDER, 0755);
@@ -487,28 +523,44 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+static double ms(hg_ns ns)
+{
+	return (double)ns / 1e6;
+}
+
 int main(int argc, char **argv)
 {
-	struct daemon d = {0};
+	struct hg_daemon d = {.began_at_ns = hg_clock_now_ns(),
+			      .argv = argv,
+			      .restart = {.pid = getpid()},
+			      .take_fd = -1,
+			      .leaving = {.fd = -1}};
 	int rc;
 
 	parse_arguments(argc, argv, &d.args);
 	if (d.args.check != NULL)
 		return check_file(d.args.check);
 	if (geteuid() != 0) {
-		say(HG_LOG_ERR, "root is needed to open network interfaces; --check works without");
+		hg_say(HG_LOG_ERR,
+		       "root is needed to open network interfaces; --check works without");
 		return 1;
 	}
 	block_signals();
+	hg_leave_note_program(&d);
 	make_folders(&d.args);
 	rc = start(&d);
 	if (rc == 0) {
-		say(HG_LOG_NOTICE, "running; socket %s, state %s", d.args.socket,
-		    d.args.state == NULL ? "not kept" : d.args.state);
+		hg_say(HG_LOG_NOTICE,
+		       "running after %.0f ms (configuration %.0f, packet lane %.0f, ports %.0f); "
+		       "socket %s, state %s",
+		       ms(d.restart.start.total_ns), ms(d.restart.start.config_ns),
+		       ms(d.restart.start.lane_ns), ms(d.restart.start.ports_ns), d.args.socket,
+		       d.args.state == NULL ? "not kept" : d.args.state);
 		sd_notify(0, "READY=1\nSTATUS=keeping contracts");
-		turn(&d);
+		hg_daemon_turn(&d);
 		rc = sd_event_loop(d.loop);
-		sd_notify(0, "STOPPING=1");
+		if (!d.service.is_leaving)
+			sd_notify(0, "STOPPING=1");
 	}
 	stop(&d);
 	return rc < 0 ? 1 : 0;

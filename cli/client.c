@@ -160,6 +160,10 @@ int hg_client_ask(const struct hg_cli *cli, const struct hg_ask *ask, char **ret
 	CURLcode code = perform(cli, ask, &answer);
 	int rc;
 
+	if (ask->is_quiet && (code != CURLE_OK || answer.status < 200 || answer.status > 299)) {
+		free(answer.text);
+		return code == CURLE_OK ? HG_EXIT_FAILED : HG_EXIT_UNREACHABLE;
+	}
 	if (code != CURLE_OK) {
 		free(answer.text);
 		return fail_unreachable(cli, code);

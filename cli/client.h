@@ -15,6 +15,7 @@ struct hg_ask {
 	const char *path; /* "/v1/status"; names in it escaped */
 	const char *body; /* NULL: none */
 	size_t n_bytes;
+	bool is_quiet; /* errors are not printed: the caller asks again */
 	const char
 		*file; /* the body came from here, for errors with a line; NULL: not from a file */
 };

@@ -27,6 +27,8 @@ const struct hg_command hg_commands[] = {
 	 "what an apply of the file would change"},
 	{"export", NULL, 0, 0, "", export_flags, none, NULL, hg_command_export,
 	 "the configuration in force"},
+	{"restart", NULL, 0, 0, "", none, none, NULL, hg_command_restart,
+	 "put a new process in the place of headgated, without losing a packet"},
 	{"uplink", "show", 1, 1, "NAME", show_flags, none, NULL, hg_command_show_uplink,
 	 "the same as show uplink NAME"},
 	{"uplink", "set", 1, 1, "NAME", change_flags, change_values, &hg_schema_uplink,

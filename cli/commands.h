@@ -32,6 +32,7 @@ int hg_command_export(const struct hg_cli *cli);
 int hg_command_apply(const struct hg_cli *cli);
 int hg_command_confirm(const struct hg_cli *cli);
 int hg_command_diff(const struct hg_cli *cli);
+int hg_command_restart(const struct hg_cli *cli);
 int hg_command_uplink_set(const struct hg_cli *cli);
 int hg_command_instance_add(const struct hg_cli *cli);
 int hg_command_instance_remove(const struct hg_cli *cli);

@@ -317,7 +317,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	watch_opened(dp, c);
 	hg_capture_follow(dp);
 	/* Only now can no packet between two workers name a slot that is to be given away. */
-	for (unsigned i = 0; i < SETTLE_ROUNDS; i++)
+	for (unsigned i = 0; i < SETTLE_ROUNDS && !dp->is_adopting; i++)
 		hg_dp_wait_round(dp);
 	close_unused(dp, old, c->snapshot);
 	forget_states(dp, c->snapshot);
@@ -380,7 +380,8 @@ fail:
 static int change(struct hg_dp *dp, const struct hg_desired *desired, bool is_retry,
 		  struct hg_error *reterr)
 {
-	struct hg_change c = {.desired = desired, .is_retry = is_retry};
+	struct hg_change c = {
+		.desired = desired, .is_retry = is_retry, .keep_devices = dp->is_adopting};
 	struct hg_desired copy = {0};
 	int r;
 

@@ -1,6 +1,6 @@
-/* Packets that wait, out of one packet lane and into another.
+/* Packets that wait, and learned addresses, out of one packet lane and into another.
  *
- * The text: a head, names, packets. Numbers are the machine's own: both sides run on one host. A packet names its
+ * The text: a head, names, learned addresses, packets. Numbers are the machine's own: both sides run on one host. A packet names its
  * instance and its ports by their place among the names; each name says under whom it stands, so that a frame
  * never reaches another tenant because a name was given away in between. */
 #include "dataplane/buffers.h"
@@ -22,7 +22,7 @@
 struct head {
 	uint32_t magic, format;
 	uint32_t n_uplinks, n_ports, n_instances; /* names, in this order */
-	uint32_t reserved;
+	uint32_t n_learned;
 	uint64_t n_pkts;
 	uint64_t n_bytes; /* of all, this head included */
 };
@@ -31,6 +31,14 @@ struct name {
 	char name[HG_NAME_BYTES];
 	char instance[HG_NAME_BYTES]; /* of a port; else empty */
 	char tenant[HG_NAME_BYTES]; /* of a port or an instance; else empty */
+};
+
+/* Without it what only listens would be unknown to the switch until it speaks. */
+struct learned {
+	uint8_t mac[HG_MAC_BYTES];
+	uint16_t vlan;
+	uint32_t port; /* name */
+	uint32_t reserved;
 };
 
 /* Followed by the frame, and filled up to a multiple of ALIGNMENT. */
@@ -45,6 +53,7 @@ struct record {
 
 #define ALIGNMENT 8u
 static_assert(sizeof(struct head) % ALIGNMENT == 0 && sizeof(struct name) % ALIGNMENT == 0 &&
+		      sizeof(struct learned) % ALIGNMENT == 0 &&
 		      sizeof(struct record) % ALIGNMENT == 0,
 	      "what follows is aligned, too");
 
@@ -139,6 +148,7 @@ struct writer {
 	uint8_t *at;
 	const uint32_t *port_names, *instance_names; /* by slot */
 	struct hg_dp_carried *carried;
+	uint32_t n_learned;
 };
 
 size_t hg_dp_carry_size(const struct hg_dp *dp)
@@ -146,6 +156,7 @@ size_t hg_dp_carry_size(const struct hg_dp *dp)
 	size_t n_buffers = hg_buffers_size(dp->lane.pool) - hg_buffers_free(dp->lane.pool);
 
 	return sizeof(struct head) + n_names(&dp->desired) * sizeof(struct name) +
+	       dp->lane.workers[dp->lane.out_owner]->fdb.n_learned * sizeof(struct learned) +
 	       n_buffers * (sizeof(struct record) + HG_PKT_HEADROOM_BYTES + HG_PKT_ROOM_BYTES +
 			    ALIGNMENT);
 }
@@ -206,6 +217,23 @@ static void write_tree(struct writer *writer, struct hg_worker *w, struct hg_tre
 	}
 }
 
+static void write_learned(void *user, const struct hg_fdb_learned *one)
+{
+	struct writer *writer = user;
+	struct learned learned = {.vlan = one->vlan};
+
+	/* In the scopes of uplinks each of them is a second time. */
+	if ((one->scope & hg_forward_uplink_scope(0)) != 0)
+		return;
+	learned.port = writer->port_names[one->port_idx];
+	if (learned.port == NAME_NONE)
+		return;
+	memcpy(learned.mac, one->mac, HG_MAC_BYTES);
+	memcpy(writer->at, &learned, sizeof(learned));
+	writer->at += sizeof(learned);
+	writer->n_learned++;
+}
+
 /* First what its schedulers have let through already. */
 static void write_worker(struct writer *writer, struct hg_worker *w)
 {
@@ -254,8 +282,9 @@ size_t hg_dp_carry_out(struct hg_dp *dp, void *memory, struct hg_dp_carried *ret
 		names_by_slot(dp, dp->port_slots.n_high, 0, d->n_uplinks + d->n_ports);
 	uint32_t *instance_names = names_by_slot(dp, dp->instance_slots.n_high,
 						 d->n_uplinks + d->n_ports, d->n_instances);
-	struct writer writer = {dp, (uint8_t *)memory + sizeof(head), port_names, instance_names,
-				ret};
+	struct writer writer = {
+		dp, (uint8_t *)memory + sizeof(head), port_names, instance_names, ret, 0};
+	struct hg_worker *w = dp->lane.workers[dp->lane.out_owner];
 
 	*ret = (struct hg_dp_carried){0};
 	for (uint32_t i = 0; i < n_names(d); i++) {
@@ -266,12 +295,17 @@ size_t hg_dp_carry_out(struct hg_dp *dp, void *memory, struct hg_dp_carried *ret
 		writer.at += sizeof(name);
 	}
 	settle_crossings(dp);
+	/* Every worker is told of what another learns. */
+	if (port_names != NULL)
+		(void)hg_fdb_walk(&w->fdb, 0, w->fdb.n_buckets, hg_dp_clock_ns(), write_learned,
+				  &writer);
 	for (uint32_t i = 0; port_names != NULL && instance_names != NULL && i < dp->lane.n_workers;
 	     i++)
 		write_worker(&writer, dp->lane.workers[i]);
 	hg_buffers_stand_up();
 	free(port_names);
 	free(instance_names);
+	head.n_learned = writer.n_learned;
 	head.n_pkts = ret->n_pkts;
 	head.n_bytes = (uint64_t)(writer.at - (uint8_t *)memory);
 	memcpy(memory, &head, sizeof(head));
@@ -312,12 +346,13 @@ static int check(const uint8_t *bytes, size_t n_bytes, struct head *ret_head,
 	memcpy(&head, bytes, sizeof(head));
 	if (head.magic != MAGIC)
 		return refuse(reterr, "are something else");
-	if (head.format != FORMAT || head.reserved != 0)
+	if (head.format != FORMAT)
 		return refuse(reterr, "are written in another way than this version reads");
 	if (head.n_bytes > n_bytes)
 		return refuse(reterr, "end too early");
 	n_bytes = head.n_bytes;
-	at += ((uint64_t)head.n_uplinks + head.n_ports + head.n_instances) * sizeof(struct name);
+	at += ((uint64_t)head.n_uplinks + head.n_ports + head.n_instances) * sizeof(struct name) +
+	      (uint64_t)head.n_learned * sizeof(struct learned);
 	for (uint64_t i = 0; i < head.n_pkts; i++) {
 		if (at > n_bytes || n_bytes - at < sizeof(record))
 			return refuse(reterr, "end too early");
@@ -362,6 +397,34 @@ static uint32_t *find_slots(const struct hg_dp *dp, const struct head *head, con
 					     i - n_ports);
 	}
 	return slots;
+}
+
+/* As if the port had just been heard with it, by every worker. */
+static void learn(struct hg_dp *dp, uint32_t slot, const struct learned *learned)
+{
+	uint8_t addresses[2 * HG_MAC_BYTES] = {0};
+	const struct hg_pkt heard = {.data = addresses, .vlan = learned->vlan};
+
+	memcpy(addresses + HG_MAC_BYTES, learned->mac, HG_MAC_BYTES);
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++)
+		hg_forward_learn(&dp->snapshot->view, &dp->lane.workers[i]->fdb, &heard, slot,
+				 hg_dp_clock_ns());
+}
+
+static void read_learned(struct reader *reader, const struct head *head)
+{
+	for (uint32_t i = 0; i < head->n_learned; i++) {
+		struct learned learned;
+		uint32_t slot = HG_SLOT_NONE;
+
+		memcpy(&learned, reader->at, sizeof(learned));
+		reader->at += sizeof(learned);
+		if (learned.port >= head->n_uplinks &&
+		    learned.port < head->n_uplinks + head->n_ports)
+			slot = reader->slots[learned.port];
+		if (slot != HG_SLOT_NONE)
+			learn(reader->dp, slot, &learned);
+	}
 }
 
 static struct hg_pkt *make_packet(struct hg_pool *pool, const struct record *record,
@@ -505,6 +568,7 @@ int hg_dp_carry_in(struct hg_dp *dp, const void *memory, size_t n_bytes, struct 
 		bytes + sizeof(head) +
 		((size_t)head.n_uplinks + head.n_ports + head.n_instances) * sizeof(struct name);
 	*ret = (struct hg_dp_carried){0};
+	read_learned(&reader, &head);
 	read_all(&reader, head.n_pkts);
 	free(reader.slots);
 	return 0;

@@ -9,6 +9,7 @@
  *            closed: what arrives meanwhile waits in the kernel. Others are closed by let_go and opened by
  *            the other side's hg_dp_retry().
  *            Until let_go everything can be taken back: carry_in to the lane that it came from, and thaw.
+ *            Learned addresses go along with the packets.
  * Format     of carried packets: dataplane/carry.c; a number tells versions apart. Names, not slots, say whose a
  *            packet is, so that the other side's may differ.
  * Promise    carry_in: the same bytes, the same order of each instance; a packet whose instance or ports the other

@@ -84,7 +84,7 @@ static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_po
 	dev->driver->stop(dev);
 	r = hg_error_set(reterr, -HG_ENOMEM, "out of memory for a port", NULL);
 fail:
-	dev->driver->close(dev, /* keep= */ false);
+	dev->driver->close(dev, dp->is_adopting);
 	return r;
 }
 
@@ -278,7 +278,7 @@ void hg_build_close(struct hg_change *c)
 		if (port == NULL)
 			continue;
 		port->dev->driver->stop(port->dev);
-		port->dev->driver->close(port->dev, /* keep= */ false);
+		port->dev->driver->close(port->dev, c->keep_devices);
 		free(port);
 	}
 	free(c->opened);

@@ -312,12 +312,15 @@ struct scheduling {
 
 /* A worker that wakes up must not wait until whoever runs has used up its slice: several milliseconds, in
  * which the link stands still. A short slice of its own lets it go first (Linux 6.12 and later; before,
- * niceness alone does). Without the right to it the worker runs all the same, as politely as others. */
+ * niceness alone does). Without the right to it the worker runs all the same, as politely as others. Who was started
+ * with a real-time policy has more than that. */
 static void go_before_others(void)
 {
 	const struct scheduling ask = {
 		.size = sizeof(ask), .nice = NICENESS, .runtime_ns = SLICE_NS};
 
+	if (sched_getscheduler(0) != SCHED_OTHER)
+		return;
 	if (syscall(SYS_sched_setattr, 0, &ask, 0) != 0)
 		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
 }

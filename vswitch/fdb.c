@@ -245,6 +245,35 @@ uint32_t hg_fdb_forget_port(struct hg_fdb *fdb, uint32_t port_idx)
 	return n;
 }
 
+static void tell_of(const struct hg_fdb *fdb, uint32_t slot, hg_ns now_ns, hg_fdb_learned_fn tell,
+		    void *user)
+{
+	const struct entry *e = entry_at(fdb, slot);
+	struct hg_fdb_learned learned = {
+		.vlan = (uint16_t)(e->mac_vlan & 0x0fffu),
+		.scope = e->scope,
+		.port_idx = e->port & ~LEARNED,
+		.seen_ago_ns = now_ns - fdb->seen_at_ns[slot],
+	};
+
+	hg_bytes_put16(learned.mac, (uint32_t)(e->mac_vlan >> 48));
+	hg_bytes_put32(learned.mac + 2, (uint32_t)(e->mac_vlan >> 16));
+	tell(user, &learned);
+}
+
+uint32_t hg_fdb_walk(const struct hg_fdb *fdb, uint32_t first, uint32_t n_buckets, hg_ns now_ns,
+		     hg_fdb_learned_fn tell, void *user)
+{
+	uint32_t left = fdb->n_buckets - first;
+	uint32_t end = first + (n_buckets < left ? n_buckets : left);
+
+	for (uint32_t slot = first * WAYS; slot < end * WAYS; slot++) {
+		if (is_learned(entry_at(fdb, slot)) && !is_dead(fdb, slot, now_ns))
+			tell_of(fdb, slot, now_ns, tell, user);
+	}
+	return end;
+}
+
 uint32_t hg_fdb_advance(struct hg_fdb *fdb, uint32_t n_buckets, hg_ns now_ns)
 {
 	uint32_t n = 0;

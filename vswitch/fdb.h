@@ -84,6 +84,18 @@ uint32_t hg_fdb_forget_port(struct hg_fdb *fdb, uint32_t port_idx);
  * housekeeping. Returns how many. */
 uint32_t hg_fdb_advance(struct hg_fdb *fdb, uint32_t n_buckets, hg_ns now_ns);
 
+/* Tells of each learned entry that is found now, in n_buckets buckets from `first` on. Returns where to go on;
+ * fdb->n_buckets: that was all. */
+struct hg_fdb_learned {
+	uint8_t mac[6];
+	uint16_t vlan;
+	uint32_t scope, port_idx;
+	hg_ns seen_ago_ns;
+};
+typedef void (*hg_fdb_learned_fn)(void *user, const struct hg_fdb_learned *learned);
+uint32_t hg_fdb_walk(const struct hg_fdb *fdb, uint32_t first, uint32_t n_buckets, hg_ns now_ns,
+		     hg_fdb_learned_fn tell, void *user);
+
 static inline uint32_t hg_fdb_learned_of(const struct hg_fdb *fdb, uint32_t port_idx)
 {
 	return fdb->n_learned_of[port_idx];

@@ -329,6 +329,33 @@ static void s7_11_a_name_that_was_given_away_gets_nothing(void)
 	host_close(&host);
 }
 
+/* ---- learned addresses -------------------------------------------------------------------------- */
+
+/* Without a configured address a port is found by what it sent, in the other lane as well: nothing is flooded. */
+static void learned_goes_on(uint32_t n_workers)
+{
+	uint64_t before;
+
+	host_init(&host);
+	for (uint32_t i = 0; i < host.desired.n_ports; i++)
+		host.ports[i].has_mac = false;
+	host_start(&host, n_workers);
+	host_send(&host, "a2", "up0", 100, 0, 1); /* a2 is heard */
+	host_expect(&host, "up0", 0, 1);
+	HG_CHECK_EQ(hand_over(&host, n_workers).n_lost, 0);
+	before = host_uplink(&host).tx_pkts;
+	host_send(&host, "a1", "a2", 100, 0, 20);
+	host_expect(&host, "a2", 0, 20);
+	HG_CHECK_EQ(host_uplink(&host).tx_pkts, before);
+	host_close(&host);
+}
+
+static void s7_11_learned_addresses_go_on(void)
+{
+	learned_goes_on(1);
+	learned_goes_on(2);
+}
+
 /* ---- rubbish ------------------------------------------------------------------------------------ */
 
 static void s7_11_nothing_else_is_taken_in(void)
@@ -373,6 +400,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s7_11_it_can_be_taken_back_under_load),
 	HG_TEST(s7_11_what_has_no_place_any_more_is_counted),
 	HG_TEST(s7_11_a_name_that_was_given_away_gets_nothing),
+	HG_TEST(s7_11_learned_addresses_go_on),
 	HG_TEST(s7_11_nothing_else_is_taken_in),
 	{0},
 };

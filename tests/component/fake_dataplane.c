@@ -1,5 +1,7 @@
 #include "tests/component/fake_dataplane.h"
 
+#include "dataplane/handover.h"
+
 #include "drivers/driver.h"
 
 #include <stdlib.h>
@@ -283,4 +285,67 @@ void hg_dp_capture_close(struct hg_dp *dp, struct hg_capture *capture)
 			dp->captures[i] = NULL;
 	}
 	free(capture);
+}
+
+/* ---- handing over: there are no packets and no devices ------------------------------------------- */
+
+uint64_t hg_dp_freeze(struct hg_dp *dp, hg_ns for_ns)
+{
+	(void)dp;
+	(void)for_ns;
+	return 0;
+}
+
+void hg_dp_thaw(struct hg_dp *dp)
+{
+	(void)dp;
+}
+
+size_t hg_dp_carry_size(const struct hg_dp *dp)
+{
+	(void)dp;
+	return 1;
+}
+
+size_t hg_dp_carry_out(struct hg_dp *dp, void *memory, struct hg_dp_carried *ret)
+{
+	(void)dp;
+	memset(memory, 'x', 1);
+	*ret = (struct hg_dp_carried){0};
+	return 1;
+}
+
+int hg_dp_carry_in(struct hg_dp *dp, const void *memory, size_t n_bytes, struct hg_dp_carried *ret,
+		   struct hg_error *reterr)
+{
+	(void)dp;
+	if (n_bytes != 1 || *(const char *)memory != 'x')
+		return hg_error_set(reterr, -HG_EINVAL, "not what was carried out", NULL);
+	*ret = (struct hg_dp_carried){0};
+	return 0;
+}
+
+unsigned hg_dp_n_devices(const struct hg_dp *dp)
+{
+	return dp->desired.n_uplinks + dp->desired.n_ports;
+}
+
+unsigned hg_dp_hand(struct hg_dp *dp, struct hg_dp_device *ret_devices, unsigned n)
+{
+	(void)dp;
+	(void)ret_devices;
+	(void)n;
+	return 0;
+}
+
+void hg_dp_adopt(struct hg_dp *dp, const struct hg_dp_device *devices, unsigned n)
+{
+	(void)dp;
+	(void)devices;
+	(void)n;
+}
+
+void hg_dp_let_go(struct hg_dp *dp)
+{
+	(void)dp;
 }

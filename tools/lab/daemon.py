@@ -39,10 +39,12 @@ class Daemon:
         self.state = world.path(f"{name}.state")
         self.log = world.path(f"{name}.log")
         self.options = []  # more of the daemon's own, such as --workers
+        self.program = HEADGATED
+        self.is_real_time = False  # whatever else runs on the machine
         self.process = None
 
     def command(self, config=None):
-        return ([HEADGATED] + (["--config", config] if config else []) +
+        return ((["chrt", "--fifo", "1"] if self.is_real_time else []) + [self.program] + (["--config", config] if config else []) +
                 ["--socket", self.socket, "--state", self.state] + self.options)
 
     def start(self, config=None):
@@ -114,6 +116,21 @@ class Daemon:
         if done.returncode != 0:
             raise LabError(f"headgate apply: {done.stderr.strip() or done.stdout.strip()}")
         return done
+
+    def follow(self):
+        """After a restart: the process that answers is ours."""
+        pid = self.get("/v1/restart")["pid"]
+        if pid != self.process.pid:
+            self.process = self.world.adopt(pid)
+        return self.process
+
+    def restart(self):
+        """headgate restart; returns what it answered, as JSON."""
+        done = self.headgate("-j", "restart", timeout=100)
+        if done.returncode != 0:
+            raise LabError(f"headgate restart: {done.stderr.strip() or done.stdout.strip()}")
+        self.follow()
+        return json.loads(done.stdout)
 
     def links_up(self, seconds=10):
         """Waits until every uplink and every port is up."""

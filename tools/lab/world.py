@@ -4,6 +4,7 @@ Names begin with "hg" and the process id of the owner, so two runs never collide
 leaves its folder in FOLDERS behind; the next one finds it, sees that its owner is dead, and cleans up.
 A process is known by its id and the time it started, so a reused id is never mistaken for ours.
 """
+import ctypes
 import fcntl
 import os
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import time
 
+PR_SET_CHILD_SUBREAPER = 36
 FOLDERS = "/run/headgate-lab"
 # In front of a command: the kernel ends it when its owner ends, however that happens.
 DIE_WITH_OWNER = ["setpriv", "--pdeathsig", "TERM"]
@@ -40,6 +42,44 @@ def started_at(pid):
         return None if fields[0] == "Z" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
+
+
+class Adopted:
+    """A process that one of ours started and left to us, with what is needed of subprocess.Popen."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+        self.start_ticks = started_at(pid)
+
+    def poll(self):
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # its parent still lives, or nobody left it to us
+                if started_at(self.pid) != self.start_ticks:
+                    self.returncode = -1
+            else:
+                if pid:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout=None):
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(0.01)
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 def prefer_session(pid, nice):
@@ -86,6 +126,17 @@ def _end(pid, start, patience=5.0):
             time.sleep(0.02)
 
 
+def _end_orphans():
+    """What processes of ours had started and left behind; see PR_SET_CHILD_SUBREAPER."""
+    with open("/proc/thread-self/children", encoding="ascii") as children:
+        for pid in children.read().split():
+            _end(int(pid), started_at(int(pid)), patience=0.5)
+            try:
+                os.waitpid(int(pid), os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+
 def _read_ids(path):
     try:
         with open(path, encoding="utf-8") as lines:
@@ -124,6 +175,8 @@ class World:
         if not os.path.exists("/dev/net/tun"):
             raise LabError("needs /dev/net/tun (the kernel's tun driver)")
         clean_leftovers()
+        # Who is left behind by a process of ours is ours to wait for.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.prefix = f"hg{os.getpid()}-"
         self.folder = os.path.join(FOLDERS, str(os.getpid()))
         self.children = []
@@ -141,6 +194,7 @@ class World:
         try:
             for child in reversed(self.children):
                 self.end(child)
+            _end_orphans()
             _remove_traces(self.prefix)
             shutil.rmtree(self.folder, ignore_errors=True)
         finally:
@@ -180,6 +234,14 @@ class World:
         if nice:
             prefer_session(child.pid, nice)
         child.start_ticks = started_at(child.pid)
+        self.children.append(child)
+        with open(self.path("pids"), "a", encoding="utf-8") as pids:
+            pids.write(f"{child.pid} {child.start_ticks}\n")
+        return child
+
+    def adopt(self, pid):
+        """A process that one of ours started: it goes with the world, too."""
+        child = Adopted(pid)
         self.children.append(child)
         with open(self.path("pids"), "a", encoding="utf-8") as pids:
             pids.write(f"{child.pid} {child.start_ticks}\n")

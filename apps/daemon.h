@@ -1,0 +1,98 @@
+/* daemon: what the parts of headgated share. Wiring only.
+ *
+ * apps/headgated.c   arguments, the event loop, a plain start and a plain end
+ * apps/leave.c       a planned restart, in the process that goes
+ * apps/take.c        a planned restart, in the process that comes
+ *
+ * The two speak in messages (host/peer.h), of the number HG_HANDOVER_FORMAT:
+ *
+ *   goes                          comes
+ *   offer FORMAT NUMBER ->                       before anything is done
+ *                              <- ready          all that takes long is done
+ *   [stops receiving; nothing is taken back later than below]
+ *   device KIND\nNAME\nDEVICE\nNETNS ->          with descriptors; for each that can be handed over
+ *   state ->                                     with the document, the packets and the listening socket
+ *                              <- taken          everything is in its place
+ *   [the point of no return: closes what could not be handed over]
+ *   go ->
+ *                              <- running GAP_NS CARRIED LOST
+ *   refuse SENTENCE, either way, or the end of one: up to "taken" the first goes on as if nothing had happened
+ */
+#ifndef HG_APPS_DAEMON_H
+#define HG_APPS_DAEMON_H
+
+#include "api/config.h"
+#include "api/http.h"
+#include "api/service.h"
+#include "api/statefile.h"
+#include "control/control.h"
+#include "dataplane/dataplane.h"
+#include "drivers/driver.h"
+#include "host/clock.h"
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+struct hg_arguments {
+	const char *config, *socket, *state; /* state NULL: none is kept */
+	const char *check; /* NULL: run */
+	uint32_t n_workers; /* 0: as many as the packet lane thinks right */
+};
+
+/* A restart that is under way, in the process that goes. */
+struct hg_leaving {
+	pid_t pid; /* 0: none */
+	int fd;
+	sd_event_source *source, *timer;
+};
+
+struct hg_daemon {
+	struct hg_arguments args;
+	char *const *argv;
+	char program[4096]; /* the file that a restart starts */
+	struct hg_source source; /* the content of the configuration file */
+	bool is_loud_about_stolen; /* it was said that it cannot be read */
+	hg_ns began_at_ns;
+	struct hg_dp *dp;
+	struct hg_control *control;
+	struct hg_service service;
+	struct hg_restart restart;
+	struct hg_http *http;
+	sd_event *loop;
+	sd_event_source *tick_timer, *http_timer, *http_io;
+	int take_fd; /* the process before; -1: a plain start */
+	struct hg_leaving leaving;
+};
+
+__attribute__((format(printf, 2, 3))) void hg_say(enum hg_log_level level, const char *format, ...);
+void hg_say_error(const struct hg_error *error, const char *file);
+
+/* Reads the configuration file. */
+HG_MUST_CHECK int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
+					struct hg_source *ret_source, struct hg_error *reterr);
+/* Opens the interface. listen_fd -1: makes its socket. */
+HG_MUST_CHECK int hg_daemon_open_http(struct hg_daemon *d, int listen_fd, struct hg_error *reterr);
+/* Arms the timers for what is due next. */
+void hg_daemon_turn(struct hg_daemon *d);
+
+/* ---- the process that goes ---------------------------------------------------------------------- */
+
+/* Which file a restart starts: the one that was started, by the name it was started under, so that another
+ * version in its place is found. */
+void hg_leave_note_program(struct hg_daemon *d);
+/* hg_service.begin_restart. */
+int hg_leave_begin(void *user, struct hg_error *reterr);
+/* Ends a process that was started and has not taken over. */
+void hg_leave_fini(struct hg_daemon *d);
+
+/* ---- the process that comes --------------------------------------------------------------------- */
+
+/* Finds the process before, and refuses it if it speaks otherwise. 0 also if there is none. */
+HG_MUST_CHECK int hg_take_begin(struct hg_daemon *d, struct hg_error *reterr);
+/* Tells it that this start has failed. */
+void hg_take_refuse(struct hg_daemon *d, const struct hg_error *error);
+/* Takes over, once everything that takes long is done: the state in force and the interface are there when it
+ * returns 0. */
+HG_MUST_CHECK int hg_take(struct hg_daemon *d, struct hg_error *reterr);
+
+#endif

@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+"""A planned restart: nothing is lost, and what goes wrong leaves somebody who goes on."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from smoke import HERE, Host, main, test, until
+from lab.daemon import HEADGATED
+
+TRANSFER_BYTES = 250_000_000
+TCP_PORT, UDP_PORT = 5010, 5020
+# 50 datagrams of 1,400 bytes each 33 ms are 17 Mbit/s, for which 20 leave room: each burst is held for some
+# 28 ms, so that a part of one waits whenever a restart comes; and two of them still fit into the hold queue.
+BURST, EVERY_MS, MAXIMUM = 50, 33, "20Mbit"
+GAP_MS = 200
+
+
+class Stream:
+    """Numbered datagrams from a to b, held by a's contract."""
+
+    def __init__(self, host, seconds, sender="a", receiver="b"):
+        self.receiver = self.start(host, receiver, "receive", host.addresses[receiver])
+        self.receiver.stdout.readline()
+        self.sender = self.start(host, sender, "send", host.addresses[receiver], seconds)
+
+    @staticmethod
+    def start(host, name, what, address, seconds=0):
+        return host.world.start([sys.executable, f"{HERE}/numbered.py", what, address,
+                                 str(UDP_PORT), str(seconds), str(BURST), str(EVERY_MS)],
+                                host.world.name(name), stdout=subprocess.PIPE, text=True)
+
+    def finish(self):
+        """(sent, what the receiver counted)"""
+        sent = json.loads(self.sender.communicate(timeout=60)[0])["sent"]
+        time.sleep(0.3)  # the last burst
+        self.receiver.send_signal(signal.SIGTERM)
+        return sent, json.loads(self.receiver.communicate(timeout=20)[0])
+
+    def expect_all(self):
+        sent, got = self.finish()
+        assert got["got"] == sent and got["twice"] == 0 and got["order"] == 0, (sent, got)
+        return got
+
+
+def transfer(host, name, what, address):
+    return host.world.start([sys.executable, f"{HERE}/transfer.py", what, address, str(TCP_PORT),
+                             str(TRANSFER_BYTES)], host.world.name(name), stdout=subprocess.PIPE,
+                            text=True)
+
+
+# Other work on the machine must not be taken for a restart: it keeps an ordinary process waiting for longer.
+def pair(world, **options):
+    host = Host(world, **options)
+    host.daemon.is_real_time = True
+    host.tenant("acme", None, ["a", "b"])
+    host.config["tenants"][0]["instances"][0]["contract"] = {
+        "out": {"max": MAXIMUM, "burst": "16KiB"}}
+    return host
+
+
+def own_program(host):
+    """A copy of the program that a test may replace."""
+    host.daemon.program = host.world.path("headgated")
+    shutil.copy(HEADGATED, host.daemon.program)
+    return host.daemon.program
+
+
+def replace(program, text):
+    """Another file in its place, as an upgrade puts one there."""
+    with open(program + ".new", "w", encoding="utf-8") as out:
+        out.write(text)
+    os.chmod(program + ".new", 0o755)
+    os.rename(program + ".new", program)
+
+
+@test
+def s7_11_nothing_is_lost_over_restarts_under_load(world):
+    host = pair(world)
+    host.tenant("bulk", {"out": {"max": "300Mbit"}}, ["c", "d"])
+    host.start()
+    stream = Stream(host, 9)
+    receiver = transfer(host, "d", "receive", host.addresses["d"])
+    receiver.stdout.readline()
+    sender = transfer(host, "c", "send", host.addresses["d"])
+    answers = []
+    for _ in range(5):
+        time.sleep(0.7)
+        answers.append(host.daemon.restart())
+    assert sender.poll() is None and stream.sender.poll() is None, "the load was over too soon"
+    got = stream.expect_all()
+    sent, received = (json.loads(p.communicate(timeout=60)[0]) for p in (sender, receiver))
+    assert sent == received and sent["bytes"] == TRANSFER_BYTES, (sent, received)
+    print(f"         gaps {[round(a['gap_ns'] / 1e6, 1) for a in answers]} ms, carried "
+          f"{[a['carried_pkts'] for a in answers]}; the stream stood still for "
+          f"{got['stall_ms']:.1f} ms at most", flush=True)
+    assert all(a["lost_pkts"] == 0 and a["n_reopened"] == 0 for a in answers), answers
+    assert max(a["carried_pkts"] for a in answers) > 0, answers
+    assert all(a["gap_ns"] < GAP_MS * 1_000_000 for a in answers), answers
+    assert got["stall_ms"] < GAP_MS, got
+    assert [a["number"] for a in answers] == [1, 2, 3, 4, 5], answers
+
+
+@test
+def s7_11_a_program_that_does_not_start_changes_nothing(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    stream = Stream(host, 5)
+    pid = host.daemon.process.pid
+    for text, word in (("rubbish", "Exec format error"), ("#!/bin/sh\nexit 3\n", "exit code 3"),
+                       ("#!/bin/sh\nkill -9 $$\n", "signal 9"),
+                       ("#!/bin/sh\nprintf 'refuse me' >&3\n", "refused: me")):
+        replace(program, text)
+        done = host.daemon.headgate("restart")
+        assert done.returncode == 1 and word in done.stderr, (text, done)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert host.daemon.get("/v1/restart")["pid"] == pid
+    os.unlink(program)
+    done = host.daemon.headgate("restart")
+    assert "No such file" in done.stderr and done.returncode != 0, done
+    shutil.copy(HEADGATED, program)
+    assert host.daemon.restart()["lost_pkts"] == 0
+    assert host.daemon.process.pid != pid
+    stream.expect_all()
+
+
+@test
+def s7_11_one_restart_at_a_time(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    replace(program, f"#!/bin/sh\nsleep 1\nexec {HEADGATED} \"$@\"\n")
+    first = subprocess.Popen(["headgate", "--socket", host.daemon.socket, "restart"],
+                             executable=HEADGATED[:-1], stdout=subprocess.PIPE, text=True)
+    until(lambda: host.daemon.get("/v1/restart")["state"] == "under way", 5, "the first restart")
+    second = host.daemon.headgate("restart")
+    assert second.returncode == 1 and "under way already" in second.stderr, second
+    assert "0 lost" in first.communicate(timeout=20)[0]
+    host.daemon.follow()
+    assert host.daemon.get("/v1/restart")["number"] == 1
+
+
+@test
+def s7_11_no_client_is_turned_away(world):
+    host = pair(world)
+    host.start()
+    refused, answered, stop = [], [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            try:
+                status, _ = host.daemon.ask("GET", "/v1/status")
+                answered.append(status)
+            except OSError as error:
+                refused.append(error)
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        for _ in range(3):
+            host.daemon.restart()
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert not refused, refused[:5]
+    # Who was connected in that instant is told to ask again.
+    assert answered.count(200) > 20 and len(answered) - answered.count(200) <= 9, answered
+    assert set(answered) <= {200, 503}, set(answered)
+
+
+@test
+def s7_11_what_was_in_force_stays_in_force(world):
+    host = pair(world)
+    host.start()
+    host.daemon.headgate("instance", "add", "later", "--tenant", "acme")
+    generation = host.daemon.get("/v1/host")["generation"]
+    assert host.daemon.headgate("instance", "remove", "b", "--confirm", "3s").returncode == 0
+    host.daemon.restart()
+    assert host.daemon.get("/v1/host")["generation"] == generation + 1
+    names = [i["name"] for i in host.daemon.get("/v1/instances")["instances"]]
+    assert "later" in names and "b" not in names, names
+    assert host.daemon.get("/v1/host")["confirm_within_ns"] > 0
+    until(lambda: "b" in [i["name"] for i in host.daemon.get("/v1/instances")["instances"]], 8,
+          "the unconfirmed change to be taken back")
+    # An edited file wins over a restart, as over any start.
+    host.config["tenants"][0]["contract"] = {"out": {"max": "100Mbit"}}
+    host.write()
+    host.daemon.restart()
+    assert "later" not in [i["name"] for i in host.daemon.get("/v1/instances")["instances"]]
+    # One that is wrong stops nothing.
+    pid = host.daemon.process.pid
+    with open(host.config_path, "w", encoding="utf-8") as out:
+        out.write("tenants: 7\n")
+    done = host.daemon.headgate("restart")
+    assert done.returncode == 1 and "tenants" in done.stderr, done
+    assert host.daemon.get("/v1/restart")["pid"] == pid
+
+
+# ---- ends in the middle -------------------------------------------------------------------------
+
+# A new process that speaks the first words and then ends: after "ready", before or after it has all, after it
+# said so, after it may go on. {until} is the last thing that it does.
+PARTNER = """#!{python}
+import os, socket, sys, time
+peer = socket.socket(fileno=3)
+peer.recv(1024)
+def end():
+    if "{wait}":
+        open("{wait}", "w").close()
+        peer.recv(1024)
+        time.sleep(60)
+    os._exit(9)
+peer.send(b"ready")
+if "{until}" == "ready": end()
+while not socket.recv_fds(peer, 1024, 8)[0].startswith(b"state"):
+    pass
+if "{until}" == "state": end()
+peer.send(b"taken")
+if "{until}" == "taken": end()
+peer.recv(1024)
+end()
+"""
+
+
+def partner(until_word, wait=""):
+    return PARTNER.format(python=sys.executable, until=until_word, wait=wait)
+
+
+@test
+def s7_11_a_new_process_that_dies_before_it_has_all_costs_nothing(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    stream = Stream(host, 5)
+    pid = host.daemon.process.pid
+    for word in ("ready", "state"):
+        for _ in range(2):
+            time.sleep(0.3)
+            replace(program, partner(word))
+            done = host.daemon.headgate("restart")
+            assert done.returncode == 1 and "goes on" in done.stderr, done
+            assert host.daemon.get("/v1/restart")["pid"] == pid
+    stream.expect_all()
+
+
+def comes_back(host):
+    """A plain start takes up what is left, and says what happened."""
+    host.daemon.start(host.config_path)
+    host.daemon.links_up()
+    assert host.reaches("a", host.addresses["b"], timeout=5)
+
+
+@test
+def s7_11_a_new_process_that_dies_after_it_has_all_is_a_crash(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    host.serve("b")
+    for word in ("taken", "go"):
+        replace(program, partner(word))
+        host.daemon.headgate("restart", timeout=100)
+        assert host.daemon.process.wait(20) == 1, "it should have ended with an error"
+        assert "failed after it had taken over" in host.daemon.last_words(1)
+        shutil.copy(HEADGATED, program)
+        comes_back(host)
+
+
+@test
+def s7_11_an_old_process_killed_while_it_hands_over_is_a_crash(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    host.serve("b")
+    for word in ("ready", "state", "taken", "go"):
+        mark = world.path(f"at-{word}")
+        replace(program, partner(word, mark))
+        asked = subprocess.Popen(["headgate", "--socket", host.daemon.socket, "restart"],
+                                 executable=HEADGATED[:-1], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        until(lambda: os.path.exists(mark), 10, f"the new process to come to {word}")
+        host.daemon.kill()
+        asked.kill()
+        asked.wait()
+        end_partners(program)
+        shutil.copy(HEADGATED, program)
+        comes_back(host)
+        assert host.daemon.get("/v1/restart")["previous_run"] == "lost"
+
+
+def end_partners(program):
+    """Ends the test's own stand-ins, by what they were started as, and waits for them."""
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as line:
+                words = line.read().split(b"\0")
+        except OSError:
+            continue
+        if program.encode() in words[:2]:
+            try:
+                os.kill(int(name), signal.SIGKILL)
+                os.waitpid(int(name), 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+
+
+@test
+def s7_11_the_new_process_ends_when_the_old_one_is_killed_before(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    host.serve("b")
+    replace(program, f"#!/bin/sh\necho $$ > {world.path('new')}\nsleep 0.5\nexec {HEADGATED} \"$@\"\n")
+    asked = subprocess.Popen(["headgate", "--socket", host.daemon.socket, "restart"],
+                             executable=HEADGATED[:-1], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    until(lambda: os.path.exists(world.path("new")), 10, "the new process to start")
+    host.daemon.kill()
+    asked.kill()
+    asked.wait()
+    with open(world.path("new"), encoding="utf-8") as text:
+        assert world.adopt(int(text.read())).wait(20) == 1
+    shutil.copy(HEADGATED, program)
+    comes_back(host)
+
+
+@test
+def s7_11_the_manager_is_told_who_the_daemon_is(world):
+    host = pair(world)
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(world.path("notify"))
+    notify.settimeout(20)
+    os.environ["NOTIFY_SOCKET"] = world.path("notify")
+    try:
+        host.start()
+        while "READY=1" not in notify.recv(4096).decode():
+            pass
+        pid = host.daemon.restart()["pid"]
+    finally:
+        del os.environ["NOTIFY_SOCKET"]
+    words = []
+    while not words or "READY=1" not in words[-1]:
+        words.append(notify.recv(4096).decode())
+    assert "RELOADING=1" in words[0] and "MONOTONIC_USEC=" in words[0], words
+    assert words[1] == f"MAINPID={pid}", words
+    assert len(words) == 3, words
+    notify.close()
+
+
+if __name__ == "__main__":
+    main()
