@@ -85,6 +85,12 @@ static void expect(const char *from, const char *to, enum hg_dir dir, uint32_t n
 	}
 }
 
+static uint32_t number_of(const struct hg_capture_pkt *pkt)
+{
+	return (uint32_t)pkt->bytes[42] << 24 | (uint32_t)pkt->bytes[43] << 16 |
+	       (uint32_t)pkt->bytes[44] << 8 | pkt->bytes[45];
+}
+
 static void tear_down(void)
 {
 	hg_dp_capture_close(host.dp, capture);
@@ -281,8 +287,7 @@ static void s5_1_capture_that_nobody_fetches_costs_nobody_anything(void)
 	}
 	HG_CHECK_EQ(stats().passed_pkts, n_all);
 	while (hg_dp_capture_peek(capture, &got)) {
-		uint32_t number = (uint32_t)got.bytes[42] << 24 | (uint32_t)got.bytes[43] << 16 |
-				  (uint32_t)got.bytes[44] << 8 | got.bytes[45];
+		uint32_t number = number_of(&got);
 
 		HG_CHECK(n_kept == 0 ? number == 0 : number > last);
 		last = number;
@@ -391,6 +396,8 @@ static void s5_1_capture_sees_what_is_dropped(void)
 /* A card that has no room now gets a packet twice, and it is seen once. */
 static void s5_1_capture_sees_a_refused_packet_once(void)
 {
+	struct hg_capture_pkt got;
+
 	set_up(1);
 	cfg.watch = HG_WATCH_OUT;
 	capture = open_at("up0");
@@ -399,7 +406,12 @@ static void s5_1_capture_sees_a_refused_packet_once(void)
 	host_expect(&host, "up0", 0, 3);
 	hg_dummy_accept(host_far(&host, "up0"), UINT64_MAX);
 	host_expect(&host, "up0", 3, 17);
-	expect("a1", "up0", HG_OUT, 20);
+	/* Not by their bytes: who waits for a card may be marked (ECN). */
+	for (uint32_t i = 0; i < 20; i++) {
+		HG_CHECK(hg_dp_capture_peek(capture, &got));
+		HG_CHECK_EQ(number_of(&got), i);
+		hg_dp_capture_take(capture);
+	}
 	HG_CHECK(!is_there());
 	tear_down();
 }
