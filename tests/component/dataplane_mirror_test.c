@@ -199,6 +199,51 @@ static void s5_1_mirror_that_nobody_reads_costs_only_copies(void)
 	check_copies_are_lost(1);
 }
 
+static unsigned discard_all(struct hg_dummy *far)
+{
+	struct hg_pkt *pkts[32];
+	unsigned n, n_all = 0;
+
+	while ((n = hg_dummy_collect(far, pkts, 32)) > 0) {
+		hg_pool_put(hg_dp_pool(host.dp), pkts, n);
+		n_all += n;
+	}
+	return n_all;
+}
+
+/* A reader who takes nothing and has room for everything gets no more than leaves an eighth of the buffers. */
+static void s5_1_mirror_leaves_the_last_buffers_to_packets(void)
+{
+	const uint32_t n_all = 10000;
+	struct hg_dp_host_sample sample;
+	struct hg_dummy *deep;
+	uint32_t n_copies;
+
+	init(HG_WATCH_OUT);
+	snprintf(host.ports[host_instance(&host, "mon")].device, HG_DEVICE_BYTES,
+		 "dummy(ring=16384):deep");
+	host_start(&host, 1);
+	deep = hg_dummy_find("deep");
+	HG_CHECK(deep != NULL);
+	for (uint32_t i = 0; i < n_all; i += 50) {
+		host_send(&host, "a1", "up0", FRAME_BYTES, i, 50);
+		host_expect(&host, "up0", i, 50);
+	}
+	n_copies = hg_dummy_n_sent(deep);
+	hg_dp_sample_host(host.dp, &sample);
+	HG_CHECK_BETWEEN(n_copies, sample.n_buffers * 3u / 4u, sample.n_buffers * 15u / 16u);
+	WAIT_FOR(host_port(&host, "a1").drops[HG_DROP_MIRROR_FULL] + n_copies == n_all);
+	HG_CHECK_EQ(discard_all(deep), n_copies);
+	/* What is free again is used again. */
+	(void)host_flow(&host, "a1", HG_OUT);
+	pass("a1", "up0", 10);
+	WAIT_FOR(discard_all(deep) > 0);
+	host.ports[host_instance(&host, "a1")].mirror = (struct hg_mirror){0};
+	host_apply(&host);
+	discard_all(deep);
+	host_close(&host);
+}
+
 /* Mirrors come and go under traffic: nothing is lost, doubled or out of order. */
 static void check_changes(uint32_t n_workers)
 {
@@ -277,6 +322,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_mirror_is_bounded_by_the_contract_of_who_gets_it),
 	HG_TEST(s5_1_mirror_is_bounded_by_the_contract_two_workers),
 	HG_TEST(s5_1_mirror_that_nobody_reads_costs_only_copies),
+	HG_TEST(s5_1_mirror_leaves_the_last_buffers_to_packets),
 	HG_TEST(s5_1_mirror_comes_and_goes_without_loss),
 	HG_TEST(s5_1_mirror_comes_and_goes_without_loss_two_workers),
 	HG_TEST(s5_1_mirror_destination_that_goes_gets_nothing),
