@@ -210,8 +210,8 @@ static void keys_not_served_are_refused_by_name(void)
 {
 	static const struct row rows[] = {
 		{POLICY("credits: {}"), "5:20: ", "'credits' is known but not served"},
-		{INSTANCE "    cpu: {vcpus: 2}\n",
-		 "7:5: tenants[0].instances[0].cpu: ", "'cpu' is known but not served"},
+		{INSTANCE "    disk: {iops: 2}\n",
+		 "7:5: tenants[0].instances[0].disk: ", "'disk' is known but not served"},
 		{0},
 	};
 	struct hg_desired *d = NULL;
@@ -219,6 +219,33 @@ static void keys_not_served_are_refused_by_name(void)
 
 	check_rows(rows);
 	HG_CHECK_EQ(hg_config_parse("peers: []", 9, NULL, &d, &err), -HG_ENOTSUP);
+}
+
+#define CPU(what) INSTANCE "    cpu: {" what "}\n"
+
+static void s6_1_credits_are_read_with_their_place(void)
+{
+	static const struct row rows[] = {
+		{CPU("vcpus: 2"),
+		 "7:10: tenants[0].instances[0].cpu.cgroup: ", "which control group"},
+		{CPU("cgroup: web1"),
+		 "7:10: tenants[0].instances[0].cpu.baseline: ", "such as 20%"},
+		{CPU("cgroup: web1, baseline: 20"), "7:", "write it as 20% or 22.5%"},
+		{CPU("cgroup: web1, baseline: 120%"), "7:", "0.1% to 100%"},
+		{CPU("cgroup: web1, preset: t3.mikro"), "7:", "t3.nano, t3.micro"},
+		{CPU("cgroup: web1, preset: t3.micro, max: many"),
+		 "7:", "a credit is one processor"},
+		{CPU("cgroup: web1, preset: t3.micro, max: -3"), "7:", "is no number of credits"},
+		{CPU("cgroup: web1, preset: t3.micro, max_age: 3s"), "7:", "1m to 8784h, or none"},
+		{CPU("cgroup: web1, preset: t3.micro, mode: free"),
+		 "7:", "auto, standard, unlimited"},
+		{CPU("cgroup: /a/b, preset: t3.micro") "  - name: web2\n    cpu: {cgroup: a/b, "
+						       "preset: b1s}\n",
+		 "9:19: ", "is web1's"},
+		{0},
+	};
+
+	check_rows(rows);
 }
 
 #define CLASSES(what) INSTANCE "    contract: {out: {classes: [" what "]}}\n"
@@ -594,6 +621,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(tenants_choose_their_uplink),
 	HG_TEST(wrong_keys_name_place_and_nearest_match),
 	HG_TEST(keys_not_served_are_refused_by_name),
+	HG_TEST(s6_1_credits_are_read_with_their_place),
 	HG_TEST(s2_7_classes_are_read_with_their_place),
 	HG_TEST(s2_4_the_cards_queue_is_the_operators),
 	HG_TEST(s2_6_priority_and_behaviour_are_said_of_instances),

@@ -59,6 +59,7 @@ struct hg_desired *hg_config_copy(const struct hg_desired *from)
 		return NULL;
 	d->mode = from->mode;
 	d->oversubscription_ppm = from->oversubscription_ppm;
+	d->n_processors = from->n_processors;
 	for (uint32_t i = 0; i < from->n_uplinks; i++)
 		d->uplinks[i] = from->uplinks[i];
 	for (uint32_t i = 0; i < from->n_tenants; i++)

@@ -14,6 +14,8 @@ const char *hg_kind_name(enum hg_kind kind)
 		[HG_KIND_PKT_RATE] = "packet rate",
 		[HG_KIND_COUNT] = "number",
 		[HG_KIND_FACTOR] = "factor",
+		[HG_KIND_PERCENT] = "percentage",
+		[HG_KIND_CREDITS] = "credits",
 		[HG_KIND_WORD] = "word",
 		[HG_KIND_MAC] = "MAC address",
 		[HG_KIND_ADDRESSES] = "list of addresses",
@@ -85,6 +87,8 @@ bool hg_kind_is_number(enum hg_kind kind)
 	case HG_KIND_PKT_RATE:
 	case HG_KIND_COUNT:
 	case HG_KIND_FACTOR:
+	case HG_KIND_PERCENT:
+	case HG_KIND_CREDITS:
 	case HG_KIND_WORD:
 	case HG_KIND_CODES:
 		return true;

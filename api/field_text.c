@@ -83,28 +83,57 @@ static int parse_count(const char *text, uint64_t *ret, struct hg_error *reterr)
 	return 0;
 }
 
-/* "1.5" -> 1,500,000. */
-static int parse_factor(const char *text, uint64_t *ret, struct hg_error *reterr)
+/* "1.5" -> 1,500,000, or less for a smaller unit. Returns what follows the number; NULL if there is none. */
+static const char *parse_decimal(const char *text, uint32_t unit, uint64_t *ret)
 {
 	uint64_t value = 0;
-	uint32_t unit = PPM;
 	const char *p = text;
 
 	for (; *p >= '0' && *p <= '9' && value < PPM; p++)
 		value = value * 10u + (uint64_t)(*p - '0');
-	value *= PPM;
-	if (p > text && *p == '.' && p[1] != '\0') {
+	value *= unit;
+	if (p == text)
+		return NULL;
+	if (*p == '.' && p[1] >= '0' && p[1] <= '9') {
 		for (p++; *p >= '0' && *p <= '9' && unit > 1u; p++) {
 			unit /= 10u;
 			value += (uint64_t)(*p - '0') * unit;
 		}
 	}
-	if (p == text || *p != '\0')
+	*ret = value;
+	return p;
+}
+
+static int parse_factor(const char *text, uint64_t *ret, struct hg_error *reterr)
+{
+	const char *rest = parse_decimal(text, PPM, ret);
+
+	if (rest == NULL || *rest != '\0')
 		return refuse(text,
 			      " is no factor: write a number such as 1.5, with up to six "
 			      "decimals",
 			      NULL, reterr);
-	*ret = value;
+	return 0;
+}
+
+static int parse_percent(const char *text, uint64_t *ret, struct hg_error *reterr)
+{
+	const char *rest = parse_decimal(text, PPM / 100u, ret);
+
+	if (rest == NULL || strcmp(rest, "%") != 0)
+		return refuse(text, " is no percentage: write it as 20% or 22.5%", NULL, reterr);
+	return 0;
+}
+
+static int parse_credits(const char *text, uint64_t *ret, struct hg_error *reterr)
+{
+	const char *rest = parse_decimal(text, PPM, ret);
+
+	if (rest == NULL || *rest != '\0')
+		return refuse(text,
+			      " is no number of credits: write 144 or 81.6, with up to six "
+			      "decimals; a credit is one processor for a minute",
+			      NULL, reterr);
 	return 0;
 }
 
@@ -221,6 +250,10 @@ static int parse_number(const struct hg_field *f, const char *text, uint64_t *re
 		return hg_pkt_rate_parse(text, ret, reterr);
 	case HG_KIND_FACTOR:
 		return parse_factor(text, ret, reterr);
+	case HG_KIND_PERCENT:
+		return parse_percent(text, ret, reterr);
+	case HG_KIND_CREDITS:
+		return parse_credits(text, ret, reterr);
 	default:
 		return parse_count(text, ret, reterr);
 	}
@@ -279,20 +312,17 @@ int hg_field_parse(const struct hg_field *f, const char *text, void *base, struc
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-static char *format_factor(char *buf, size_t size, uint64_t ppm)
+static void add_decimal(struct hg_text *text, uint64_t value, uint32_t unit)
 {
-	struct hg_text text;
-	uint64_t rest = ppm % PPM;
+	uint64_t rest = value % unit;
 
-	hg_text_init(&text, buf, size);
-	hg_text_add_u64(&text, ppm / PPM);
+	hg_text_add_u64(text, value / unit);
 	if (rest > 0)
-		hg_text_add(&text, ".");
-	for (uint64_t unit = PPM / 10u; rest > 0; unit /= 10u) {
-		hg_text_add_char(&text, (char)('0' + rest / unit));
+		hg_text_add(text, ".");
+	for (unit /= 10u; rest > 0; unit /= 10u) {
+		hg_text_add_char(text, (char)('0' + rest / unit));
 		rest %= unit;
 	}
-	return buf;
 }
 
 static char *format_number(const struct hg_field *f, char *buf, size_t size, uint64_t value)
@@ -308,14 +338,18 @@ static char *format_number(const struct hg_field *f, char *buf, size_t size, uin
 		return hg_time_format(buf, size, (hg_ns)value);
 	case HG_KIND_PKT_RATE:
 		return hg_pkt_rate_format(buf, size, value);
-	case HG_KIND_FACTOR:
-		return format_factor(buf, size, value);
 	default:
 		hg_text_init(&text, buf, size);
 		if (f->kind == HG_KIND_WORD)
 			hg_text_add(&text, f->words[value]);
+		else if (f->kind == HG_KIND_PERCENT)
+			add_decimal(&text, value, PPM / 100u);
+		else if (f->kind == HG_KIND_FACTOR || f->kind == HG_KIND_CREDITS)
+			add_decimal(&text, value, PPM);
 		else
 			hg_text_add_u64(&text, value);
+		if (f->kind == HG_KIND_PERCENT)
+			hg_text_add(&text, "%");
 		return buf;
 	}
 }

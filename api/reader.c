@@ -75,10 +75,22 @@ static bool is_served(const struct hg_field *f)
 	return f->kind != HG_KIND_UNSERVED;
 }
 
-/* Where a key that is wrong here would be right, if that is one or two places. */
-static bool add_home(struct hg_text *out, const char *key)
+/* Whether the key belongs in an object of this resource; then that is where it was meant. */
+static const char *home_inside(const struct hg_resource *res, const char *key)
 {
-	const char *homes[2] = {NULL, NULL};
+	for (const struct hg_field *f = res->fields; f->key != NULL; f++) {
+		const struct hg_field *inside =
+			f->kind == HG_KIND_OBJECT ? hg_schema_find(f->of, key) : NULL;
+
+		if (inside != NULL && is_served(inside) && !inside->is_shared)
+			return f->of->where;
+	}
+	return NULL;
+}
+
+/* The one or two resources that have the key; 0 if there are none or more. */
+static unsigned find_homes(const char *key, const char *ret_homes[2])
+{
 	unsigned n = 0;
 
 	for (const struct hg_resource *const *res = hg_schema_all; *res != NULL; res++) {
@@ -87,9 +99,18 @@ static bool add_home(struct hg_text *out, const char *key)
 		if (f == NULL || !is_served(f) || f->is_shared)
 			continue;
 		if (n == 2)
-			return false;
-		homes[n++] = (*res)->where;
+			return 0;
+		ret_homes[n++] = (*res)->where;
 	}
+	return n;
+}
+
+/* Where a key that is wrong here would be right. */
+static bool add_home(struct hg_text *out, const struct hg_resource *here, const char *key)
+{
+	const char *homes[2] = {home_inside(here, key), NULL};
+	unsigned n = homes[0] != NULL ? 1 : find_homes(key, homes);
+
 	if (n == 0)
 		return false;
 	hg_text_add(out, "; '");
@@ -128,7 +149,7 @@ static int unknown_key(struct hg_reader *r, const struct hg_resource *res, const
 		hg_text_add(&out, f->key);
 		is_first = false;
 	}
-	has_home = add_home(&out, key);
+	has_home = add_home(&out, res, key);
 	if (nearest.best != NULL && (!has_home || is_start_of(key, nearest.best))) {
 		hg_text_add(&out, "; did you mean '");
 		hg_text_add(&out, nearest.best);

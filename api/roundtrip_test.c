@@ -78,6 +78,52 @@ static void random_classes(struct hg_class_set *set)
 	}
 }
 
+static uint64_t random_credits(void)
+{
+	return chance(40) ? HG_CPU_UNSAID : between(0, HG_CPU_CREDITS_MAX_UCREDITS);
+}
+
+static void random_credit_terms(struct hg_cpu_credits *c)
+{
+	hg_cpu_credits_init(c);
+	if (chance(60))
+		return;
+	c->max_ucredits = random_credits();
+	c->launch_ucredits = random_credits();
+	c->surplus_max_ucredits = random_credits();
+	if (chance(50))
+		c->max_age_ns = (hg_ns)between((uint64_t)HG_LEDGER_AGE_MIN_NS,
+					       (uint64_t)HG_LEDGER_AGE_MAX_NS);
+	c->alarm_below_ucredits = chance(50) ? 0 : between(1, 1000000000);
+	c->mode = (uint8_t)between(0, HG_CPU_UNLIMITED);
+}
+
+static void random_cpu(struct hg_cpu *cpu, uint32_t idx)
+{
+	static const char *const presets[] = {"", "t3.micro", "b1ls"};
+
+	hg_cpu_init(cpu);
+	if (chance(60))
+		return;
+	snprintf(cpu->cgroup, sizeof(cpu->cgroup), "machine/#%u", idx);
+	strcpy(cpu->preset, presets[between(0, 2)]);
+	cpu->vcpus = chance(50) ? HG_CPU_UNSAID : between(1, HG_CPU_VCPUS_MAX);
+	if (cpu->preset[0] == '\0' || chance(30))
+		cpu->baseline_ppm = between(HG_CPU_BASELINE_MIN_PPM, 1000000);
+	if (chance(40))
+		cpu->earn_ucredits_per_h = between(0, HG_CPU_EARN_MAX_UCREDITS_PER_H);
+	random_credit_terms(&cpu->credits);
+	if (chance(50))
+		cpu->keep_stopped_ns =
+			chance(30) ? 0
+				   : between((uint64_t)HG_NS_PER_S, (uint64_t)HG_LEDGER_AGE_MAX_NS);
+	cpu->glide_ns =
+		(hg_ns)between((uint64_t)HG_CPU_GLIDE_MIN_NS, (uint64_t)HG_CPU_GLIDE_MAX_NS);
+	cpu->weight = (uint32_t)between(1, 1000);
+	cpu->on_stop = (uint8_t)between(0, 1);
+	cpu->is_pooled = chance(30);
+}
+
 /* Names that YAML would like to take for something else, too. */
 static void random_name(char *buf, const char *kind, uint32_t idx)
 {
@@ -157,6 +203,7 @@ static struct hg_desired *random_state(void)
 		random_name(tenant->name, "tenant", t);
 		tenant->uplink_idx = (uint32_t)between(0, n_uplinks - 1);
 		random_contract(&tenant->contract, 1000000000, 2000000000, false);
+		random_credit_terms(&tenant->pool);
 		for (uint64_t i = between(0, INSTANCES_MAX); i > 0; i--) {
 			struct hg_desired_instance *instance = &d->instances[n_instances];
 
@@ -165,6 +212,7 @@ static struct hg_desired *random_state(void)
 			random_contract(&instance->contract, 1000, 100000000, true);
 			random_classes(&instance->contract.dir[HG_OUT].classes);
 			random_classes(&instance->contract.dir[HG_IN].classes);
+			random_cpu(&instance->cpu, n_instances);
 			for (uint64_t p = between(0, PORTS_MAX); p > 0; p--) {
 				d->ports[n_ports].instance_idx = n_instances;
 				random_port(&d->ports[n_ports], n_ports);
@@ -309,6 +357,11 @@ static bool change_one(struct hg_desired *d)
 		*behaviour = (uint8_t)((*behaviour + 1u) % 3u);
 		return true;
 	case 7:
+		if (d->n_instances == 0)
+			return false;
+		d->instances[between(0, d->n_instances - 1)].cpu.credits.alarm_below_ucredits ^= 1;
+		return true;
+	case 8:
 		if (d->n_ports == 0)
 			return false;
 		d->ports[between(0, d->n_ports - 1)].mtu ^= 1u;

@@ -29,6 +29,8 @@ enum hg_kind {
 	HG_KIND_PKT_RATE, /* packets per second */
 	HG_KIND_COUNT, /* a bare number */
 	HG_KIND_FACTOR, /* ppm; written as a decimal: 1.5 */
+	HG_KIND_PERCENT, /* ppm; written as 20% */
+	HG_KIND_CREDITS, /* millionths of a credit; written as a decimal: 81.6 */
 	HG_KIND_WORD, /* index into words */
 	HG_KIND_MAC, /* uint8_t[6], and a bool at has_offset */
 	HG_KIND_ADDRESSES, /* struct hg_address[], and a uint32_t count at has_offset */
@@ -77,7 +79,7 @@ struct hg_resource {
 extern const struct hg_resource hg_schema_host, hg_schema_uplink, hg_schema_tenant,
 	hg_schema_instance, hg_schema_port, hg_schema_contract, hg_schema_policy, hg_schema_idle,
 	hg_schema_class, hg_schema_mirror, hg_schema_guard, hg_schema_limits,
-	hg_schema_uplink_limits;
+	hg_schema_uplink_limits, hg_schema_cpu, hg_schema_pool;
 /* All of them, from the outside in, up to a NULL. */
 extern const struct hg_resource *const hg_schema_all[];
 

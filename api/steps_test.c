@@ -186,7 +186,7 @@ static void refused_steps_say_why_and_change_nothing(void)
 		{INSTANCE, "Db", "{tenant: acme}", -HG_EINVAL, "", "is no name"},
 		{INSTANCE, "db", "{tenant: acme, port: []}", -HG_EINVAL,
 		 "1:16: tenants[0].instances[2].port: no such key", "did you mean 'ports'?"},
-		{INSTANCE, "db", "{tenant: acme, cpu: {}}", -HG_ENOTSUP, "1:16: ", "'cpu'"},
+		{INSTANCE, "db", "{tenant: acme, disk: {}}", -HG_ENOTSUP, "1:16: ", "'disk'"},
 		{INSTANCE, "db", "{tenant: bigco,\n contract: {out: {min: 7Gbit}}}", -HG_ENOSPC, "",
 		 "10Gbit"},
 		{UPLINK, "up1", "{depth: auto}", -HG_ENOENT, "",

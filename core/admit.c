@@ -350,6 +350,9 @@ static int check_tenant(const struct admission *a, uint32_t idx)
 
 	if (rc < 0)
 		return at(a, TENANT, idx, "contract", rc);
+	rc = hg_cpu_credits_validate(&a->desired->tenants[idx].pool, a->reterr);
+	if (rc < 0)
+		return at(a, TENANT, idx, "pool", rc);
 	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
 		bool has_priority = contract->dir[dir].priority != HG_PRIORITY_NORMAL;
 
@@ -412,6 +415,33 @@ static int check_port(const struct admission *a, uint32_t idx)
 	return rc < 0 ? rc : check_addresses(a, idx);
 }
 
+/* Two instances cannot share a control group: its use would be booked twice. */
+static int check_groups(const struct admission *a)
+{
+	const struct hg_desired_instance *instances = a->desired->instances;
+
+	clear_slots(a);
+	for (uint32_t idx = 0; idx < a->desired->n_instances; idx++) {
+		const char *group = instances[idx].cpu.cgroup;
+		size_t slot;
+
+		group += strspn(group, "/");
+		slot = hash(group, strlen(group), 0) & (a->n_slots - 1u);
+		if (group[0] == '\0')
+			continue;
+		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {
+			const struct hg_desired_instance *other = &instances[a->scratch[slot] - 1u];
+
+			if (strcmp(group, other->cpu.cgroup + strspn(other->cpu.cgroup, "/")) == 0)
+				return at(a, INSTANCE, idx, "cpu.cgroup",
+					  hg_error_set(a->reterr, -HG_EINVAL, "the control group ",
+						       group, " is ", other->name, "'s", NULL));
+		}
+		a->scratch[slot] = idx + 1u;
+	}
+	return 0;
+}
+
 static int check_instance(const struct admission *a, uint32_t idx)
 {
 	const struct hg_desired_instance *instance = &a->desired->instances[idx];
@@ -420,6 +450,9 @@ static int check_instance(const struct admission *a, uint32_t idx)
 
 	if (rc < 0)
 		return at(a, INSTANCE, idx, "contract", rc);
+	rc = hg_cpu_validate(&instance->cpu, a->reterr);
+	if (rc < 0)
+		return at(a, INSTANCE, idx, "cpu", rc);
 	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
 		uint64_t min = instance->contract.dir[dir].min_bytes_per_s;
 		uint64_t max = tenant->contract.dir[dir].max_bytes_per_s;
@@ -682,6 +715,8 @@ int hg_admit(const struct hg_desired *desired, uint64_t *scratch, size_t n_scrat
 			return rc;
 	}
 	if ((rc = check_fields(&a)) < 0)
+		return rc;
+	if ((rc = check_groups(&a)) < 0)
 		return rc;
 	if ((rc = check_macs(&a)) < 0)
 		return rc;

@@ -11,6 +11,7 @@
 #define HG_CORE_DESIRED_H
 
 #include "core/contract.h"
+#include "core/cpu.h"
 #include "core/watch.h"
 
 #include <stdbool.h>
@@ -60,12 +61,14 @@ struct hg_desired_uplink {
 struct hg_desired_tenant {
 	char name[HG_NAME_BYTES];
 	struct hg_contract contract;
+	struct hg_cpu_credits pool; /* of its instances that are pooled */
 	uint32_t uplink_idx;
 };
 
 struct hg_desired_instance {
 	char name[HG_NAME_BYTES];
 	struct hg_contract contract;
+	struct hg_cpu cpu;
 	uint32_t tenant_idx;
 };
 
@@ -101,6 +104,7 @@ struct hg_desired_port {
 struct hg_desired {
 	enum hg_mode mode; /* for the whole host */
 	uint32_t oversubscription_ppm; /* 1,000,000: guarantees may fill the link and no more */
+	uint32_t n_processors; /* of the host, for instances' baselines and bursts; 0: all */
 	struct hg_desired_uplink *uplinks;
 	struct hg_desired_tenant *tenants;
 	struct hg_desired_instance *instances;

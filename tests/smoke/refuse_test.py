@@ -69,7 +69,7 @@ def check_refuses_units_that_mislead(world):
 @test
 def check_refuses_keys_not_served_by_name(world):
     good = GOOD.format(world.prefix)
-    for key, line in (("cpu", "        cpu: {vcpus: 2}\n"),
+    for key, line in (("disk", "        disk: {iops: 2}\n"),
                       ("credits", "        contract: {credits: {}}\n")):
         path = write(world, good + line)
         code, text = run(HEADGATED, "--check", path)
