@@ -1,10 +1,12 @@
-/* hook: what in-flight control costs a packet. Usage: bench_hook PAIRS SLOT_MS SENDERS...
+/* hook: what accounting for packets in flight costs a packet. Usage: bench_hook PAIRS SLOT_MS SENDERS...
  *
  * Model      Instances whose devices make small frames without end, forwarded through the whole packet lane to an
  *            uplink of memory that gives each buffer back at once. In-flight control is switched on and off in
  *            turn by the operator's switch, while traffic flows; each slot's figure is the worker's processor time
  *            by the packets that it sent in it. Processor time, so that a worker that was not run costs nothing.
  *            A pair is a slot off and a slot on, which of them first in turn; its difference is one sample.
+ *            Buffers that come back at once say nothing about a link: the hook stays in LEARNING, so that all is
+ *            accounted for and MAX holds nobody.
  * Pools      A loop of its own: 32 buffers got and put back, from our pool and from DPDK's default one with its
  *            cache, in turn.
  */
@@ -160,6 +162,10 @@ static void measure_forwarding(unsigned pairs, hg_ns slot_for_ns, uint32_t n_sen
 	hg_dp_sample_uplink(dp, 0, &sample);
 	if (sample.inflight.window.taken_pkts == 0)
 		die("nothing was accounted", "is in-flight control on?");
+	/* What the figure is said to mean. */
+	if (sample.inflight.state != HG_HOOK_LEARNING)
+		die("not what it is said to be: the hook is",
+		    hg_hook_state_name(sample.inflight.state));
 }
 
 /* ---- pools -------------------------------------------------------------------------------------- */

@@ -1,9 +1,15 @@
-"""What in-flight control costs a packet: the release hook and its accounts on and off, in turn.
+"""What accounting for each packet in flight costs it: the tag, the release hook and settling on and off, in turn.
 
 Small frames forwarded through the whole packet lane between devices of memory, in-flight control switched by the
 operator's switch under traffic. Figures are the worker's processor time a packet; each pair of slots gives one
 difference, and the figure is their median. Beside it the buffers' own pool and DPDK's default one with its cache:
 32 buffers got and put back.
+
+What it contains: a tag for each full frame's worth of small packets, told to the window and handed over; the look at
+each buffer in the pool's release call; the settling of what came back, once a burst (S2.1 to S2.3). The scheduler asks
+the window with the switch on and off, but MAX does not bind: a device that gives each buffer back within the call
+says nothing about a link, so that the hook goes on learning, and nobody is held. What the whole policy costs with MAX
+in force and packets in the card is all_ns of the benchmark inflight.
 """
 import os
 
