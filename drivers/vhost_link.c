@@ -315,7 +315,8 @@ static void look_again(struct hg_vhost_link *link)
 {
 	close_door(link);
 	say_not_ready(link);
-	if (!link->is_closing && link->vid >= 0)
+	/* In the middle of a message the library's own is half changed; it is looked at behind it. */
+	if (!link->is_closing && !link->is_in_message && link->vid >= 0)
 		open_door(link);
 }
 
@@ -372,6 +373,7 @@ static enum rte_vhost_msg_result prepare(struct hg_vhost_link *link,
 	if (message->request == HG_VHOST_SET_MEM_TABLE)
 		link->has_memory = false;
 	if (!is_harmless(message->request)) {
+		link->is_in_message = true;
 		close_door(link);
 		say(link, "the guest changes its rings", "", "");
 	}
@@ -401,6 +403,7 @@ static enum rte_vhost_msg_result after_message(int vid, void *bytes)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (message->request == HG_VHOST_SET_MEM_TABLE)
 		link->has_memory = true;
+	link->is_in_message = false;
 	if (!is_harmless(message->request) || message->request == HG_VHOST_NET_SET_MTU)
 		look_again(link);
 	unlock_link(link);
@@ -432,7 +435,7 @@ static int connected(int vid)
 	if (link != NULL) {
 		by_vid[vid] = link;
 		link->vid = vid;
-		link->has_memory = false;
+		link->has_memory = link->is_in_message = false;
 		link->guest_mtu = 0;
 		atomic_store(&is_lost[vid], false);
 		is_too_often = hg_vhost_rules_connect(&link->rules, now_ns()) != NULL;

@@ -52,7 +52,7 @@ struct hg_vhost_link {
 	/* Of the library's threads and the control lane, under the lock. */
 	pthread_mutex_t lock;
 	int vid; /* -1: not connected */
-	bool is_closing, has_memory, is_listening;
+	bool is_closing, has_memory, is_listening, is_in_message;
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
 	char path[HG_VHOST_PATH_BYTES];
 	char reason[128]; /* why the door is closed */
