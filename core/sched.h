@@ -221,6 +221,8 @@ hg_ns hg_sched_next_at(const struct hg_sched *s, hg_ns now_ns);
 uint32_t hg_sched_queued_pkts(const struct hg_sched *s);
 /* Inline in spirit: what an instance has queued now, for the bounds of the hold queue. */
 uint32_t hg_sched_instance_queued_bytes(const struct hg_sched *s, uint32_t instance_idx);
+/* What it waits for now; HG_LIMIT_NONE if nothing of it is queued. */
+enum hg_limit hg_sched_instance_held_by(const struct hg_sched *s, uint32_t instance_idx);
 
 void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
 			      struct hg_sched_stats *ret_stats, hg_ns now_ns);

@@ -36,12 +36,12 @@ static void sample_instance_held(const struct hg_sched *s, uint32_t idx,
 	ret_stats->held_ns[HG_LIMIT_LINK] = (uint64_t)(turn_ns - tenant_ns[0] - tenant_ns[1]);
 }
 
-static enum hg_limit instance_held_by(const struct hg_sched *s, uint32_t idx)
+enum hg_limit hg_sched_instance_held_by(const struct hg_sched *s, uint32_t instance_idx)
 {
-	const struct hg_node *node = &s->nodes[idx];
+	const struct hg_node *node = &s->nodes[instance_idx];
 	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
-	if (s->queues[idx].n_pkts == 0)
+	if (s->queues[instance_idx].n_pkts == 0)
 		return HG_LIMIT_NONE;
 	if (is_parked_by_window(node->flags))
 		return HG_LIMIT_WINDOW;
@@ -66,7 +66,7 @@ void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
 		.guaranteed_bytes = cold->guaranteed_bytes + node->new_guaranteed_bytes,
 		.queued_bytes = queue->bytes,
 		.queued_pkts = queue->n_pkts,
-		.held_by = instance_held_by(s, instance_idx),
+		.held_by = hg_sched_instance_held_by(s, instance_idx),
 		.is_active = queue->n_pkts > 0 || now_ns - queue->emptied_at_ns < idle_after_ns,
 	};
 	sample_instance_held(s, instance_idx, ret_stats, now_ns);

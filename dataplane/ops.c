@@ -4,6 +4,7 @@
 #include "dataplane/flight.h"
 #include "dataplane/path.h"
 #include "dataplane/publish.h"
+#include "dataplane/pushback.h"
 
 #include <rte_debug.h>
 
@@ -51,6 +52,8 @@ static void remove_instance(struct hg_worker *w, const struct hg_op *op)
 		if (trees[i]->inflight != NULL)
 			hg_inflight_remove_instance(trees[i]->inflight, op->slot);
 	}
+	if (op->dir == HG_OUT)
+		hg_pushback_reset(w, hg_path_flow(w, op->slot, HG_OUT));
 }
 
 static void remove_tenant(struct hg_worker *w, const struct hg_op *op)

@@ -2,6 +2,7 @@
 
 #include "dataplane/news.h"
 #include "dataplane/publish.h"
+#include "dataplane/pushback.h"
 #include "dataplane/watching.h"
 #include "vswitch/classify.h"
 #include "vswitch/parse.h"
@@ -165,13 +166,14 @@ static uint32_t queued_bytes(const struct hg_tree *tree, const struct hg_pkt *pk
 	return hg_sched_instance_queued_bytes(tree->sched, pkt->instance_idx);
 }
 
-static bool may_hold(const struct hg_worker *w, const struct hg_tree *tree,
-		     const struct hg_flow *flow, const struct hg_pkt *pkt, uint8_t class_idx,
-		     enum hg_drop *ret_reason)
+static bool may_hold(struct hg_worker *w, const struct hg_tree *tree, struct hg_flow *flow,
+		     const struct hg_pkt *pkt, uint8_t class_idx, enum hg_drop *ret_reason)
 {
 	uint32_t queued = queued_bytes(tree, pkt, class_idx);
 
 	if (queued == 0)
+		return true;
+	if (tree->dir == HG_OUT && hg_pushback_note(w, tree, flow, pkt))
 		return true;
 	*ret_reason = HG_DROP_HOLD_BYTES;
 	if (queued + pkt->wire_bytes >

@@ -3,6 +3,7 @@
 
 #include "dataplane/flight.h"
 #include "dataplane/publish.h"
+#include "dataplane/pushback.h"
 #include "vswitch/ecn.h"
 
 /* A queue that stands this long says so to senders that listen (ECN). Above what a few segments of 64 KiB
@@ -24,6 +25,8 @@ static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *
 	hg_histogram_add(&flow->wait, flow->last_wait_ns, 1);
 	if (flow->last_wait_ns > MARK_AFTER_NS && !hg_path_is_copy(pkt) && hg_ecn_mark(pkt))
 		HG_COUNT(flow->marked_pkts, 1u);
+	if (HG_UNLIKELY(flow->is_full) && tree->dir == HG_OUT)
+		hg_pushback_left(w, tree, flow, pkt->instance_idx);
 	hg_path_count_sent(flow, pkt);
 	hg_publish_mark(w, flow);
 	hg_path_go_on(w, pkt, tree->dir);

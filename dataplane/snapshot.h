@@ -53,6 +53,7 @@ struct hg_flow {
 	/* How long the last packet handed over had waited: what the hold time is judged by. */
 	hg_ns last_wait_ns;
 	uint32_t held_buffers; /* packet buffers in its queues */
+	bool is_full; /* for sending: its ports that push back are held; dataplane/pushback.h */
 
 	/* Copied from the schedulers when the control lane asks for it. */
 	struct hg_published {
@@ -104,6 +105,7 @@ struct hg_port {
 	uint16_t worker;
 	bool is_uplink;
 	bool is_listed; /* on the worker's list of ports to poll */
+	bool is_held; /* on the worker's list of ports whose far side waits */
 	bool is_staged; /* on the worker's list of ports to transmit */
 	bool is_paused; /* told to take nothing more from its far side */
 	bool is_ticking; /* on the worker's list of devices with something under way */

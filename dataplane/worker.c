@@ -6,11 +6,13 @@
 #include "dataplane/news.h"
 #include "dataplane/path.h"
 #include "dataplane/publish.h"
+#include "dataplane/pushback.h"
 #include "dataplane/still.h"
 #include "dataplane/watching.h"
 
 #include <rte_lcore.h>
 #include <rte_pause.h>
+#include <rte_ring.h>
 
 #include <errno.h>
 #include <sched.h>
@@ -60,7 +62,7 @@ static hg_ns clock_ns(void)
 
 static void list_port(struct hg_worker *w, struct hg_port *port)
 {
-	if (port->is_listed)
+	if (port->is_listed || port->is_held)
 		return;
 	port->is_listed = true;
 	w->active[w->n_active++] = port;
@@ -98,11 +100,75 @@ static bool may_leave(const struct hg_worker *w, struct hg_port *port)
 	return w->now_ns >= port->quiet_at_ns && !port->dev->driver->arm(port->dev);
 }
 
+/* Ports whose instances are not over their contracts any more are received from again. */
+static void let_go(struct hg_worker *w)
+{
+	uint32_t n_left = 0;
+
+	w->releases_seen = atomic_load_explicit(&w->lane->releases, memory_order_acquire);
+	for (uint32_t i = 0; i < w->n_held; i++) {
+		struct hg_port *port = w->held[i];
+
+		if (hg_pushback_holds(w, port)) {
+			w->held[n_left++] = port;
+			continue;
+		}
+		port->is_held = false;
+		list_port(w, port);
+	}
+	w->n_held = n_left;
+}
+
+static bool has_releases(const struct hg_worker *w)
+{
+	return w->n_held > 0 &&
+	       atomic_load_explicit(&w->lane->releases, memory_order_acquire) != w->releases_seen;
+}
+
+static void leave(struct hg_worker *w, uint32_t i)
+{
+	w->active[i]->is_listed = false;
+	w->active[i] = w->active[--w->n_active];
+}
+
+/* Takes a port off the list until its instance may send again. */
+static void hold_port(struct hg_worker *w, uint32_t i)
+{
+	struct hg_port *port = w->active[i];
+
+	leave(w, i);
+	port->is_held = true;
+	/* What was released before this is no news for it. */
+	if (w->n_held == 0)
+		w->releases_seen = atomic_load_explicit(&w->lane->releases, memory_order_acquire);
+	w->held[w->n_held++] = port;
+}
+
+/* Whether the owner of the out trees is so far behind that what a far side could keep would be lost on the
+ * way. */
+static bool has_no_room_ahead(const struct hg_worker *w, const struct hg_port *port)
+{
+	const struct rte_ring *ahead = w->lane->crossings[w->idx][w->lane->out_owner];
+
+	return ahead != NULL && (HG_READ(port->dev->caps) & HG_DEV_RX_PUSHES_BACK) &&
+	       rte_ring_free_count(ahead) < HG_CROSSING_PKTS / 2;
+}
+
 static void receive_all(struct hg_worker *w)
 {
+	if (HG_UNLIKELY(has_releases(w)))
+		let_go(w);
 	for (uint32_t i = 0; i < w->n_active;) {
 		struct hg_port *port = w->active[i];
 
+		if (HG_UNLIKELY(hg_pushback_holds(w, port))) {
+			hold_port(w, i);
+			continue;
+		}
+		if (HG_UNLIKELY(has_no_room_ahead(w, port))) {
+			i++;
+			continue;
+		}
 		if (hg_path_receive(w, port) > 0) {
 			w->has_moved = true;
 			port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
@@ -113,13 +179,13 @@ static void receive_all(struct hg_worker *w)
 			i++;
 			continue;
 		}
-		port->is_listed = false;
-		w->active[i] = w->active[--w->n_active];
+		leave(w, i);
 	}
 	for (uint32_t i = 0; i < w->snapshot->n_always; i++) {
 		struct hg_port *port = w->snapshot->always[i];
 
-		if (port->worker == w->idx && hg_path_receive(w, port) > 0)
+		if (port->worker == w->idx && !hg_pushback_holds(w, port) &&
+		    hg_path_receive(w, port) > 0)
 			w->has_moved = true;
 	}
 }
@@ -165,7 +231,10 @@ static void adopt(struct hg_worker *w, const struct hg_snapshot *s)
 	hg_flight_follow(w, s);
 	w->n_active = keep_known(w->active, w->n_active, s);
 	w->n_ticking = keep_known(w->ticking, w->n_ticking, s);
+	w->n_held = keep_known(w->held, w->n_held, s);
 	hg_ops_run(w, s);
+	/* A port may be another instance's now. */
+	let_go(w);
 	atomic_store_explicit(&w->adopted, s->generation, memory_order_release);
 }
 
@@ -195,6 +264,8 @@ static bool has_mail(struct hg_worker *w)
 {
 	if (atomic_load(&w->lane->snapshot) != w->snapshot || atomic_load(&w->want_stop) ||
 	    hg_still_is_asked(w))
+		return true;
+	if (has_releases(w))
 		return true;
 	if (w->owns_cards && hg_hook_has_crossing(w->lane->hook))
 		return true;
@@ -407,7 +478,9 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	w->active = malloc(list_bytes);
 	w->staged = malloc(list_bytes);
 	w->ticking = malloc(list_bytes);
-	if (w->active == NULL || w->staged == NULL || w->ticking == NULL || !make_fdb(w)) {
+	w->held = malloc(list_bytes);
+	if (w->active == NULL || w->staged == NULL || w->ticking == NULL || w->held == NULL ||
+	    !make_fdb(w)) {
 		r = hg_error_set(reterr, -HG_ENOMEM, "out of memory for a worker", NULL);
 		goto fail;
 	}
@@ -458,6 +531,7 @@ void hg_worker_destroy(struct hg_worker *w)
 	free(w->active);
 	free(w->staged);
 	free(w->ticking);
+	free(w->held);
 	free(w->fdb_memory);
 	free(w);
 }

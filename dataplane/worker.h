@@ -58,6 +58,8 @@ struct hg_lane {
 	struct hg_tree *_Atomic cards[HG_CARDS_MAX];
 	_Atomic int phase; /* enum hg_phase; written by the control lane */
 	_Atomic(const struct hg_snapshot *) snapshot; /* written by the control lane */
+	_Atomic uint32_t
+		releases; /* of flows that were full; written by the owner of the out trees */
 	struct rte_ring *crossings[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* [from][to]; NULL to itself */
 	struct rte_ring *news[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* learned addresses, likewise */
 	struct hg_worker *workers[HG_WORKERS_MAX];
@@ -78,7 +80,9 @@ struct hg_worker {
 	struct hg_port **active; /* to receive from */
 	struct hg_port **staged; /* to transmit to */
 	struct hg_port **ticking; /* with something under way in the device */
-	uint32_t n_active, n_staged, n_ticking;
+	struct hg_port **held; /* not received from; dataplane/pushback.h */
+	uint32_t n_active, n_staged, n_ticking, n_held;
+	uint32_t releases_seen; /* of the lane's, when held ports were last looked at */
 
 	struct hg_fdb fdb;
 	void *fdb_memory;

@@ -5,6 +5,8 @@
 
 /* Frames looked at together, so that the memory of one is fetched while another is copied. */
 #define BURST 32u
+/* A call ends with the long frame that passes this: as much as a turn of the worker has time for. */
+#define RECEIVE_BYTES (128u * 1024u)
 /* Buffers of the guest that one frame is spread over at most. */
 #define MERGED_MAX 512u
 
@@ -358,13 +360,18 @@ static HG_ALWAYS_INLINE unsigned receive(struct hg_vring *ring, bool is_packed,
 					 struct hg_dev_counts *counts)
 {
 	unsigned n_done = 0, n_got = 0;
+	uint32_t n_bytes = 0;
 
-	while (n_done < n) {
+	while (n_done < n && n_bytes < RECEIVE_BYTES) {
 		unsigned n_now = take_many(ring, is_packed, pool, pkts, n - n_done, counts, &n_got);
 
-		if (n_now == 0 && !take_one(ring, pool, pkts, counts, &n_got))
-			break;
-		n_done += n_now == 0 ? 1 : n_now;
+		if (n_now == 0) {
+			if (!take_one(ring, pool, pkts, counts, &n_got))
+				break;
+			n_now = 1;
+			n_bytes += n_got > 0 ? pkts[n_got - 1]->total_bytes : 0;
+		}
+		n_done += n_now;
 	}
 	if (n_done > 0) {
 		hg_show_used(ring, is_packed);

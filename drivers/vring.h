@@ -99,7 +99,7 @@ uint16_t hg_vring_avail_at(const struct hg_vring *ring);
 uint16_t hg_vring_used_at(const struct hg_vring *ring);
 
 /* Receives up to n frames. What is dropped is counted there and does not use up n for ever: a call ends when n
- * frames were looked at. *ret_bytes: of those returned. Without buffers in the pool it leaves them in the ring. */
+ * frames were looked at, or some 128 KiB were copied. *ret_bytes: of those returned. Without buffers in the pool it leaves them in the ring. */
 unsigned hg_vring_receive(struct hg_vring *ring, struct hg_pool *pool, struct hg_pkt **pkts,
 			  unsigned n, struct hg_dev_counts *counts, uint64_t *ret_bytes);
 
