@@ -123,5 +123,10 @@ static void come_back(struct world *world)
 	.comes_back_alone = true, .makes_itself = true, .meet = meet, .tear_down = tear_down, \
 	.far_send = far_send, .far_recv = far_recv, .vanish = vanish, .come_back = come_back
 
+struct guest *world_vhost_guest(void)
+{
+	return guest;
+}
+
 struct world world_vhost = {.name = "vhost", .build = split_build, GUEST};
 struct world world_vhost_packed = {.name = "vhost_packed", .build = packed_build, GUEST};

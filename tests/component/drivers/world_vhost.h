@@ -6,4 +6,8 @@
 
 extern struct world world_vhost, world_vhost_packed;
 
+/* The machine of the world that was built last. */
+struct guest;
+struct guest *world_vhost_guest(void);
+
 #endif

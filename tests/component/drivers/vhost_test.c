@@ -1,0 +1,167 @@
+/* What only a machine's port has: notifications on request, and a socket with an owner. */
+#include "drivers/vhost_socket.h"
+#include "tests/component/drivers/world_vhost.h"
+#include "tests/guest/guest.h"
+#include "tests/harness.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct hg_dev *begin(struct world *world)
+{
+	const char *why;
+
+	heap_pool_init(&world->heap);
+	why = world->build(world);
+	if (why != NULL)
+		HG_SKIP(why);
+	return world_begin(world);
+}
+
+static void end(struct world *world, struct hg_dev *dev)
+{
+	world_end(dev, false);
+	world->tear_down(world);
+	HG_CHECK_EQ(world->heap.n_out, 0);
+}
+
+static void far_sends(struct world *world, uint32_t seed)
+{
+	uint8_t frame[60];
+
+	world_frame(frame, sizeof(frame), seed);
+	world->far_send(world, frame, sizeof(frame));
+}
+
+/* Takes in what there is; returns how many frames. */
+static unsigned receive(struct world *world, struct hg_dev *dev)
+{
+	struct hg_pkt *pkt;
+	unsigned n = 0;
+
+	while (dev->driver->rx(dev, &pkt, 1, world_now_ns()) == 1) {
+		hg_pool_put(&world->heap.pool, &pkt, 1);
+		n++;
+	}
+	return n;
+}
+
+static uint64_t kicks(void)
+{
+	return guest_counts(world_vhost_guest()).kicks;
+}
+
+static void check_notifications(struct world *world)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	struct hg_dev *dev = begin(world);
+	int edges = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t before;
+
+	HG_CHECK(edges >= 0);
+	HG_CHECK_EQ(epoll_ctl(edges, EPOLL_CTL_ADD, dev->driver->fd(dev), &event), 0);
+	(void)receive(world, dev);
+	/* Polled: the guest need not say anything. */
+	before = kicks();
+	for (unsigned i = 0; i < 100; i++)
+		far_sends(world, i);
+	HG_CHECK_EQ(kicks(), before);
+	/* What came without a word is not forgotten. */
+	HG_CHECK(dev->driver->arm(dev));
+	HG_CHECK_EQ(receive(world, dev), 100);
+	(void)epoll_wait(edges, &event, 1, 0);
+	/* Quiet: it says the first, which is an edge. */
+	for (unsigned i = 0; i < 3; i++) {
+		HG_CHECK(!dev->driver->arm(dev));
+		before = kicks();
+		far_sends(world, i);
+		HG_CHECK_EQ(kicks(), before + 1);
+		HG_CHECK_EQ(epoll_wait(edges, &event, 1, 2000), 1);
+		HG_CHECK_EQ(receive(world, dev), 1);
+		before = kicks();
+		far_sends(world, i);
+		HG_CHECK_EQ(kicks(), before);
+		HG_CHECK_EQ(receive(world, dev), 1);
+	}
+	close(edges);
+	end(world, dev);
+}
+
+static void s5_1_guest_is_asked_to_notify_only_while_nobody_looks(void)
+{
+	check_notifications(&world_vhost);
+}
+
+static void s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed(void)
+{
+	check_notifications(&world_vhost_packed);
+}
+
+/* ---- the socket --------------------------------------------------------------------------------- */
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1) < 0)
+		HG_SKIP("no unix socket can be made here");
+	return fd;
+}
+
+static void s5_1_socket_with_an_owner_is_refused_by_name(void)
+{
+	char path[64], number[16];
+	struct hg_error err = {0};
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/headgate-vhost-%d.sock", getpid());
+	snprintf(number, sizeof(number), "%d", getpid());
+	HG_CHECK_EQ(hg_vhost_prepare_listen(path, &err), 0);
+	fd = listen_at(path);
+	HG_CHECK_EQ(hg_vhost_prepare_listen(path, &err), -HG_EBUSY);
+	HG_CHECK_HAS(err.text, path);
+	HG_CHECK_HAS(err.text, number);
+	/* Its owner is gone and left it. */
+	close(fd);
+	HG_CHECK_EQ(hg_vhost_prepare_listen(path, NULL), 0);
+	HG_CHECK(access(path, F_OK) != 0);
+	/* What is no socket is nobody's to remove. */
+	HG_CHECK_EQ(mkdir(path, 0700), 0);
+	err = (struct hg_error){0};
+	HG_CHECK_EQ(hg_vhost_prepare_listen(path, &err), -HG_EBUSY);
+	HG_CHECK_HAS(err.text, "not a socket");
+	HG_CHECK_EQ(rmdir(path), 0);
+}
+
+static void s5_1_text_of_a_port_is_checked(void)
+{
+	struct hg_error err = {0};
+	char text[180] = "vhost:/";
+
+	HG_CHECK_EQ(hg_dev_check("vhost:web1.sock", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("vhost(queues=16,listen=on):/tmp/web1.sock", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("vhost(queues=17):web1.sock", &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost(listen=maybe):web1.sock", &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost(rings=2):web1.sock", &err), -HG_EINVAL);
+	memset(text + 7, 'x', 120);
+	HG_CHECK_EQ(hg_dev_check(text, &err), -HG_EINVAL);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct hg_test tests[] = {
+		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks),
+		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed),
+		HG_TEST(s5_1_socket_with_an_owner_is_refused_by_name),
+		HG_TEST(s5_1_text_of_a_port_is_checked),
+		{0},
+	};
+
+	return hg_tests_main(argc, argv, tests);
+}
