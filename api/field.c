@@ -19,6 +19,7 @@ const char *hg_kind_name(enum hg_kind kind)
 		[HG_KIND_WORD] = "word",
 		[HG_KIND_MAC] = "MAC address",
 		[HG_KIND_ADDRESSES] = "list of addresses",
+		[HG_KIND_VLANS] = "list of VLANs",
 		[HG_KIND_CODES] = "list of codes",
 		[HG_KIND_CLASSES] = "list of classes",
 		[HG_KIND_OBJECT] = "object",
@@ -131,7 +132,7 @@ void hg_field_reset(const struct hg_field *f, void *base)
 	memset((char *)base + f->offset, 0, f->size);
 	if (f->kind == HG_KIND_MAC)
 		*hg_field_has(f, base) = false;
-	if (f->kind == HG_KIND_ADDRESSES)
+	if (f->kind == HG_KIND_ADDRESSES || f->kind == HG_KIND_VLANS)
 		*hg_field_count(f, base) = 0;
 }
 
@@ -146,7 +147,7 @@ bool hg_field_is_default(const struct hg_field *f, const void *base)
 		return hg_field_load(f, base) == f->fallback;
 	if (f->kind == HG_KIND_MAC)
 		return !*(const bool *)((const char *)base + f->has_offset);
-	if (f->kind == HG_KIND_ADDRESSES)
+	if (f->kind == HG_KIND_ADDRESSES || f->kind == HG_KIND_VLANS)
 		return hg_field_count_of(f, base) == 0;
 	if (f->kind == HG_KIND_CLASSES)
 		return classes_of(f, base)->n == 0;
@@ -171,11 +172,13 @@ bool hg_field_equal(const struct hg_field *f, const void *a, const void *b)
 		return memcmp(a_at, b_at, HG_MAC_BYTES) == 0;
 	if (f->kind == HG_KIND_CLASSES)
 		return hg_class_set_equal(classes_of(f, a), classes_of(f, b));
-	if (f->kind != HG_KIND_ADDRESSES)
+	if (f->kind != HG_KIND_ADDRESSES && f->kind != HG_KIND_VLANS)
 		return strcmp(a_at, b_at) == 0;
 	n = hg_field_count_of(f, a);
 	return n == hg_field_count_of(f, b) &&
-	       memcmp(a_at, b_at, n * sizeof(struct hg_address)) == 0;
+	       memcmp(a_at, b_at,
+		      n * (f->kind == HG_KIND_VLANS ? sizeof(struct hg_vlan_range)
+						    : sizeof(struct hg_address))) == 0;
 }
 
 void hg_resource_reset(const struct hg_resource *resource, void *base)

@@ -21,7 +21,7 @@ const char *hg_field_zero_word(const struct hg_field *field);
 
 /* MAC: whether there is one. */
 bool *hg_field_has(const struct hg_field *field, void *base);
-/* ADDRESSES: how many there are. */
+/* ADDRESSES, VLANS: how many there are. */
 uint32_t *hg_field_count(const struct hg_field *field, void *base);
 uint32_t hg_field_count_of(const struct hg_field *field, const void *base);
 

@@ -1,6 +1,7 @@
 /* Fields as text: how each kind of api/schema.h reads and writes. */
 #include "api/field.h"
 #include "api/field_class.h"
+#include "api/field_vlan.h"
 #include "api/nearest.h"
 #include "core/text.h"
 
@@ -303,6 +304,8 @@ int hg_field_parse(const struct hg_field *f, const char *text, void *base, struc
 		return rc;
 	case HG_KIND_ADDRESSES:
 		return parse_address(f, text, base, reterr);
+	case HG_KIND_VLANS:
+		return hg_vlans_parse(f, text, base, reterr);
 	case HG_KIND_CODES:
 		return hg_codes_parse(f, text, base, reterr);
 	default:
@@ -390,6 +393,8 @@ char *hg_field_format(const struct hg_field *f, const void *base, char *buf, siz
 	const char *at = (const char *)base + f->offset;
 	struct hg_text text;
 
+	if (f->kind == HG_KIND_VLANS)
+		return hg_vlans_format(f, base, buf, size);
 	if (f->kind == HG_KIND_CODES)
 		return hg_codes_format(f, base, buf, size);
 	if (f->kind == HG_KIND_CLASSES)
@@ -439,6 +444,8 @@ json_t *hg_field_to_json(const struct hg_field *f, const void *base)
 
 	if (f->kind == HG_KIND_ADDRESSES)
 		return addresses_to_json(f, base);
+	if (f->kind == HG_KIND_VLANS)
+		return hg_vlans_to_json(f, base);
 	if (f->kind == HG_KIND_CODES)
 		return hg_codes_to_json(f, base);
 	if (f->kind == HG_KIND_CLASSES)

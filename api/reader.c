@@ -339,6 +339,7 @@ static int read_field(struct hg_reader *r, const struct hg_field *f, json_t *nod
 	case HG_KIND_OBJECT:
 		return hg_reader_read(r, f->of, node, (char *)base + f->offset);
 	case HG_KIND_ADDRESSES:
+	case HG_KIND_VLANS:
 	case HG_KIND_CODES:
 		return read_values(r, f, node, base);
 	case HG_KIND_CLASSES:

@@ -137,6 +137,23 @@ static void random_name(char *buf, const char *kind, uint32_t idx)
 		snprintf(buf, HG_NAME_BYTES, "%s%u", kind, idx);
 }
 
+/* All below those that a port or a tenant has for itself. */
+#define OWN_VLANS_FROM 3000u
+
+static void random_vlans(struct hg_desired_port *port)
+{
+	uint16_t next = 1;
+
+	for (uint64_t i = between(0, HG_PORT_VLANS_MAX); i > 0; i--) {
+		struct hg_vlan_range *range = &port->vlans[port->n_vlans++];
+
+		range->first = (uint16_t)between(next, next + 50u);
+		range->last = chance(50) ? range->first
+					 : (uint16_t)between(range->first, range->first + 50u);
+		next = (uint16_t)(range->last + 1u);
+	}
+}
+
 static void random_port(struct hg_desired_port *port, uint32_t idx)
 {
 	static const char *const devices[] = {"tap:t", "vhost:/run/#", "packet:\"v'",
@@ -152,7 +169,11 @@ static void random_port(struct hg_desired_port *port, uint32_t idx)
 		port->mac[4] = (uint8_t)(idx >> 8);
 		port->mac[5] = (uint8_t)(idx + 1);
 	}
-	port->vlan = chance(50) ? (uint16_t)between(1, HG_VLAN_MAX) : HG_VLAN_NONE;
+	if (chance(30))
+		random_vlans(port);
+	port->vlan = chance(30)   ? HG_VLAN_TENANT
+		     : chance(50) ? (uint16_t)between(OWN_VLANS_FROM, HG_VLAN_MAX)
+				  : HG_VLAN_NONE;
 	port->limits.broadcast_pkts_per_s = chance(30) ? (uint32_t)between(10, 1000000000) : 0;
 	port->limits.multicast_pkts_per_s = chance(30) ? (uint32_t)between(10, 1000000000) : 0;
 	port->guard.may_route = chance(30);
@@ -202,6 +223,7 @@ static struct hg_desired *random_state(void)
 
 		random_name(tenant->name, "tenant", t);
 		tenant->uplink_idx = (uint32_t)between(0, n_uplinks - 1);
+		tenant->vlan = chance(50) ? (uint16_t)between(OWN_VLANS_FROM, HG_VLAN_MAX) : 0;
 		random_contract(&tenant->contract, 1000000000, 2000000000, false);
 		random_credit_terms(&tenant->pool);
 		for (uint64_t i = between(0, INSTANCES_MAX); i > 0; i--) {

@@ -34,6 +34,7 @@ enum hg_kind {
 	HG_KIND_WORD, /* index into words */
 	HG_KIND_MAC, /* uint8_t[6], and a bool at has_offset */
 	HG_KIND_ADDRESSES, /* struct hg_address[], and a uint32_t count at has_offset */
+	HG_KIND_VLANS, /* struct hg_vlan_range[], and a uint32_t count at has_offset */
 	HG_KIND_CODES, /* a list of codes up to hi, as bits of an integer; words name some */
 	HG_KIND_CLASSES, /* struct hg_class_set: a list of `of` */
 	HG_KIND_OBJECT, /* the fields of `of` */
@@ -94,7 +95,7 @@ const char *hg_kind_name(enum hg_kind kind);
 
 /* Sets the field in the struct at base to its default. Not for OBJECT, LIST, UPLINK, UNSERVED. */
 void hg_field_reset(const struct hg_field *field, void *base);
-/* Reads one value. For ADDRESSES and CODES it adds one to the list. Not for CLASSES. */
+/* Reads one value. For ADDRESSES, VLANS and CODES it adds one to the list. Not for CLASSES. */
 HG_MUST_CHECK int hg_field_parse(const struct hg_field *field, const char *text, void *base,
 				 struct hg_error *reterr);
 bool hg_field_is_default(const struct hg_field *field, const void *base);
@@ -109,7 +110,7 @@ bool hg_field_is_value(const struct hg_field *field);
  * HG_FIELD_TEXT_BYTES always suffice. */
 #define HG_FIELD_TEXT_BYTES 2048
 char *hg_field_format(const struct hg_field *field, const void *base, char *buf, size_t size);
-/* The value as JSON: COUNT is a number, ADDRESSES an array of strings, the rest a string. NULL: no
+/* The value as JSON: COUNT is a number, ADDRESSES an array of strings, VLANS of numbers and strings, the rest a string. NULL: no
  * memory. */
 json_t *hg_field_to_json(const struct hg_field *field, const void *base);
 /* Writes "[lo, hi]" in the field's own words; empty where it has no range. Returns buf. */

@@ -140,7 +140,7 @@ static void a_port_is_attached_moved_and_detached(void)
 	HG_CHECK(!has_changed);
 	HG_CHECK_EQ(put(PORT, "p", "{device: 'packet:veth3'}"), 0);
 	HG_CHECK(has_changed);
-	HG_CHECK_EQ(now->ports[1].vlan, 0);
+	HG_CHECK_EQ(now->ports[1].vlan, HG_VLAN_TENANT);
 	HG_CHECK_EQ(put(PORT, "p", "{instance: web1, device: 'packet:veth3'}"), 0);
 	HG_CHECK(has_changed);
 	HG_CHECK_EQ(now->ports[1].instance_idx, 0);

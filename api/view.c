@@ -354,7 +354,8 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0],
 			 port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
 	put_text(object, "mac", text);
-	put_u64(object, "vlan", port->vlan);
+	put_u64(object, "vlan", hg_desired_vlan(d, port));
+	put(object, "vlans", hg_field_to_json(hg_schema_find(&hg_schema_port, "vlans"), port));
 	put_u64(object, "mtu", port->mtu);
 	for (uint32_t i = 0; i < port->n_addresses; i++) {
 		int family = port->addresses[i].len == 4 ? AF_INET : AF_INET6;

@@ -79,6 +79,11 @@ static json_t *split(const char *value)
 	return list;
 }
 
+static bool is_list(enum hg_kind kind)
+{
+	return kind == HG_KIND_ADDRESSES || kind == HG_KIND_VLANS;
+}
+
 void hg_fields_put(json_t *object, const struct hg_cli_field *field, const char *value)
 {
 	unsigned last = 0;
@@ -95,6 +100,5 @@ void hg_fields_put(json_t *object, const struct hg_cli_field *field, const char 
 		object = inner;
 	}
 	(void)json_object_set_new(object, field->keys[last],
-				  field->field->kind == HG_KIND_ADDRESSES ? split(value)
-									  : json_string(value));
+				  is_list(field->field->kind) ? split(value) : json_string(value));
 }

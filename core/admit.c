@@ -172,6 +172,25 @@ static bool is_individual(const uint8_t mac[HG_MAC_BYTES])
 	return (mac[0] & 1u) == 0 && memcmp(mac, zero, HG_MAC_BYTES) != 0;
 }
 
+static bool is_tagged_in(const struct hg_desired_port *port, uint16_t vlan)
+{
+	for (uint32_t i = 0; i < port->n_vlans; i++) {
+		if (vlan >= port->vlans[i].first && vlan <= port->vlans[i].last)
+			return true;
+	}
+	return false;
+}
+
+/* Two trunks share no address at all: it is looked up whatever the VLAN. */
+static bool share_a_vlan(const struct hg_desired *d, const struct hg_desired_port *a,
+			 const struct hg_desired_port *b)
+{
+	uint16_t vlan_a = hg_desired_vlan(d, a), vlan_b = hg_desired_vlan(d, b);
+
+	return vlan_a == vlan_b || is_tagged_in(a, vlan_b) || is_tagged_in(b, vlan_a) ||
+	       (a->n_vlans > 0 && b->n_vlans > 0);
+}
+
 static int check_macs(const struct admission *a)
 {
 	const struct hg_desired_port *ports = a->desired->ports;
@@ -191,15 +210,19 @@ static int check_macs(const struct admission *a)
 					"a port's MAC address is an individual one: its first byte"
 					" even, and not all zero",
 					NULL));
-		slot = hash(port->mac, HG_MAC_BYTES, port->vlan) & (a->n_slots - 1u);
+		slot = hash(port->mac, HG_MAC_BYTES, 0) & (a->n_slots - 1u);
 		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {
 			const struct hg_desired_port *other = &ports[a->scratch[slot] - 1u];
 
-			if (other->vlan == port->vlan &&
-			    memcmp(other->mac, port->mac, HG_MAC_BYTES) == 0)
+			if (memcmp(other->mac, port->mac, HG_MAC_BYTES) == 0 &&
+			    share_a_vlan(a->desired, other, port))
 				return at(a, PORT, idx, "mac",
 					  hg_error_set(a->reterr, -HG_EINVAL, "port ", other->name,
-						       " has the same address in the same VLAN",
+						       other->n_vlans > 0 && port->n_vlans > 0
+							       ? " has the same address, and both "
+								 "are trunks"
+							       : " has the same address in the "
+								 "same VLAN",
 						       NULL));
 		}
 		a->scratch[slot] = idx + 1u;
@@ -353,6 +376,9 @@ static int check_tenant(const struct admission *a, uint32_t idx)
 	rc = hg_cpu_credits_validate(&a->desired->tenants[idx].pool, a->reterr);
 	if (rc < 0)
 		return at(a, TENANT, idx, "pool", rc);
+	if (a->desired->tenants[idx].vlan > HG_VLAN_MAX)
+		return at(a, TENANT, idx, "vlan",
+			  out_of_range(a, a->desired->tenants[idx].vlan, 0, HG_VLAN_MAX));
 	for (unsigned dir = 0; dir < HG_N_DIRS; dir++) {
 		bool has_priority = contract->dir[dir].priority != HG_PRIORITY_NORMAL;
 
@@ -399,6 +425,46 @@ static int check_addresses(const struct admission *a, uint32_t idx)
 	return 0;
 }
 
+static int own_among_tagged(const struct admission *a, uint16_t vlan)
+{
+	char number[8];
+	struct hg_text text;
+
+	hg_text_init(&text, number, sizeof(number));
+	hg_text_add_u64(&text, vlan);
+	return hg_error_set(a->reterr, -HG_EINVAL, "VLAN ", number,
+			    " is the port's own (vlan, or its tenant's), whose frames have no tag: "
+			    "leave it out of the list",
+			    NULL);
+}
+
+static int check_vlans(const struct admission *a, uint32_t idx)
+{
+	const struct hg_desired_port *port = &a->desired->ports[idx];
+	uint16_t own = hg_desired_vlan(a->desired, port), behind = 0;
+
+	if (own > HG_VLAN_MAX)
+		return at(a, PORT, idx, "vlan", out_of_range(a, own, 0, HG_VLAN_MAX));
+	if (port->n_vlans > HG_PORT_VLANS_MAX)
+		return at(a, PORT, idx, "vlans",
+			  hg_error_set(a->reterr, -HG_EINVAL,
+				       "at most 16 VLANs or ranges of them a port", NULL));
+	for (uint32_t i = 0; i < port->n_vlans; i++) {
+		struct hg_vlan_range range = port->vlans[i];
+
+		if (range.first < 1 || range.last > HG_VLAN_MAX || range.first > range.last ||
+		    range.first <= behind)
+			return at(a, PORT, idx, "vlans",
+				  hg_error_set(a->reterr, -HG_EINVAL,
+					       "VLANs are 1 to 4094, in order, and none twice",
+					       NULL));
+		if (own >= range.first && own <= range.last)
+			return at(a, PORT, idx, "vlans", own_among_tagged(a, own));
+		behind = range.last;
+	}
+	return 0;
+}
+
 static int check_port(const struct admission *a, uint32_t idx)
 {
 	const struct hg_desired_port *port = &a->desired->ports[idx];
@@ -406,8 +472,9 @@ static int check_port(const struct admission *a, uint32_t idx)
 
 	if (!is_mtu(port->mtu))
 		return at(a, PORT, idx, "mtu", out_of_range(a, port->mtu, HG_MTU_MIN, HG_MTU_MAX));
-	if (port->vlan > HG_VLAN_MAX)
-		return at(a, PORT, idx, "vlan", out_of_range(a, port->vlan, 0, HG_VLAN_MAX));
+	rc = check_vlans(a, idx);
+	if (rc < 0)
+		return rc;
 	if (port->n_addresses > HG_PORT_ADDRESSES_MAX)
 		return at(a, PORT, idx, "addresses",
 			  hg_error_set(a->reterr, -HG_EINVAL, "at most 8 addresses a port", NULL));

@@ -250,6 +250,42 @@ static void admit_macs(void)
 	refused(-HG_EINVAL, "tenants[1].instances[0].ports[0].mac", "an individual one");
 }
 
+static void s5_1_admit_vlans(void)
+{
+	const char *const at = "tenants[0].instances[1].ports[0].vlans";
+
+	set_up();
+	ports[1].vlans[0] = (struct hg_vlan_range){100, 200};
+	ports[1].vlans[1] = (struct hg_vlan_range){300, 300};
+	ports[1].n_vlans = 2;
+	HG_CHECK_EQ(admit(), 0);
+	ports[1].vlan = 150;
+	refused(-HG_EINVAL, at, "VLAN 150 is the port's own");
+	ports[1].vlan = HG_VLAN_TENANT;
+	HG_CHECK_EQ(admit(), 0);
+	tenants[0].vlan = 300;
+	refused(-HG_EINVAL, at, "VLAN 300 is the port's own");
+	tenants[0].vlan = 4095;
+	refused(-HG_EINVAL, "tenants[0].vlan", "allowed is 0 to 4094");
+	tenants[0].vlan = 0;
+	ports[1].vlans[1].first = 200;
+	refused(-HG_EINVAL, at, "none twice");
+	ports[1].vlans[1] = (struct hg_vlan_range){300, 4095};
+	refused(-HG_EINVAL, at, "1 to 4094");
+	ports[1].n_vlans = HG_PORT_VLANS_MAX + 1;
+	refused(-HG_EINVAL, at, "at most 16");
+	/* One address in one VLAN, tagged here and not there; and of two trunks. */
+	ports[1].n_vlans = 1;
+	memcpy(ports[3].mac, ports[1].mac, HG_MAC_BYTES);
+	ports[3].vlan = 100;
+	refused(-HG_EINVAL, "tenants[0].instances[0].ports[1].mac", "in the same VLAN");
+	ports[3].vlan = 99;
+	HG_CHECK_EQ(admit(), 0);
+	ports[3].vlans[0] = (struct hg_vlan_range){5, 5};
+	ports[3].n_vlans = 1;
+	refused(-HG_EINVAL, "tenants[0].instances[0].ports[1].mac", "both are trunks");
+}
+
 static void admit_indices(void)
 {
 	set_up();
@@ -416,6 +452,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(admit_names),
 	HG_TEST(admit_duplicate_names),
 	HG_TEST(admit_macs),
+	HG_TEST(s5_1_admit_vlans),
 	HG_TEST(admit_indices),
 	HG_TEST(admit_fields),
 	HG_TEST(s2_4_depth_scale_and_cut_have_their_ranges),

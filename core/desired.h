@@ -25,6 +25,8 @@
 #define HG_MTU_DEFAULT 1500u
 #define HG_VLAN_NONE 0u /* untagged */
 #define HG_VLAN_MAX 4094u
+#define HG_VLAN_TENANT 0xffffu /* of a port: its tenant's; hg_desired_vlan() */
+#define HG_PORT_VLANS_MAX 16 /* entries: single VLANs and ranges */
 
 #define HG_CUT_DEFAULT_NS (100 * HG_NS_PER_US)
 #define HG_CUT_MIN_NS (1 * HG_NS_PER_US)
@@ -58,11 +60,17 @@ struct hg_desired_uplink {
 	hg_ns cut_ns; /* segments that take longer are cut; in [HG_CUT_MIN_NS, HG_CUT_MAX_NS]; 0: never */
 };
 
+/* VLANs of a trunk port, both ends included; 1 <= first <= last <= HG_VLAN_MAX. */
+struct hg_vlan_range {
+	uint16_t first, last;
+};
+
 struct hg_desired_tenant {
 	char name[HG_NAME_BYTES];
 	struct hg_contract contract;
 	struct hg_cpu_credits pool; /* of its instances that are pooled */
 	uint32_t uplink_idx;
+	uint16_t vlan; /* of its ports that say nothing */
 };
 
 struct hg_desired_instance {
@@ -91,7 +99,10 @@ struct hg_desired_port {
 	char netns[HG_NAME_BYTES];
 	uint8_t mac[HG_MAC_BYTES];
 	bool has_mac; /* false: learned from what the port sends */
-	uint16_t vlan;
+	uint16_t vlan; /* of its untagged frames; or HG_VLAN_TENANT */
+	/* A trunk's: sent and received with tags. In order, none twice, and without `vlan`. */
+	struct hg_vlan_range vlans[HG_PORT_VLANS_MAX];
+	uint32_t n_vlans;
 	uint32_t mtu;
 	struct hg_address addresses[HG_PORT_ADDRESSES_MAX];
 	uint32_t n_addresses;
@@ -111,6 +122,15 @@ struct hg_desired {
 	struct hg_desired_port *ports;
 	uint32_t n_uplinks, n_tenants, n_instances, n_ports;
 };
+
+/* The VLAN of a port's untagged frames. The indices must be right. */
+static inline uint16_t hg_desired_vlan(const struct hg_desired *d,
+				       const struct hg_desired_port *port)
+{
+	if (port->vlan != HG_VLAN_TENANT)
+		return port->vlan;
+	return d->tenants[d->instances[port->instance_idx].tenant_idx].vlan;
+}
 
 #define HG_OVERSUBSCRIPTION_NONE_PPM 1000000u
 #define HG_OVERSUBSCRIPTION_MAX_PPM 100000000u

@@ -82,6 +82,7 @@ void hg_build_free_snapshot(struct hg_snapshot *s)
 	hg_build_free_ops(s);
 	free(s->switch_ports);
 	free(s->addresses);
+	free(s->vlans);
 	free(s->class_sets);
 	free(s->view_memory);
 	free(s);

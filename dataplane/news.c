@@ -10,10 +10,10 @@
 void hg_news_tell(struct hg_worker *w, struct hg_port *port, const struct hg_pkt *pkt)
 {
 	const uint8_t *source = pkt->data + HG_MAC_BYTES;
-	struct hg_news news = {.port_slot = port->slot};
+	struct hg_news news = {.port_slot = port->slot, .vlan = pkt->vlan};
 
 	if (port->is_uplink || w->snapshot->switch_ports[port->slot].has_mac ||
-	    (memcmp(source, port->told_mac, HG_MAC_BYTES) == 0 &&
+	    (pkt->vlan == port->told_vlan && memcmp(source, port->told_mac, HG_MAC_BYTES) == 0 &&
 	     w->now_ns < port->told_at_ns + TELL_AGAIN_NS))
 		return;
 	memcpy(news.mac, source, HG_MAC_BYTES);
@@ -23,13 +23,14 @@ void hg_news_tell(struct hg_worker *w, struct hg_port *port, const struct hg_pkt
 			return;
 	}
 	memcpy(port->told_mac, source, HG_MAC_BYTES);
+	port->told_vlan = pkt->vlan;
 	port->told_at_ns = w->now_ns;
 }
 
 static void learn(struct hg_worker *w, const struct hg_news *news)
 {
 	uint8_t addresses[2 * HG_MAC_BYTES] = {0};
-	const struct hg_pkt seen = {.data = addresses};
+	const struct hg_pkt seen = {.data = addresses, .vlan = news->vlan};
 
 	if (news->port_slot >= w->snapshot->n_port_slots ||
 	    w->snapshot->ports[news->port_slot] == NULL)

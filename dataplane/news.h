@@ -16,7 +16,8 @@
 struct hg_news {
 	uint32_t port_slot;
 	uint8_t mac[HG_MAC_BYTES];
-	uint8_t reserved[6]; /* rings carry multiples of four bytes */
+	uint16_t vlan; /* of the frame's tag; 0: none */
+	uint8_t reserved[4]; /* rings carry multiples of four bytes */
 };
 
 /* A frame of this port was forwarded: tells its source address if it is not the one told last. */

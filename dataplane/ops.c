@@ -112,12 +112,7 @@ static void forget_macs(struct hg_worker *w, const struct hg_mac_op *op)
 
 	if (was->is_gone || was->is_uplink)
 		return;
-	if (was->has_mac) {
-		(void)hg_fdb_forget(&w->fdb, hg_fdb_key(hg_forward_tenant_scope(was->tenant_idx),
-							was->vlan, was->mac));
-		(void)hg_fdb_forget(&w->fdb, hg_fdb_key(hg_forward_uplink_scope(was->uplink_idx),
-							was->vlan, was->mac));
-	}
+	hg_forward_unconfigure(&w->fdb, was);
 	if (hg_fdb_learned_of(&w->fdb, op->slot) > 0)
 		(void)hg_fdb_forget_port(&w->fdb, op->slot);
 }

@@ -119,6 +119,7 @@ struct hg_port {
 	hg_ns quiet_at_ns; /* from when on it may be left to its descriptor */
 	struct hg_flood_limit flood_limit;
 	uint8_t told_mac[HG_MAC_BYTES]; /* the source address last told to the other workers */
+	uint16_t told_vlan;
 	hg_ns told_at_ns;
 	uint64_t tx_wire_bytes, rx_wire_bytes;
 	uint32_t drops[HG_N_DROPS];
@@ -199,6 +200,7 @@ struct hg_snapshot {
 	/* What the view points at. */
 	struct hg_switch_port *switch_ports;
 	struct hg_address *addresses;
+	struct hg_vlan_range *vlans;
 	void *view_memory;
 	struct hg_class_set *class_sets; /* what instances point at */
 };

@@ -8,6 +8,7 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 {
 	const struct hg_desired *d = c->desired;
 	struct hg_address *address = s->addresses;
+	struct hg_vlan_range *vlans = s->vlans;
 
 	for (uint32_t slot = 0; slot < s->n_port_slots; slot++)
 		s->switch_ports[slot] = (struct hg_switch_port){.is_gone = true};
@@ -38,7 +39,9 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 			.may_route = p->guard.may_route,
 			.may_serve_dhcp = p->guard.may_serve_dhcp,
 			.is_up = s->ports[slot] != NULL,
-			.vlan = p->vlan,
+			.vlan = hg_desired_vlan(d, p),
+			.vlans = vlans,
+			.n_vlans = p->n_vlans,
 			.mtu = p->mtu,
 			.limits = p->limits,
 			.tenant_idx = c->tenants.slots[tenant],
@@ -50,6 +53,8 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 		memcpy(to->mac, p->mac, HG_MAC_BYTES);
 		memcpy(address, p->addresses, p->n_addresses * sizeof(*address));
 		address += p->n_addresses;
+		memcpy(vlans, p->vlans, p->n_vlans * sizeof(*vlans));
+		vlans += p->n_vlans;
 	}
 }
 
@@ -57,9 +62,11 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 static bool is_same_place(const struct hg_switch_port *a, const struct hg_switch_port *b)
 {
 	return a->has_mac == b->has_mac && memcmp(a->mac, b->mac, HG_MAC_BYTES) == 0 &&
-	       a->vlan == b->vlan && a->tenant_idx == b->tenant_idx &&
-	       a->uplink_idx == b->uplink_idx && a->is_gone == b->is_gone &&
-	       a->is_uplink == b->is_uplink;
+	       a->vlan == b->vlan && a->n_vlans == b->n_vlans &&
+	       (a->n_vlans == 0 ||
+		memcmp(a->vlans, b->vlans, a->n_vlans * sizeof(*a->vlans)) == 0) &&
+	       a->tenant_idx == b->tenant_idx && a->uplink_idx == b->uplink_idx &&
+	       a->is_gone == b->is_gone && a->is_uplink == b->is_uplink;
 }
 
 static void add_mac_ops(struct hg_dp *dp, struct hg_snapshot *s)
@@ -81,14 +88,18 @@ static void add_mac_ops(struct hg_dp *dp, struct hg_snapshot *s)
 int hg_build_view(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
 		  struct hg_error *reterr)
 {
-	size_t n_addresses = 0;
+	size_t n_addresses = 0, n_vlans = 0;
 
-	for (uint32_t i = 0; i < c->desired->n_ports; i++)
+	for (uint32_t i = 0; i < c->desired->n_ports; i++) {
 		n_addresses += c->desired->ports[i].n_addresses;
+		n_vlans += c->desired->ports[i].n_vlans;
+	}
 	s->switch_ports = calloc(s->n_port_slots + 1u, sizeof(*s->switch_ports));
 	s->addresses = calloc(n_addresses + 1u, sizeof(*s->addresses));
+	s->vlans = calloc(n_vlans + 1u, sizeof(*s->vlans));
 	s->mac_ops = calloc(s->n_port_slots + 1u, sizeof(*s->mac_ops));
-	if (s->switch_ports == NULL || s->addresses == NULL || s->mac_ops == NULL)
+	if (s->switch_ports == NULL || s->addresses == NULL || s->vlans == NULL ||
+	    s->mac_ops == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
 	fill_ports(c, s);
 	/* Uplinks are known by their port slot here too, so that it stays theirs over snapshots. */

@@ -36,6 +36,8 @@ static const char beginning[] =
 	"| MAC address | six bytes in hexadecimal; of one port, not of a group | "
 	"`\"02:00:00:00:00:11\"` |\n"
 	"| list of codes | numbers, or the names that they have | `[ef, cs6, 10]` |\n"
+	"| list of VLANs | numbers and ranges, both ends included, at most 16 | `[100, 200-299]` "
+	"|\n"
 	"| list of addresses | IPv4 and IPv6, without a prefix length, at most 8 | `[10.0.0.11, "
 	"\"fd00::11\"]` |\n"
 	"\n"

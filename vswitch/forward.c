@@ -47,8 +47,10 @@ static bool may_use_tag(const struct hg_switch_port *port, const struct hg_pkt *
 		return true;
 	if (!is_outer_tag(pkt, HG_ETHERTYPE_VLAN))
 		return false;
-	return port->is_uplink ||
-	       (pkt->vlan == 0 && pkt->l3_offset == HG_ETHER_BYTES + HG_VLAN_TAG_BYTES);
+	if (port->is_uplink)
+		return pkt->vlan <= HG_VLAN_MAX;
+	return pkt->l3_offset == HG_ETHER_BYTES + HG_VLAN_TAG_BYTES &&
+	       (pkt->vlan == 0 || hg_switch_port_has_tagged(port, pkt->vlan));
 }
 
 /* The longest packet, as IP counts it, that the frame or one part of the segment makes. */
@@ -80,25 +82,80 @@ bool hg_forward_accept(const struct hg_switch_view *view, const struct hg_pkt *p
 
 /* ---- learn -------------------------------------------------------------------------------------- */
 
+/* The entries of a configured MAC. Returns how many: none without one. */
+static unsigned configured_keys(const struct hg_switch_port *port, struct hg_fdb_key keys[4])
+{
+	uint32_t scopes[2] = {hg_forward_tenant_scope(port->tenant_idx),
+			      hg_forward_uplink_scope(port->uplink_idx)};
+	unsigned n = 0;
+
+	if (!port->has_mac || port->is_uplink || port->is_gone)
+		return 0;
+	for (unsigned i = 0; i < 2; i++) {
+		keys[n++] = hg_fdb_key(scopes[i], port->vlan, port->mac);
+		if (port->n_vlans > 0)
+			keys[n++] = hg_fdb_key(hg_forward_trunk_scope(scopes[i]), 0, port->mac);
+	}
+	return n;
+}
+
 int hg_forward_configure(const struct hg_switch_view *view, struct hg_fdb *fdb, uint32_t port_idx,
 			 struct hg_error *reterr)
 {
-	const struct hg_switch_port *port = &view->ports[port_idx];
-	struct hg_fdb_key local =
-		hg_fdb_key(hg_forward_tenant_scope(port->tenant_idx), port->vlan, port->mac);
-	struct hg_fdb_key outer =
-		hg_fdb_key(hg_forward_uplink_scope(port->uplink_idx), port->vlan, port->mac);
-	int error;
+	struct hg_fdb_key keys[4];
+	unsigned n = configured_keys(&view->ports[port_idx], keys);
 
-	if (!port->has_mac || port->is_uplink)
-		return 0;
-	error = hg_fdb_configure(fdb, local, port_idx, reterr);
-	if (error != 0)
+	for (unsigned i = 0; i < n; i++) {
+		int error = hg_fdb_configure(fdb, keys[i], port_idx, reterr);
+
+		if (error == 0)
+			continue;
+		while (i-- > 0)
+			hg_fdb_forget(fdb, keys[i]);
 		return error;
-	error = hg_fdb_configure(fdb, outer, port_idx, reterr);
-	if (error != 0)
-		hg_fdb_forget(fdb, local);
-	return error;
+	}
+	return 0;
+}
+
+void hg_forward_unconfigure(struct hg_fdb *fdb, const struct hg_switch_port *was)
+{
+	struct hg_fdb_key keys[4];
+	unsigned n = configured_keys(was, keys);
+
+	for (unsigned i = 0; i < n; i++)
+		hg_fdb_forget(fdb, keys[i]);
+}
+
+/* The trunk for which the address is configured, if the VLAN is one of its tagged ones; HG_VIEW_NONE: none. */
+static uint32_t find_trunk(const struct hg_switch_view *view, const struct hg_fdb *fdb,
+			   uint32_t scope, uint16_t vlan, const uint8_t *mac, hg_ns now_ns)
+{
+	uint32_t idx;
+
+	if (HG_LIKELY(view->n_trunks == 0))
+		return HG_VIEW_NONE;
+	idx = hg_fdb_lookup(fdb, hg_fdb_key(hg_forward_trunk_scope(scope), 0, mac), now_ns);
+	if (idx >= view->n_ports || !hg_switch_port_has_tagged(&view->ports[idx], vlan))
+		return HG_VIEW_NONE;
+	return idx;
+}
+
+/* The table outlives the view: the port may be in other VLANs by now. */
+static bool is_in_vlan(const struct hg_switch_view *view, uint32_t idx, uint16_t vlan)
+{
+	return idx < view->n_ports && (view->ports[idx].vlan == vlan ||
+				       hg_switch_port_has_tagged(&view->ports[idx], vlan));
+}
+
+/* The port behind which the address lies; HG_VIEW_NONE, or of another tenant or uplink: none. */
+static uint32_t find_port(const struct hg_switch_view *view, const struct hg_fdb *fdb,
+			  uint32_t scope, uint16_t vlan, const uint8_t *mac, hg_ns now_ns)
+{
+	uint32_t idx = hg_fdb_lookup(fdb, hg_fdb_key(scope, vlan, mac), now_ns);
+
+	if (HG_LIKELY(idx != HG_FDB_NONE))
+		return is_in_vlan(view, idx, vlan) ? idx : HG_VIEW_NONE;
+	return find_trunk(view, fdb, scope, vlan, mac, now_ns);
 }
 
 void hg_forward_learn(const struct hg_switch_view *view, struct hg_fdb *fdb,
@@ -106,20 +163,19 @@ void hg_forward_learn(const struct hg_switch_view *view, struct hg_fdb *fdb,
 {
 	const struct hg_switch_port *port = &view->ports[in_port_idx];
 	const uint8_t *source = pkt->data + HG_MAC_BYTES;
-	struct hg_fdb_key outer;
-	uint32_t holder_idx;
+	uint16_t vlan = hg_forward_vlan(port, pkt);
+	uint32_t local = hg_forward_tenant_scope(port->tenant_idx);
+	uint32_t outer = hg_forward_uplink_scope(port->uplink_idx), holder_idx;
 
 	if (port->is_uplink || port->has_mac)
 		return;
-	if (!hg_fdb_learn(fdb,
-			  hg_fdb_key(hg_forward_tenant_scope(port->tenant_idx), port->vlan, source),
-			  in_port_idx, now_ns))
+	if (find_trunk(view, fdb, local, vlan, source, now_ns) != HG_VIEW_NONE ||
+	    !hg_fdb_learn(fdb, hg_fdb_key(local, vlan, source), in_port_idx, now_ns))
 		return;
-	outer = hg_fdb_key(hg_forward_uplink_scope(port->uplink_idx), port->vlan, source);
-	holder_idx = hg_fdb_lookup(fdb, outer, now_ns);
+	holder_idx = find_port(view, fdb, outer, vlan, source, now_ns);
 	if (holder_idx < view->n_ports && view->ports[holder_idx].tenant_idx != port->tenant_idx)
 		return;
-	hg_fdb_learn(fdb, outer, in_port_idx, now_ns);
+	hg_fdb_learn(fdb, hg_fdb_key(outer, vlan, source), in_port_idx, now_ns);
 }
 
 /* ---- decide ------------------------------------------------------------------------------------- */
@@ -133,13 +189,22 @@ static bool is_destination(const struct hg_forward *f, uint32_t port_idx)
 	return f->kind != HG_FORWARD_UNKNOWN || hg_fdb_learned_of(f->fdb, port_idx) == 0;
 }
 
-/* Moves on to the next destination of a list, then to the uplink. */
+/* Moves on to the next destination of a list, then of the trunks, then to the uplink. */
 static void advance(struct hg_forward *f)
 {
 	while (f->at < f->end) {
 		uint32_t port_idx = f->list[f->at++].port_idx;
 
 		if (is_destination(f, port_idx)) {
+			f->next_idx = port_idx;
+			return;
+		}
+	}
+	while (f->trunk_at < f->trunk_end) {
+		uint32_t port_idx = f->trunks[f->trunk_at++].port_idx;
+
+		if (hg_switch_port_has_tagged(&f->view->ports[port_idx], f->vlan) &&
+		    is_destination(f, port_idx)) {
 			f->next_idx = port_idx;
 			return;
 		}
@@ -159,17 +224,22 @@ static bool send_to(struct hg_forward *f, uint32_t port_idx, enum hg_drop *ret_r
 	return true;
 }
 
-/* To the members of a group in a VLAN: all of them, or those without a configured MAC. */
-static bool send_to_list(struct hg_forward *f, const struct hg_switch_member *list, uint32_t group,
-			 uint16_t vlan, enum hg_drop *ret_reason)
+/* To the members of a group in the frame's VLAN: all of them, or those without a configured MAC. */
+static bool send_to_list(struct hg_forward *f, const struct hg_switch_member *list,
+			 const struct hg_switch_member *trunks, uint32_t group,
+			 enum hg_drop *ret_reason)
 {
 	/* Those without a MAC come first in the order of the list. */
-	uint64_t first = hg_view_member_key(group, vlan, false);
-	uint64_t behind = first + (f->kind == HG_FORWARD_UNKNOWN ? 1u : 2u);
+	uint64_t first = hg_view_member_key(group, f->vlan, false);
+	uint64_t first_trunk = hg_view_member_key(group, 0, false);
+	unsigned n_keys = f->kind == HG_FORWARD_UNKNOWN ? 1u : 2u;
 
 	f->list = list;
 	f->at = hg_view_first(list, f->view->n_members, first);
-	f->end = hg_view_first(list, f->view->n_members, behind);
+	f->end = hg_view_first(list, f->view->n_members, first + n_keys);
+	f->trunks = trunks;
+	f->trunk_at = hg_view_first(trunks, f->view->n_trunks, first_trunk);
+	f->trunk_end = hg_view_first(trunks, f->view->n_trunks, first_trunk + n_keys);
 	advance(f);
 	return f->next_idx != HG_VIEW_NONE || drop(HG_DROP_NO_ROUTE, ret_reason);
 }
@@ -200,15 +270,14 @@ static bool decide_from_uplink(struct hg_forward *f, const struct hg_pkt *pkt, h
 		port_idx = asked_for(f->view, pkt, uplink_idx);
 	} else {
 		f->kind = HG_FORWARD_UNKNOWN;
-		port_idx = hg_fdb_lookup(
-			f->fdb,
-			hg_fdb_key(hg_forward_uplink_scope(uplink_idx), pkt->vlan, pkt->data),
-			now_ns);
+		port_idx = find_port(f->view, f->fdb, hg_forward_uplink_scope(uplink_idx), f->vlan,
+				     pkt->data, now_ns);
 	}
 	if (HG_LIKELY(port_idx < f->view->n_ports &&
 		      f->view->ports[port_idx].uplink_idx == uplink_idx))
 		return send_to(f, port_idx, ret_reason);
-	return send_to_list(f, f->view->of_uplink, uplink_idx, pkt->vlan, ret_reason);
+	return send_to_list(f, f->view->of_uplink, f->view->trunks_of_uplink, uplink_idx,
+			    ret_reason);
 }
 
 static bool decide_from_instance(struct hg_forward *f, const struct hg_pkt *pkt, hg_ns now_ns,
@@ -222,13 +291,11 @@ static bool decide_from_instance(struct hg_forward *f, const struct hg_pkt *pkt,
 		f->kind = group_kind(pkt->data);
 		if (uplink_idx != HG_VIEW_NONE && f->view->ports[uplink_idx].is_up)
 			f->uplink_idx = uplink_idx;
-		return send_to_list(f, f->view->of_tenant, port->tenant_idx, port->vlan,
-				    ret_reason);
+		return send_to_list(f, f->view->of_tenant, f->view->trunks_of_tenant,
+				    port->tenant_idx, ret_reason);
 	}
-	port_idx = hg_fdb_lookup(
-		f->fdb,
-		hg_fdb_key(hg_forward_tenant_scope(port->tenant_idx), port->vlan, pkt->data),
-		now_ns);
+	port_idx = find_port(f->view, f->fdb, hg_forward_tenant_scope(port->tenant_idx), f->vlan,
+			     pkt->data, now_ns);
 	/* The table outlives the view: an index that now is another tenant's is no answer. */
 	if (port_idx < f->view->n_ports && f->view->ports[port_idx].tenant_idx == port->tenant_idx)
 		return send_to(f, port_idx, ret_reason);
@@ -246,6 +313,7 @@ bool hg_forward_decide(const struct hg_switch_view *view, const struct hg_fdb *f
 		.in_port_idx = in_port_idx,
 		.next_idx = HG_VIEW_NONE,
 		.uplink_idx = HG_VIEW_NONE,
+		.vlan = hg_forward_vlan(&view->ports[in_port_idx], pkt),
 		.view = view,
 		.fdb = fdb,
 	};
@@ -273,15 +341,20 @@ static enum hg_tag_action tag_action(const struct hg_forward *f, uint16_t vlan)
 	return f->is_tagged ? HG_TAG_SET : HG_TAG_PUSH;
 }
 
+/* Its tag on the way to that port; HG_VLAN_NONE: none. */
+static uint16_t vlan_towards(const struct hg_forward *f, const struct hg_switch_port *to)
+{
+	return to->is_uplink || to->vlan != f->vlan ? f->vlan : HG_VLAN_NONE;
+}
+
 bool hg_forward_next(struct hg_forward *f, struct hg_hop *ret_hop)
 {
 	uint32_t port_idx = f->next_idx;
-	uint16_t vlan = HG_VLAN_NONE;
+	uint16_t vlan;
 
 	if (port_idx == HG_VIEW_NONE)
 		return false;
-	if (f->view->ports[port_idx].is_uplink)
-		vlan = f->view->ports[f->in_port_idx].vlan;
+	vlan = vlan_towards(f, &f->view->ports[port_idx]);
 	advance(f);
 	*ret_hop = (struct hg_hop){
 		.port_idx = port_idx,

@@ -18,20 +18,26 @@
  * Promise    No frame of an instance reaches a port of another tenant, of another VLAN, or the port
  *            it came from; no frame of an uplink leaves by an uplink. Destinations that are down are left
  *            out; a lone one that is down is PORT_DOWN.
- * VLAN       An instance's port is an access port: untagged frames, or one priority tag (identifier 0), and
- *            anything else is refused, so that no guest chooses its VLAN. On the uplink a frame carries
- *            the port's VLAN in an 802.1Q tag; each hop says what to do to the frame (hg_vlan_apply). A
- *            service tag (802.1ad) on an uplink selects no port.
+ * VLAN       An access port sends untagged frames, or with one priority tag (identifier 0), all of which are in
+ *            its VLAN; a trunk also frames with one 802.1Q tag of a VLAN that was given to it. Anything else
+ *            is refused, so that no guest chooses its VLAN. A frame stays in its VLAN: it reaches ports of
+ *            that VLAN untagged, trunks that were given it and the uplink with an 802.1Q tag; each hop
+ *            says what to do to the frame (hg_vlan_apply). On an uplink a service tag (802.1ad) and
+ *            the reserved VLAN 4095 select no port.
  * Scopes     In the MAC table: hg_forward_tenant_scope() for what instances of a tenant see of one
  *            another, hg_forward_uplink_scope() for what an uplink sees. A configured MAC is entered in both
  *            (hg_forward_configure). Since a tenant's own scope is apart, no other tenant can take its
  *            local addresses; in the uplink's scope a learned address moves only inside its tenant.
+ *            A trunk's configured MAC holds in all of its VLANs, but is entered once, in scopes beside these
+ *            (of no VLAN), which are asked where there is nothing in the VLAN itself; nobody else learns
+ *            it in one of them.
  * Uplinks    are not learned: what is not local lies there.
  * MTU        TOO_BIG is judged by the port that the frame came from. What the destination cannot take is
  *            for who transmits.
  * Time       now_ns is an argument. Memory: none but the table's. Threads: the table's owner; accept and
  *            decide change nothing.
- * Cost       Unicast: one or two lookups. Group: O(log ports) and one step for each port of the VLAN.
+ * Cost       Unicast: one or two lookups, two more where there are trunks. Group: O(log ports) and one step for each
+ *            port of the VLAN, and each trunk of the tenant (or uplink).
  * Errors     A drop reason: BAD_HEADER RESERVED VLAN TOO_BIG NO_ROUTE HAIRPIN PORT_DOWN, or one of guard's.
  */
 #ifndef HG_VSWITCH_FORWARD_H
@@ -75,7 +81,10 @@ struct hg_forward {
 	uint32_t next_idx; /* the destination that next returns; HG_VIEW_NONE: no more */
 	uint32_t uplink_idx; /* port to append at the end of a group; HG_VIEW_NONE: none */
 	uint32_t at, end; /* what is left of the list */
+	uint32_t trunk_at, trunk_end; /* and then of the trunks */
+	uint16_t vlan; /* of the frame; HG_VLAN_NONE: none */
 	const struct hg_switch_member *list;
+	const struct hg_switch_member *trunks;
 	const struct hg_switch_view *view;
 	const struct hg_fdb *fdb;
 };
@@ -83,6 +92,12 @@ struct hg_forward {
 static inline uint32_t hg_forward_tenant_scope(uint32_t tenant_idx)
 {
 	return tenant_idx;
+}
+
+/* A trunk's configured MAC, in either scope, in VLAN 0. */
+static inline uint32_t hg_forward_trunk_scope(uint32_t scope)
+{
+	return scope | UINT32_C(1) << 30;
 }
 
 static inline uint32_t hg_forward_uplink_scope(uint32_t uplink_idx)
@@ -94,6 +109,15 @@ static inline uint32_t hg_forward_uplink_scope(uint32_t uplink_idx)
  * -EEXIST, -ENOSPC as hg_fdb_configure(); the table is then as before. */
 HG_MUST_CHECK int hg_forward_configure(const struct hg_switch_view *view, struct hg_fdb *fdb,
 				       uint32_t port_idx, struct hg_error *reterr);
+
+/* Takes out what hg_forward_configure() entered for a port that was so. */
+void hg_forward_unconfigure(struct hg_fdb *fdb, const struct hg_switch_port *was);
+
+/* The VLAN of a frame that the port may send. */
+static inline uint16_t hg_forward_vlan(const struct hg_switch_port *port, const struct hg_pkt *pkt)
+{
+	return pkt->vlan != 0 ? pkt->vlan : port->vlan;
+}
 
 /* The three steps. On true the packet has at least one destination, read with hg_forward_next(); on
  * false *ret_reason says why not. pkt was parsed. in_port_idx < view->n_ports, not gone. */

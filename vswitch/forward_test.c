@@ -407,7 +407,172 @@ static void configured_twice_is_refused(void)
 		    HG_FDB_NONE);
 }
 
+/* ---- trunks ---------------------------------------------------------------------------------------- */
+
+static const struct hg_vlan_range vlans_of_2[] = {{100, 100}, {200, 299}};
+static const struct hg_vlan_range vlans_of_5[] = {{100, 100}};
+static const struct hg_vlan_range vlans_of_6[] = {{100, 100}, {200, 200}};
+
+/* Port 5, which is in VLAN 300 and a trunk, has no MAC; port 6 is another tenant's. */
+static const struct hg_switch_port trunk_ports[] = {
+	{.is_uplink = true, .tenant_idx = HG_VIEW_NONE, .uplink_idx = 0},
+	{.is_uplink = true, .tenant_idx = HG_VIEW_NONE, .uplink_idx = 1},
+	{.mac = {2, 0, 0, 0, 0, 2}, .has_mac = true, .vlans = vlans_of_2, .n_vlans = 2},
+	{.mac = {2, 0, 0, 0, 0, 3}, .has_mac = true, .vlan = 100},
+	{.mac = {2, 0, 0, 0, 0, 4}, .has_mac = true},
+	{.vlan = 300, .vlans = vlans_of_5, .n_vlans = 1},
+	{.mac = {2, 0, 0, 0, 0, 6},
+	 .has_mac = true,
+	 .tenant_idx = 1,
+	 .vlans = vlans_of_6,
+	 .n_vlans = 2},
+};
+
+static void start_trunks(void)
+{
+	world.n_ports = sizeof(trunk_ports) / sizeof(trunk_ports[0]);
+	memcpy(world.ports, trunk_ports, sizeof(trunk_ports));
+	for (uint32_t i = 0; i < world.n_ports; i++) {
+		world.ports[i].is_up = true;
+		world.ports[i].mtu = 1500;
+	}
+	build(&world, N_UPLINKS);
+}
+
+/* tag and vlan: of the hop to the only destination. */
+static const struct {
+	uint32_t in, dst, src, tci;
+	uint64_t to;
+	uint8_t tag;
+	uint16_t vlan;
+} trunk_rows[] = {
+	/* a trunk's tagged frames */
+	{2, 3, 2, 100, P(3), HG_TAG_POP, 0},
+	{2, NOBODY, 2, 100, P(0), HG_TAG_SET, 100},
+	{2, 4, 2, 100, P(0), HG_TAG_SET, 100}, /* in another VLAN: not here */
+	{2, 6, 2, 100, P(0), HG_TAG_SET, 100}, /* another tenant's */
+	{2, 2, 2, 100, D(HAIRPIN), 0, 0},
+	{2, BROADCAST, 2, 100, P(0) | P(3) | P(5), 0, 0},
+	{2, BROADCAST, 2, 250, P(0), HG_TAG_SET, 250},
+	{2, BROADCAST, 2, 200, P(0), HG_TAG_SET, 200}, /* 6 is in it, for its own tenant */
+	/* and those that are none of its */
+	{2, BROADCAST, 2, 300, D(VLAN), 0, 0},
+	{2, BROADCAST, 2, 199, D(VLAN), 0, 0},
+	{2, BROADCAST, 2, 4095, D(VLAN), 0, 0},
+	{5, BROADCAST, 0x50, 300, D(VLAN), 0, 0}, /* its untagged one, with a tag */
+	{5, BROADCAST, 0x50, 200, D(VLAN), 0, 0},
+	/* untagged */
+	{2, 4, 2, UNTAGGED, P(4), HG_TAG_KEEP, 0},
+	{2, 4, 2, 5u << 13, P(4), HG_TAG_POP, 0},
+	{2, 3, 2, UNTAGGED, P(0), HG_TAG_KEEP, 0},
+	{2, BROADCAST, 2, UNTAGGED, P(0) | P(4), 0, 0},
+	{5, BROADCAST, 0x50, UNTAGGED, P(0), HG_TAG_PUSH, 300},
+	/* towards a trunk */
+	{3, 2, 3, UNTAGGED, P(2), HG_TAG_PUSH, 100},
+	{3, 2, 3, 5u << 13, P(2), HG_TAG_SET, 100},
+	{4, 2, 4, UNTAGGED, P(2), HG_TAG_KEEP, 0},
+	{3, BROADCAST, 3, UNTAGGED, P(0) | P(2) | P(5), 0, 0},
+	/* from an uplink */
+	{0, 2, NOBODY, 100, P(2), HG_TAG_SET, 100},
+	{0, 2, NOBODY, 299, P(2), HG_TAG_SET, 299},
+	{0, 2, NOBODY, UNTAGGED, P(2), HG_TAG_KEEP, 0},
+	{0, 6, NOBODY, 200, P(6), HG_TAG_SET, 200},
+	{0, 2, NOBODY, 300, P(5), HG_TAG_POP, 0}, /* not in it: unknown there */
+	{0, NOBODY, 0x98, 100, P(5), HG_TAG_SET, 100},
+	{0, NOBODY, 0x98, 200, D(NO_ROUTE), 0, 0},
+	{0, BROADCAST, NOBODY, 100, P(2) | P(3) | P(5) | P(6), 0, 0},
+	{0, BROADCAST, NOBODY, 200, P(2) | P(6), 0, 0},
+	{0, BROADCAST, NOBODY, UNTAGGED, P(2) | P(4) | P(6), 0, 0},
+	{0, BROADCAST, NOBODY, 4095, D(VLAN), 0, 0},
+	{1, BROADCAST, NOBODY, 100, D(NO_ROUTE), 0, 0},
+};
+
+static void s5_1_trunks_carry_their_vlans_tagged(void)
+{
+	for (unsigned i = 0; i < sizeof(trunk_rows) / sizeof(trunk_rows[0]); i++) {
+		struct hg_pkt *pkt;
+		struct hg_forward f;
+		struct hg_hop hop;
+		enum hg_drop reason;
+
+		start_trunks();
+		pkt = udp(trunk_rows[i].dst, trunk_rows[i].src, trunk_rows[i].tci, 10);
+		expect(i, send(pkt, trunk_rows[i].in, 0), trunk_rows[i].to);
+		if (!hg_forward(&world.view, &world.fdb, pkt, trunk_rows[i].in, 0, &f, &reason))
+			continue;
+		HG_CHECK(hg_forward_next(&f, &hop));
+		if (!hop.is_last)
+			continue;
+		expect(i, hop.tag, trunk_rows[i].tag);
+		expect(i, hop.vlan, trunk_rows[i].vlan);
+	}
+}
+
+static void s5_1_trunk_tags_once(void)
+{
+	start_trunks();
+	head(NOBODY, 2, 100);
+	frame_tag(&frame, HG_ETHERTYPE_VLAN, 200);
+	frame_put16(&frame, 0x88b5);
+	frame_payload(&frame, 46, 0);
+	expect(1, send(finished(), 2, 0), D(VLAN));
+	head(NOBODY, 2, UNTAGGED);
+	frame_tag(&frame, HG_ETHERTYPE_SVLAN, 100);
+	frame_put16(&frame, 0x88b5);
+	frame_payload(&frame, 46, 0);
+	expect(2, send(finished(), 2, 0), D(VLAN));
+}
+
+static void s5_1_trunk_learns_in_each_vlan(void)
+{
+	start_trunks();
+	expect(1, send(udp(NOBODY, 0x50, 100, 1), 5, 0), P(0));
+	expect(2, send(udp(0x50, 3, UNTAGGED, 1), 3, 0), P(5));
+	expect(3, send(udp(0x50, NOBODY, 100, 1), 0, 0), P(5));
+	expect(4, send(udp(0x50, NOBODY, 300, 1), 0, 0), D(NO_ROUTE));
+	/* An address that is configured on a trunk is nobody else's, in any of its VLANs. */
+	send(udp(NOBODY, 2, 100, 1), 5, 0);
+	expect(5, send(udp(2, 3, UNTAGGED, 1), 3, 0), P(2));
+	expect(6, send(udp(2, NOBODY, 100, 1), 0, 0), P(2));
+	/* It left the VLAN; what was learned of it there is no answer. */
+	world.ports[5].n_vlans = 0;
+	expect(7, send(udp(0x50, 3, UNTAGGED, 1), 3, 0), P(0));
+}
+
+static void trunk_configured_twice_is_refused(void)
+{
+	struct hg_error error = {0};
+	uint32_t scope = hg_forward_trunk_scope(hg_forward_tenant_scope(0));
+
+	start_trunks();
+	HG_CHECK_EQ(hg_fdb_lookup(&world.fdb, hg_fdb_key(scope, 0, world.ports[2].mac), 0), 2);
+	hg_forward_unconfigure(&world.fdb, &world.ports[2]);
+	HG_CHECK_EQ(hg_fdb_lookup(&world.fdb, hg_fdb_key(scope, 0, world.ports[2].mac), 0),
+		    HG_FDB_NONE);
+	memcpy(world.ports[2].mac, world.ports[6].mac, 6);
+	HG_CHECK_EQ(hg_forward_configure(&world.view, &world.fdb, 2, &error), -HG_EEXIST);
+	HG_CHECK_EQ(hg_fdb_lookup(&world.fdb, hg_fdb_key(scope, 0, world.ports[2].mac), 0),
+		    HG_FDB_NONE);
+}
+
 /* ---- isolation on random hosts -------------------------------------------------------------------- */
+
+#define N_VLANS 5u /* 0 to 4; 0: untagged */
+
+static struct hg_vlan_range random_vlans[64][2];
+
+/* One or two ranges that leave out the port's own. */
+static void random_trunk(uint64_t *seed, struct hg_switch_port *port, struct hg_vlan_range *vlans)
+{
+	port->vlans = vlans;
+	for (uint16_t vlan = 1; vlan < N_VLANS && port->n_vlans < 2; vlan++) {
+		if (vlan == port->vlan || hg_test_between(seed, 0, 1) == 0)
+			continue;
+		vlans[port->n_vlans++] = (struct hg_vlan_range){vlan, vlan};
+		if (vlan + 1u < N_VLANS && vlan + 1u != port->vlan && hg_test_between(seed, 0, 1))
+			vlans[port->n_vlans - 1u].last = ++vlan;
+	}
+}
 
 static void random_host(uint64_t *seed, struct hg_switch_port *ports, uint32_t *ret_n)
 {
@@ -427,21 +592,33 @@ static void random_host(uint64_t *seed, struct hg_switch_port *ports, uint32_t *
 			.has_mac = i >= 2 && hg_test_between(seed, 0, 2) > 0,
 		};
 		frame_mac(ports[i].mac, (uint8_t)i);
+		if (i >= 2 && hg_test_between(seed, 0, 2) == 0)
+			random_trunk(seed, &ports[i], random_vlans[i]);
 	}
 	*ret_n = n;
 }
 
-/* May the frame that came in with this VLAN go from one port to the other? In the words of the spec. */
+/* Is the port in that VLAN, with a tag or without? */
+static bool is_in(const struct hg_switch_port *port, uint32_t vlan)
+{
+	for (uint32_t i = 0; i < port->n_vlans; i++) {
+		if (vlan >= port->vlans[i].first && vlan <= port->vlans[i].last)
+			return true;
+	}
+	return vlan == port->vlan;
+}
+
+/* May the frame that came in in this VLAN go from one port to the other? In the words of the spec. */
 static bool may_reach(const struct hg_switch_port *from, const struct hg_switch_port *to,
-		      uint16_t frame_vlan)
+		      uint32_t vlan)
 {
 	if (from == to || to->is_gone || !to->is_up || (from->is_uplink && to->is_uplink))
 		return false;
 	if (from->is_uplink)
-		return to->uplink_idx == from->uplink_idx && to->vlan == frame_vlan;
+		return to->uplink_idx == from->uplink_idx && is_in(to, vlan);
 	if (to->is_uplink)
 		return to->uplink_idx == from->uplink_idx;
-	return to->tenant_idx == from->tenant_idx && to->vlan == from->vlan;
+	return to->tenant_idx == from->tenant_idx && is_in(to, vlan);
 }
 
 /* One random frame through the world's view, judged by the true ports. False: it went astray. */
@@ -451,25 +628,32 @@ static bool is_kept_apart(const struct hg_switch_port *truth, uint64_t *seed)
 	bool is_broadcast = hg_test_between(seed, 0, 2) == 0;
 	uint32_t dst = is_broadcast ? BROADCAST : (uint32_t)hg_test_between(seed, 0, 45);
 	uint32_t src = truth[in].has_mac ? in : (uint32_t)hg_test_between(seed, 0, 45);
-	uint32_t tci = truth[in].is_uplink ? (uint32_t)hg_test_between(seed, 0, 2) : UNTAGGED;
+	uint32_t tci = hg_test_between(seed, 0, 1) ? (uint32_t)hg_test_between(seed, 0, N_VLANS)
+						   : UNTAGGED;
+	bool is_untagged = tci == UNTAGGED || tci == 0;
+	uint32_t vlan = is_untagged ? truth[in].vlan : tci;
 	uint64_t may = 0, to;
 
 	if (truth[in].is_gone)
 		return true;
-	for (uint32_t i = 0; i < world.n_ports; i++)
-		may |= may_reach(&truth[in], &truth[i], (uint16_t)tci) ? P(i) : 0;
 	to = send(udp(dst, src, tci, 1), in, 0);
+	if (!truth[in].is_uplink && !is_untagged &&
+	    (vlan == truth[in].vlan || !is_in(&truth[in], vlan)))
+		return to == D(VLAN);
+	for (uint32_t i = 0; i < world.n_ports; i++)
+		may |= may_reach(&truth[in], &truth[i], vlan) ? P(i) : 0;
 	if ((to & DROPPED) != 0)
 		return !is_broadcast || may == 0; /* a broadcast reaches everyone it may */
 	return is_broadcast ? to == may : (to & ~may) == 0;
 }
 
-enum twin { TWIN_NONE, TWIN_TENANTS, TWIN_VLANS, TWIN_UPLINKS, N_TWINS };
+enum twin { TWIN_NONE, TWIN_TENANTS, TWIN_VLANS, TWIN_UPLINKS, TWIN_TRUNKS, N_TWINS };
 
-/* Random hosts and frames; the twin's view takes all for one tenant, VLAN or uplink. Returns how many of
+/* Random hosts and frames; the twin's view takes all for one tenant, VLAN or uplink, or gives trunks every VLAN. Returns how many of
  * the frames went astray. */
 static unsigned count_astray(enum twin twin, unsigned rounds)
 {
+	static const struct hg_vlan_range every_vlan[] = {{3, HG_VLAN_MAX}}; /* but ports' own */
 	uint64_t seed = hg_test_seed;
 	unsigned n = 0;
 
@@ -485,6 +669,10 @@ static unsigned count_astray(enum twin twin, unsigned rounds)
 				world.ports[i].vlan = 0;
 			if (twin == TWIN_UPLINKS)
 				world.ports[i].uplink_idx = 0;
+			if (twin == TWIN_TRUNKS && world.ports[i].n_vlans > 0) {
+				world.ports[i].vlans = every_vlan;
+				world.ports[i].n_vlans = 1;
+			}
 		}
 		build(&world, 2);
 		for (unsigned i = 0; i < 50; i++)
@@ -520,6 +708,10 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_tags_of_each_hop),
 		HG_TEST(s5_1_no_guest_chooses_its_vlan),
 		HG_TEST(configured_twice_is_refused),
+		HG_TEST(s5_1_trunks_carry_their_vlans_tagged),
+		HG_TEST(s5_1_trunk_tags_once),
+		HG_TEST(s5_1_trunk_learns_in_each_vlan),
+		HG_TEST(trunk_configured_twice_is_refused),
 		HG_TEST(s5_1_tenants_are_kept_apart),
 		HG_TEST(s5_1_leaks_are_noticed),
 		{0},

@@ -18,7 +18,7 @@ static size_t round_up(size_t n)
 
 size_t hg_view_bytes(const struct hg_switch_port *ports, uint32_t n_ports, uint32_t n_uplinks)
 {
-	return 2u * n_ports * sizeof(struct hg_switch_member) +
+	return 4u * n_ports * sizeof(struct hg_switch_member) +
 	       round_up(count_addresses(ports, n_ports) * sizeof(struct hg_switch_address)) +
 	       round_up(n_uplinks * sizeof(uint32_t));
 }
@@ -111,6 +111,26 @@ static uint32_t list_members(const struct hg_switch_port *ports, uint32_t n_port
 	return n;
 }
 
+static uint32_t list_trunks(const struct hg_switch_port *ports, uint32_t n_ports, bool by_tenant,
+			    struct hg_switch_member *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < n_ports; i++) {
+		const struct hg_switch_port *p = &ports[i];
+
+		if (p->is_uplink || p->is_gone || p->n_vlans == 0)
+			continue;
+		list[n++] = (struct hg_switch_member){
+			.key = hg_view_member_key(by_tenant ? p->tenant_idx : p->uplink_idx, 0,
+						  p->has_mac),
+			.port_idx = i,
+		};
+	}
+	sort(list, n, sizeof(*list), compare_members);
+	return n;
+}
+
 static uint32_t list_addresses(const struct hg_switch_port *ports, uint32_t n_ports,
 			       struct hg_switch_address *list)
 {
@@ -138,13 +158,17 @@ void hg_view_build(struct hg_switch_view *ret_view, const struct hg_switch_port 
 		   uint32_t n_ports, uint32_t n_uplinks, void *mem)
 {
 	struct hg_switch_member *of_tenant = mem, *of_uplink = of_tenant + n_ports;
-	struct hg_switch_address *addresses = (struct hg_switch_address *)(of_uplink + n_ports);
+	struct hg_switch_member *trunks_of_tenant = of_uplink + n_ports;
+	struct hg_switch_member *trunks_of_uplink = trunks_of_tenant + n_ports;
+	struct hg_switch_address *addresses =
+		(struct hg_switch_address *)(trunks_of_uplink + n_ports);
 	uint32_t *uplink_ports = (uint32_t *)(void *)((uint8_t *)addresses +
 						      round_up(count_addresses(ports, n_ports) *
 							       sizeof(*addresses)));
 	uint32_t n_members = list_members(ports, n_ports, /* by_tenant= */ true, of_tenant);
 
 	list_members(ports, n_ports, /* by_tenant= */ false, of_uplink);
+	list_trunks(ports, n_ports, /* by_tenant= */ false, trunks_of_uplink);
 	for (uint32_t u = 0; u < n_uplinks; u++)
 		uplink_ports[u] = HG_VIEW_NONE;
 	for (uint32_t i = 0; i < n_ports; i++) {
@@ -156,6 +180,9 @@ void hg_view_build(struct hg_switch_view *ret_view, const struct hg_switch_port 
 		.n_ports = n_ports,
 		.n_uplinks = n_uplinks,
 		.n_members = n_members,
+		.n_trunks = list_trunks(ports, n_ports, /* by_tenant= */ true, trunks_of_tenant),
+		.trunks_of_tenant = trunks_of_tenant,
+		.trunks_of_uplink = trunks_of_uplink,
 		.n_addresses = list_addresses(ports, n_ports, addresses),
 		.uplink_ports = uplink_ports,
 		.of_tenant = of_tenant,

@@ -3,7 +3,7 @@
  * Why        Forwarding must be a function of plain values, so that it can be tried on any topology without
  *            a port being there, and so that a snapshot can be swapped while traffic flows.
  * Model      One array of ports, uplinks among them. From it hg_view_build() derives sorted lists: the
- *            members of each tenant and of each uplink, by VLAN, and the configured addresses.
+ *            members of each tenant and of each uplink, by VLAN, its trunks, and the configured addresses.
  * Promise    Immutable once built, but for a port's is_up, which its owner may change at any time.
  * Memory     The ports and what they point at belong to the caller and outlive the view; the lists lie in
  *            memory that the caller gives, hg_view_bytes(). Threads: any may read.
@@ -24,7 +24,9 @@ struct hg_switch_port {
 	bool is_gone; /* the index is free: never a source nor a destination */
 	bool may_route; /* may advertise itself as a router; hg_guard_pass() */
 	bool may_serve_dhcp;
-	uint16_t vlan; /* access VLAN, HG_VLAN_NONE: untagged; 0 for an uplink */
+	uint16_t vlan; /* of untagged frames, HG_VLAN_NONE: none; 0 for an uplink */
+	const struct hg_vlan_range *vlans; /* of tagged ones: a trunk; without `vlan` */
+	uint32_t n_vlans;
 	uint32_t mtu;
 	struct hg_flood_rates limits; /* none of them 0: hg_flood_settle() */
 	uint32_t tenant_idx; /* HG_VIEW_NONE for an uplink */
@@ -50,12 +52,26 @@ struct hg_switch_view {
 	uint32_t n_ports;
 	uint32_t n_uplinks;
 	uint32_t n_members; /* ports of instances */
+	uint32_t n_trunks; /* of them, those with tagged VLANs */
 	uint32_t n_addresses;
 	const uint32_t *uplink_ports; /* uplink_idx -> port_idx, or HG_VIEW_NONE */
 	const struct hg_switch_member *of_tenant; /* sorted by key: group is the tenant */
 	const struct hg_switch_member *of_uplink; /* sorted by key: group is the uplink */
+	/* Trunks once more, whatever their VLANs: their key has VLAN 0. */
+	const struct hg_switch_member *trunks_of_tenant;
+	const struct hg_switch_member *trunks_of_uplink;
 	const struct hg_switch_address *addresses; /* sorted by uplink, VLAN, address */
 };
+
+/* Is the port a trunk that carries frames of this VLAN with their tag? */
+static inline bool hg_switch_port_has_tagged(const struct hg_switch_port *port, uint16_t vlan)
+{
+	for (uint32_t i = 0; i < port->n_vlans; i++) {
+		if (vlan <= port->vlans[i].last)
+			return vlan >= port->vlans[i].first;
+	}
+	return false;
+}
 
 /* Order of the lists: by group, VLAN, and those without a configured MAC first. */
 static inline uint64_t hg_view_member_key(uint32_t group, uint16_t vlan, bool has_mac)

@@ -127,6 +127,127 @@ static void s5_1_spoofed_addresses_are_counted_by_reason(void)
 	host_close(&host);
 }
 
+static void tag(struct hg_pkt *pkt, uint16_t vlan)
+{
+	pkt->data -= HG_VLAN_TAG_BYTES;
+	memmove(pkt->data, pkt->data + HG_VLAN_TAG_BYTES, 2 * HG_MAC_BYTES);
+	hg_bytes_put16(pkt->data + 12, HG_ETHERTYPE_VLAN);
+	hg_bytes_put16(pkt->data + 14, vlan);
+	pkt->headroom = (uint16_t)(pkt->headroom - HG_VLAN_TAG_BYTES);
+	pkt->n_bytes = (uint16_t)(pkt->n_bytes + HG_VLAN_TAG_BYTES);
+	pkt->total_bytes += HG_VLAN_TAG_BYTES;
+}
+
+static void send_tagged(const char *from, const char *to, uint16_t vlan, uint32_t number)
+{
+	struct hg_pkt *pkt = host_packet(&host, from, to, 100, number);
+
+	tag(pkt, vlan);
+	host_inject(&host, from, pkt);
+}
+
+/* The next frame there, without its tag, is this number in this VLAN; 0: it has no tag. */
+static void expect_tagged(const char *name, uint16_t vlan, uint32_t number)
+{
+	struct hg_pkt *pkt = host_receive(&host, name);
+	bool has_tag = hg_bytes_get16(pkt->data + 12) == HG_ETHERTYPE_VLAN;
+	uint16_t got = has_tag ? hg_bytes_get16(pkt->data + 14) & 0x0fffu : 0;
+	uint32_t got_number = hg_bytes_get32(pkt->data + (has_tag ? 46 : 42));
+
+	host_release(&host, pkt);
+	HG_CHECK_EQ(got, vlan);
+	HG_CHECK_EQ(got_number, number);
+}
+
+/* a1 is a trunk of 100 and 200 to 299; a2 is in its tenant's VLAN, 100; b1, another tenant's, too. */
+static void trunk(uint32_t n_workers)
+{
+	struct hg_desired_port *a1 = &host.ports[0];
+
+	host_init(&host);
+	a1->vlans[0] = (struct hg_vlan_range){100, 100};
+	a1->vlans[1] = (struct hg_vlan_range){200, 299};
+	a1->n_vlans = 2;
+	host.ports[1].vlan = HG_VLAN_TENANT;
+	host.tenants[0].vlan = 100;
+	host.ports[2].vlan = 100;
+	host_start(&host, n_workers);
+	send_tagged("a1", "a2", 100, 1);
+	expect_tagged("a2", 0, 1);
+	host_send(&host, "a2", "a1", 100, 2, 1);
+	expect_tagged("a1", 100, 2);
+	send_tagged("a1", "up0", 250, 3);
+	expect_tagged("up0", 250, 3);
+	send_tagged("up0", "a1", 250, 4);
+	expect_tagged("a1", 250, 4);
+	host_send(&host, "a1", "up0", 100, 5, 1);
+	expect_tagged("up0", 0, 5);
+	send_tagged("a1", "b1", 100, 6); /* another tenant's: as if it were elsewhere */
+	expect_tagged("up0", 100, 6);
+	send_tagged("a1", "up0", 300, 7);
+	send_tagged("a1", "up0", 200, 8);
+	expect_tagged("up0", 200, 8);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_VLAN], 1);
+	/* Other VLANs hold at once. */
+	a1->vlans[0] = (struct hg_vlan_range){300, 300};
+	a1->n_vlans = 1;
+	host_apply(&host);
+	send_tagged("a1", "up0", 300, 9);
+	expect_tagged("up0", 300, 9);
+	host_send(&host, "a2", "a1", 100, 10, 1); /* not there any more */
+	expect_tagged("up0", 100, 10);
+	HG_CHECK_EQ(host_discard(&host, "b1"), 0);
+	host_close(&host);
+}
+
+static void s5_1_trunk_carries_its_vlans_tagged(void)
+{
+	trunk(1);
+	trunk(2);
+}
+
+/* Frames of 9,000 bytes and more, of several buffers each, unaltered; what is smaller refuses them. */
+static void s5_1_jumbo_frames_arrive_whole(void)
+{
+	static const uint32_t sizes[] = {1515, 2048, 2049, 4096, 9000, 9014};
+	struct hg_pkt *pkt;
+
+	host_init(&host);
+	host.uplinks[0].mtu = 9000;
+	host.ports[0].mtu = 9000;
+	host.ports[2].mtu = 9000;
+	host_start(&host, 1);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint8_t sent[9018], got[9018];
+		uint32_t n = 0;
+
+		for (uint32_t at = 0; at < sizes[i]; at++)
+			sent[at] = (uint8_t)(at * 7u + at / 251u);
+		host_write_frame(&host, "a1", "up0", sent, 60);
+		hg_bytes_put16(sent + 12, 0x88b5);
+		pkt = hg_pkt_create_chain(hg_dp_pool(host.dp), sizes[i]);
+		HG_CHECK(pkt != NULL);
+		pkt->flags = 0;
+		pkt->gso = HG_GSO_NONE;
+		for (struct hg_pkt *buf = pkt; buf != NULL; buf = buf->next) {
+			memcpy(buf->data, sent + n, buf->n_bytes);
+			n += buf->n_bytes;
+		}
+		host_inject(&host, "a1", pkt);
+		pkt = host_receive(&host, "up0");
+		HG_CHECK_EQ(pkt->total_bytes, sizes[i]);
+		hg_pkt_read(pkt, 0, got, sizes[i]);
+		host_release(&host, pkt);
+		HG_CHECK(memcmp(got, sent, sizes[i]) == 0);
+	}
+	/* a2 takes 1,500: what is more is dropped where it goes, and counted there. */
+	host_send(&host, "a1", "a2", 1800, 0, 2);
+	host_send(&host, "a1", "a2", 1514, 2, 1);
+	host_expect(&host, "a2", 2, 1);
+	HG_CHECK_EQ(host_port(&host, "a2").drops[HG_DROP_TOO_BIG], 2);
+	host_close(&host);
+}
+
 static void send_to_group(const char *from, uint8_t first_byte, uint32_t number)
 {
 	struct hg_pkt *pkt = host_packet(&host, from, "up0", 100, number);
@@ -443,6 +564,8 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_tenants_are_kept_apart),
 	HG_TEST(s5_1_broadcast_stays_in_the_tenant),
 	HG_TEST(s5_1_spoofed_source_is_dropped),
+	HG_TEST(s5_1_trunk_carries_its_vlans_tagged),
+	HG_TEST(s5_1_jumbo_frames_arrive_whole),
 	HG_TEST(s5_1_floods_are_dropped_by_kind),
 	HG_TEST(s5_1_spoofed_addresses_are_counted_by_reason),
 	HG_TEST(two_workers_carry_all_ways),

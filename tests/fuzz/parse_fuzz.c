@@ -40,9 +40,11 @@
 
 static const struct hg_address address = {.bytes = {10, 0, 0, 2}, .len = 4};
 
+static const struct hg_vlan_range vlans[] = {{2, 99}, {101, 4094}};
+
 static const struct hg_switch_port ports[N_PORTS] = {
 	{.is_uplink = true, .is_up = true, .mtu = 9000, .tenant_idx = HG_VIEW_NONE},
-	{.is_up = true, .mtu = 1500},
+	{.is_up = true, .mtu = 1500, .vlans = vlans, .n_vlans = 2},
 	{.mac = {2, 0, 0, 0, 0, 2},
 	 .has_mac = true,
 	 .is_up = true,
@@ -217,7 +219,8 @@ static void check_hop(const struct hg_switch_port *from, const struct hg_switch_
 	REQUIRE(from != to);
 	REQUIRE(!from->is_uplink || !to->is_uplink);
 	if (!from->is_uplink && !to->is_uplink)
-		REQUIRE(from->tenant_idx == to->tenant_idx && from->vlan == to->vlan);
+		REQUIRE(from->tenant_idx == to->tenant_idx &&
+			(from->vlan == to->vlan || from->n_vlans > 0 || to->n_vlans > 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
