@@ -1,0 +1,186 @@
+"""Machines that come and go: what a cycle costs, what stays behind, and whether others notice.
+
+The real daemon; its ports are vhost, their guests a small front end of the benchmark's own. Two honest guests
+exchange a frame every 100 us throughout. --cycles times one machine is attached, sends, and is detached; then --guests at
+once. leaked_bytes: anonymous memory of headgated after, less before, both with no machine but the pair, after
+--warm-up cycles and all guests once, since allocators keep what they have had; leaked_buffers, leaked_descriptors: likewise.
+worst_stall_us: the longest that a frame of the pair took meanwhile, less what a processor stood still for everybody just then, by
+sentinels that go before all; cycles_, many_ and quiet_worst_us: by part, quiet with nothing going on for as long; _raw_us:
+with what the machine itself stood still. cycle_us: from the request to attach until the answer that it is detached.
+The pair's thread and headgated's worker go before other processes, each on a processor of its own, since it is
+headgated that is measured and not the wait for a processor. Its other threads do not: on a busy machine one of them may be
+kept waiting while it has what the worker needs in the kernel, which shows here as a stall.
+"""
+import collections
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import harness
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
+
+CONFIG = """\
+uplinks:
+  - {{name: up0, device: "dummy:churn", capacity: 10Gbit}}
+tenants:
+  - name: pair
+    instances:
+      - {{name: a, ports: [{{name: a, device: "vhost:{folder}/a.sock", mac: "02:00:00:00:00:01"}}]}}
+      - {{name: b, ports: [{{name: b, device: "vhost:{folder}/b.sock", mac: "02:00:00:00:00:02"}}]}}
+  - name: others
+    instances:
+{instances}"""
+
+
+def add_options(parser):
+    parser.add_argument("--cycles", type=int, default=1000, metavar="N", help="attach and detach (default 1000)")
+    parser.add_argument("--warm-up", type=int, default=200, metavar="N", help="cycles before (default 200)")
+    parser.add_argument("--guests", type=int, default=200, metavar="N", help="at once (default 200)")
+
+
+Fared = collections.namedtuple("Fared", "frames lost raw_ns net_ns over_1ms")
+
+
+class Guests:
+    """The program with all guests in it; it ends with its input."""
+
+    def __init__(self, build, folder):
+        self.folder = folder
+        self.process = subprocess.Popen([os.path.join(build, "bench/bench_churn"), folder], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise harness.Failure("bench_churn has ended")
+        return line.split()
+
+    def tell(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def mark(self):
+        """How the pair fared since the last mark."""
+        return Fared(*(int(word) for word in self.tell("mark")))
+
+
+def must(answer):
+    status, body = answer
+    if status != 200:
+        raise harness.Failure(f"headgated answers {status}: {body}")
+
+
+def attach(daemon, guests, first, n):
+    guests.tell("open", first, n)
+    for i in range(first, first + n):
+        must(daemon.ask("PUT", f"/v1/ports/p{i}", f'{{"instance": "g{i}", "device": "vhost:{guests.folder}/g{i}.sock"}}'))
+    guests.tell("up", first, n)
+
+
+def detach(daemon, guests, first, n):
+    for i in range(first, first + n):
+        must(daemon.ask("DELETE", f"/v1/ports/p{i}"))
+    guests.tell("close", first, n)
+
+
+def cycle(daemon, guests, n):
+    """Returns the time of each, in us; the guest's own start and end are in it, which cost little."""
+    times = []
+    for _ in range(n):
+        begin = time.monotonic()
+        attach(daemon, guests, 0, 1)
+        detach(daemon, guests, 0, 1)
+        times.append((time.monotonic() - begin) * 1e6)
+    return times
+
+
+def holdings(daemon):
+    """Anonymous memory, buffers in use, descriptors; when they have settled."""
+    time.sleep(1)
+    pid = daemon.process.pid
+    memory = int(harness.field(f"/proc/{pid}/status", "RssAnon").split()[0]) * 1024
+    # The pair has a frame under way in some of them.
+    hosts = [daemon.status()["host"] for _ in range(20)]
+    return memory, min(host["n_buffers"] - host["free_buffers"] for host in hosts), len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def put_in_place(daemon, guests):
+    """Worker and pair each on a processor of its own; the worker goes before others there."""
+    last = os.cpu_count() - 1
+    for task in os.listdir(f"/proc/{daemon.process.pid}/task"):
+        # The library's threads have names of their own.
+        is_worker = task != str(daemon.process.pid) and harness.read(
+            f"/proc/{daemon.process.pid}/task/{task}/comm").strip() == "headgated"
+        os.sched_setaffinity(int(task), {last} if is_worker else {0})
+        if is_worker:
+            os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+    os.sched_setaffinity(guests.process.pid, {0})
+
+
+def measure(bench, options):
+    build = bench.build("apps/headgated", "apps/headgate", "bench/bench_churn")
+    os.environ["HEADGATE_BUILD"] = build
+    from lab.daemon import Daemon  # pylint: disable=import-outside-toplevel
+    from lab.world import World  # pylint: disable=import-outside-toplevel
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    with World() as world, Guests(build, world.folder) as guests:
+        daemon = Daemon(world)
+        config = world.path("churn.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(folder=world.folder, instances="".join(
+                f"      - {{name: g{i}}}\n" for i in range(options.guests))))
+        daemon.start(config)
+        put_in_place(daemon, guests)
+        guests.tell("pair")
+        return run(bench, options, daemon, guests)
+
+
+def run(bench, options, daemon, guests):
+    bench.progress(f"{options.warm_up} cycles and {options.guests} guests to warm up")
+    cycle(daemon, guests, options.warm_up)
+    attach(daemon, guests, 0, options.guests)
+    detach(daemon, guests, 0, options.guests)
+    before = holdings(daemon)
+    guests.mark()
+
+    bench.progress(f"{options.cycles} cycles")
+    begin = time.monotonic()
+    times = cycle(daemon, guests, options.cycles)
+    cycles = guests.mark()
+    bench.progress(f"{options.guests} guests at once")
+    attach(daemon, guests, 0, options.guests)
+    up = [port["link"] for port in daemon.get("/v1/ports")["ports"]].count("up")
+    detach(daemon, guests, 0, options.guests)
+    many = guests.mark()
+    seconds = time.monotonic() - begin
+    after = holdings(daemon)
+
+    guests.mark()
+    bench.progress(f"{seconds:.0f} s of nothing")
+    time.sleep(seconds)
+    quiet = guests.mark()
+    figures = {
+        "leaked_bytes": after[0] - before[0], "leaked_buffers": after[1] - before[1],
+        "leaked_descriptors": after[2] - before[2], "memory_bytes": after[0],
+        "cycle_us": harness.median(times), "guests": up - 2, "cycles": len(times),
+        "worst_stall_us": max(cycles.net_ns, many.net_ns) / 1000, "lost_frames": cycles.lost + many.lost + quiet.lost,
+        "frames": cycles.frames + many.frames,
+    }
+    for name, fared in ("cycles", cycles), ("many", many), ("quiet", quiet):
+        figures[f"{name}_worst_us"] = fared.net_ns / 1000
+        figures[f"{name}_worst_raw_us"] = fared.raw_ns / 1000
+        figures[f"{name}_over_1ms"] = fared.over_1ms
+    spread = {name: [value, value] for name, value in figures.items()}
+    spread["cycle_us"] = [min(times), max(times)]
+    return figures, spread
