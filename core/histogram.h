@@ -44,7 +44,15 @@ static inline unsigned hg_histogram_bucket(hg_ns value_ns)
 }
 static inline void hg_histogram_add(struct hg_histogram *h, hg_ns value_ns, uint32_t n)
 {
-	h->counts[hg_histogram_bucket(value_ns)] += n;
+	uint32_t *count = &h->counts[hg_histogram_bucket(value_ns)];
+
+	__atomic_store_n(count, *count + n, __ATOMIC_RELAXED); /* whole, for the reader */
+}
+/* A copy, for any thread while another one adds: each count is whole, but they are of different moments. */
+static inline void hg_histogram_read(const struct hg_histogram *h, struct hg_histogram *ret_copy)
+{
+	for (unsigned i = 0; i < HG_HISTOGRAM_BUCKETS; i++)
+		ret_copy->counts[i] = __atomic_load_n(&h->counts[i], __ATOMIC_RELAXED);
 }
 /* b minus a, bucket by bucket: what happened between the two samples. */
 void hg_histogram_diff(const struct hg_histogram *a, const struct hg_histogram *b,

@@ -102,7 +102,7 @@ void hg_inflight_sample(struct hg_inflight *q, struct hg_inflight_stats *ret_sta
 {
 	while (hg_published_read(&q->sequence, q->words, ret_stats, STATS_WORDS) == 0)
 		;
-	ret_stats->card = q->card;
+	hg_histogram_read(&q->card, &ret_stats->card);
 	atomic_store_explicit(&q->was_read, true, memory_order_relaxed);
 }
 
@@ -479,7 +479,7 @@ static inline void learn(struct hg_inflight *q, const struct run *all, const str
 		return;
 	}
 	hg_belief_released(&q->belief, all->bytes, all->n, handed_ns, now_ns);
-	q->card.counts[hg_histogram_bucket(now_ns - handed_ns)] += all->parts;
+	hg_histogram_add(&q->card, now_ns - handed_ns, all->parts);
 	if (HG_LIKELY(all->parts > late->parts))
 		hg_depth_released(&q->depth, all->bytes - late->bytes, all->parts - late->parts,
 				  handed_ns, now_ns);

@@ -144,7 +144,7 @@ static void pace(struct hg_worker *w, struct hg_tree *tree)
 
 	if (is_paced == tree->is_paced && lead_ns == tree->lead_ns)
 		return;
-	tree->is_paced = is_paced;
+	__atomic_store_n(&tree->is_paced, is_paced, __ATOMIC_RELAXED); /* read by who samples */
 	tree->lead_ns = lead_ns;
 	set_root(w, tree);
 }
@@ -282,7 +282,9 @@ void hg_flight_configure(struct hg_worker *w, const struct hg_op *op)
 	tree->root_bytes_per_s = op->root_bytes_per_s;
 	tree->root_burst_bytes = op->root_burst_bytes;
 	tree->link_bytes_per_s = op->inflight.depth.bytes_per_s;
-	tree->is_paced = tree->inflight == NULL || hg_inflight_is_paced(tree->inflight);
+	__atomic_store_n(&tree->is_paced,
+			 tree->inflight == NULL || hg_inflight_is_paced(tree->inflight),
+			 __ATOMIC_RELAXED);
 	tree->lead_ns = tree->is_paced ? 0 : hg_inflight_lead_ns(tree->inflight);
 	set_root(w, tree);
 	hg_sched_window_changed(tree->sched, w->now_ns);

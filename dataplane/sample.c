@@ -84,12 +84,6 @@ static void add_published(struct hg_dp_flow *ret, const struct hg_flow *flow)
 		ret->held_by = (enum hg_limit)held_by;
 }
 
-static void copy_histogram(struct hg_histogram *to, const struct hg_histogram *from)
-{
-	for (unsigned i = 0; i < HG_HISTOGRAM_BUCKETS; i++)
-		to->counts[i] = HG_READ(from->counts[i]);
-}
-
 /* What the uplink's card has of an instance. */
 static void add_window(const struct hg_dp *dp, uint32_t slot, struct hg_dp_flow *ret)
 {
@@ -106,7 +100,7 @@ static void add_window(const struct hg_dp *dp, uint32_t slot, struct hg_dp_flow 
 		.depth_shift = HG_READ(row->depth_shift),
 		.is_active = HG_READ(row->is_active),
 	};
-	copy_histogram(&ret->card, hg_inflight_card(tree->inflight, slot));
+	hg_histogram_read(hg_inflight_card(tree->inflight, slot), &ret->card);
 }
 
 /* How it behaves, and the maximum that follows from it. */
@@ -137,7 +131,7 @@ void hg_dp_sample_instance(struct hg_dp *dp, uint32_t instance_idx, enum hg_dir 
 	hg_counters_add(&sum, flow);
 	set_sums(ret, &sum);
 	add_published(ret, flow);
-	copy_histogram(&ret->wait, &flow->wait);
+	hg_histogram_read(&flow->wait, &ret->wait);
 	if (dir == HG_OUT) {
 		add_window(dp, dp->instances.slots[instance_idx], ret);
 		add_behaviour(dp, dp->instances.slots[instance_idx], ret);
