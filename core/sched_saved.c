@@ -12,6 +12,27 @@ static hg_ns age_ns(hg_ns ns)
 
 /* ---- maxima ------------------------------------------------------------------------------------- */
 
+static int check_bucket(const struct hg_bucket_saved *saved, const char *path,
+			struct hg_error *reterr)
+{
+	if (saved->tokens >= -HG_BUCKET_TOKENS_MAX && saved->tokens <= HG_BUCKET_TOKENS_MAX &&
+	    saved->full_for_ns >= 0 && saved->full_for_ns <= HG_SAVED_AGE_MAX_NS &&
+	    saved->taken_ago_ns >= 0 && saved->taken_ago_ns <= HG_SAVED_AGE_MAX_NS)
+		return 0;
+	(void)!hg_error_set(reterr, -HG_EINVAL,
+			    "tokens are not in [-2^30, 2^30], or a time is not in [0, 2^61] ns",
+			    NULL);
+	hg_error_at(reterr, path);
+	return -HG_EINVAL;
+}
+
+int hg_cap_saved_check(const struct hg_cap_saved *saved, struct hg_error *reterr)
+{
+	int r = saved->has_bytes ? check_bucket(&saved->bytes, "max", reterr) : 0;
+
+	return r == 0 && saved->has_pkts ? check_bucket(&saved->pkts, "max_pkts", reterr) : r;
+}
+
 void hg_caps_save_instance(const struct hg_caps *caps, uint32_t instance_idx, hg_ns now_ns,
 			   struct hg_cap_saved *ret_saved)
 {
@@ -88,7 +109,7 @@ void hg_sched_save_instance(const struct hg_sched *s, uint32_t instance_idx, hg_
 		ret_saved->class_ahead[i] = ahead_of(c->queues[i].finish, c->clock);
 }
 
-static int check_saved(const struct hg_sched_saved *saved, struct hg_error *reterr)
+int hg_sched_saved_check(const struct hg_sched_saved *saved, struct hg_error *reterr)
 {
 	int r = 0;
 
@@ -120,7 +141,7 @@ int hg_sched_restore_instance(struct hg_sched *s, uint32_t instance_idx,
 {
 	struct hg_node *node;
 	struct hg_classes *c;
-	int r = check_saved(saved, reterr);
+	int r = hg_sched_saved_check(saved, reterr);
 
 	if (r != 0)
 		return r;

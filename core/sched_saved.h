@@ -44,6 +44,11 @@ struct hg_sched_saved {
 	uint64_t class_ahead[HG_CLASSES_MAX]; /* the same among its classes */
 };
 
+/* Whether values are in their ranges, with the path of the one that is not: -EINVAL. Restoring what was not checked
+ * is refused by the schedulers, and is the caller's to avoid for maxima. */
+HG_MUST_CHECK int hg_cap_saved_check(const struct hg_cap_saved *saved, struct hg_error *reterr);
+HG_MUST_CHECK int hg_sched_saved_check(const struct hg_sched_saved *saved, struct hg_error *reterr);
+
 void hg_caps_save_instance(const struct hg_caps *caps, uint32_t instance_idx, hg_ns now_ns,
 			   struct hg_cap_saved *ret_saved);
 /* After hg_caps_set_instance(), before the schedulers' hg_sched_refresh_instance(). A maximum that was not

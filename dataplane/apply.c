@@ -2,6 +2,7 @@
  * over, wait until every worker uses it, release what is gone. Until the hand-over every step can be
  * taken back; after it nothing can fail. */
 #include "dataplane/dp.h"
+#include "dataplane/announcer.h"
 #include "dataplane/build.h"
 #include "dataplane/capture.h"
 #include "dataplane/counters.h"
@@ -304,6 +305,16 @@ static void watch_opened(struct hg_dp *dp, struct hg_change *c)
 	}
 }
 
+/* What was counted of who has left. */
+static void tell_left(struct hg_dp *dp, const struct hg_dp_move *move)
+{
+	if (move == NULL || move->leaving_idx == HG_DP_NOBODY || move->ret_flows == NULL)
+		return;
+	for (int dir = 0; dir < HG_N_DIRS; dir++)
+		hg_dp_sample_instance(dp, move->leaving_idx, (enum hg_dir)dir,
+				      &move->ret_flows[dir]);
+}
+
 static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *copy)
 {
 	struct hg_snapshot *old = dp->snapshot;
@@ -322,6 +333,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	close_unused(dp, old, c->snapshot);
 	forget_states(dp, c->snapshot);
 	destroy_unused_trees(dp, old, c->snapshot);
+	tell_left(dp, c->move);
 	retire_instances(dp, c);
 	forget_tenants(dp, c);
 	hg_slots_release(&dp->tenant_slots, &dp->tenants, &c->tenants);
@@ -338,6 +350,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	dp->first_of_tenant = c->first_of_tenant;
 	hg_dp_free_desired(&dp->desired);
 	dp->desired = *copy;
+	hg_announcer_follow(dp, old, c->move);
 	hg_build_free_snapshot(old);
 }
 
@@ -377,11 +390,13 @@ fail:
 	return r;
 }
 
-static int change(struct hg_dp *dp, const struct hg_desired *desired, bool is_retry,
-		  struct hg_error *reterr)
+static int change(struct hg_dp *dp, const struct hg_desired *desired, const struct hg_dp_move *move,
+		  bool is_retry, struct hg_error *reterr)
 {
-	struct hg_change c = {
-		.desired = desired, .is_retry = is_retry, .keep_devices = dp->is_adopting};
+	struct hg_change c = {.desired = desired,
+			      .move = move,
+			      .is_retry = is_retry,
+			      .keep_devices = dp->is_adopting};
 	struct hg_desired copy = {0};
 	int r;
 
@@ -410,11 +425,42 @@ static int change(struct hg_dp *dp, const struct hg_desired *desired, bool is_re
 	return 0;
 }
 
-int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
+/* A scheduler may refuse nothing: it is asked when nothing can be taken back any more. */
+static int check_arriving(const struct hg_dp_move *move, struct hg_error *reterr)
+{
+	const struct hg_dp_state *state;
+	int r = 0;
+
+	if (move == NULL || move->arriving_idx == HG_DP_NOBODY)
+		return 0;
+	state = move->arriving;
+	for (int dir = 0; r == 0 && dir < HG_N_DIRS; dir++) {
+		r = hg_cap_saved_check(&state->dir[dir].caps, reterr);
+		if (r == 0)
+			r = hg_sched_saved_check(&state->dir[dir].link, reterr);
+		if (r == 0)
+			r = hg_sched_saved_check(&state->dir[dir].local, reterr);
+	}
+	if (r == 0 && (state->behaviour.level < HG_BEHAVIOUR_RELAXED ||
+		       state->behaviour.level > HG_BEHAVIOUR_LEVELS))
+		r = hg_error_set(reterr, -HG_EINVAL, "the level of behaviour is not in [-1, 3]",
+				 NULL);
+	return r;
+}
+
+int hg_dp_apply_move(struct hg_dp *dp, const struct hg_desired *desired,
+		     const struct hg_dp_move *move, struct hg_error *reterr)
 {
 	int r = hg_dp_check(desired, reterr);
 
-	return r != 0 ? r : change(dp, desired, /* is_retry= */ false, reterr);
+	if (r == 0)
+		r = check_arriving(move, reterr);
+	return r != 0 ? r : change(dp, desired, move, /* is_retry= */ false, reterr);
+}
+
+int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	return hg_dp_apply_move(dp, desired, NULL, reterr);
 }
 
 /* Devices that went away since the last look. They leave the next snapshot, so that they can be closed. */
@@ -456,7 +502,7 @@ unsigned hg_dp_retry(struct hg_dp *dp)
 	if (n_missing + n_gone == 0 || hg_dp_copy_desired(&dp->desired, &same, &err) != 0)
 		return 0;
 	/* The state in force once more; whatever does not open now is tried again next time. */
-	if (change(dp, &same, /* is_retry= */ true, &err) != 0)
+	if (change(dp, &same, NULL, /* is_retry= */ true, &err) != 0)
 		hg_error_clear(&err);
 	hg_dp_free_desired(&same);
 	n_still = count_missing(dp);

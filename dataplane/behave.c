@@ -92,3 +92,18 @@ void hg_behave_reset(struct hg_worker *w, uint32_t instance_slot, struct hg_tree
 	tell(&flow->published, &flow->behave.behaviour);
 	set_depth(uplink_tree, instance_slot, &flow->behave.behaviour);
 }
+
+void hg_behave_restore(struct hg_worker *w, uint32_t instance_slot, struct hg_tree *uplink_tree,
+		       const struct hg_behaviour *behaviour, hg_ns ago_ns)
+{
+	const struct hg_lane_instance *instance = &w->snapshot->instances[instance_slot];
+	struct hg_flow *flow = &w->lane->flows[instance_slot * HG_N_DIRS + HG_OUT];
+
+	if (ago_ns < 0 || instance->follow == HG_FOLLOW_NONE)
+		return;
+	flow->behave.behaviour = *behaviour;
+	flow->behave.at_ns = w->now_ns - ago_ns;
+	tell(&flow->published, behaviour);
+	set_depth(uplink_tree, instance_slot, behaviour);
+	set_rate(w, uplink_tree, instance_slot, hg_behave_max_bytes_per_s(instance, behaviour));
+}

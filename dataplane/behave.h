@@ -32,4 +32,8 @@ void hg_behave_look(struct hg_worker *w, uint32_t instance_slot);
 /* Its policy for sending was set: forgets how it behaved. */
 void hg_behave_reset(struct hg_worker *w, uint32_t instance_slot, struct hg_tree *uplink_tree);
 
+/* It comes from another host, and its policy was set: goes on as it was. ago_ns: since it was judged; -1: never. */
+void hg_behave_restore(struct hg_worker *w, uint32_t instance_slot, struct hg_tree *uplink_tree,
+		       const struct hg_behaviour *behaviour, hg_ns ago_ns);
+
 #endif

@@ -38,7 +38,7 @@ static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	/* Each instance and tenant, in both directions, set or removed; and the roots. */
 	size_t n_ops = 2u * (2u * ((size_t)c->desired->n_instances + c->desired->n_tenants +
 				   dp->desired.n_instances + dp->desired.n_tenants)) +
-		       c->desired->n_uplinks;
+		       c->desired->n_uplinks + HG_N_DIRS;
 
 	s->n_port_slots = (uint32_t)n_ports;
 	s->n_instance_slots = (uint32_t)n_instances;
@@ -62,9 +62,11 @@ void hg_build_free_ops(struct hg_snapshot *s)
 {
 	free(s->ops);
 	free(s->mac_ops);
+	free(s->learn_ops);
 	s->ops = NULL;
 	s->mac_ops = NULL;
-	s->n_ops = s->n_mac_ops = 0;
+	s->learn_ops = NULL;
+	s->n_ops = s->n_mac_ops = s->n_learn_ops = 0;
 }
 
 void hg_build_free_snapshot(struct hg_snapshot *s)
@@ -436,9 +438,14 @@ static void add_removals(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	for (uint32_t i = 0; i < old->n_instances; i++) {
 		uint32_t uplink = old->tenants[old->instances[i].tenant_idx].uplink_idx;
 
-		for (int dir = 0; !instance_stays[i] && dir < HG_N_DIRS; dir++)
-			add_op(s, HG_OP_REMOVE_INSTANCE, (enum hg_dir)dir, dp->instances.slots[i])
-				->tree = dp->uplink_trees[dp->uplinks.slots[uplink]];
+		for (int dir = 0; !instance_stays[i] && dir < HG_N_DIRS; dir++) {
+			struct hg_op *op = add_op(s, HG_OP_REMOVE_INSTANCE, (enum hg_dir)dir,
+						  dp->instances.slots[i]);
+
+			op->tree = dp->uplink_trees[dp->uplinks.slots[uplink]];
+			if (c->move != NULL && c->move->leaving_idx == i)
+				op->left = c->move->ret_left;
+		}
 	}
 	for (uint32_t i = 0; i < old->n_tenants; i++) {
 		uint32_t uplink = old->tenants[i].uplink_idx;
@@ -447,7 +454,32 @@ static void add_removals(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 			add_op(s, HG_OP_REMOVE_TENANT, (enum hg_dir)dir, dp->tenants.slots[i])
 				->tree = dp->uplink_trees[dp->uplinks.slots[uplink]];
 	}
-	(void)c;
+}
+
+/* Behind the operations that set it. */
+static int add_arriving(struct hg_change *c, struct hg_snapshot *s, struct hg_error *reterr)
+{
+	const struct hg_dp_state *arriving = c->move->arriving;
+	uint32_t slot = c->instances.slots[c->move->arriving_idx];
+
+	for (int dir = 0; dir < HG_N_DIRS; dir++) {
+		struct hg_op *op = add_op(s, HG_OP_RESTORE_INSTANCE, (enum hg_dir)dir, slot);
+
+		op->tree = s->instances[slot].uplink_tree;
+		op->arriving = arriving;
+	}
+	s->learn_ops = calloc(arriving->n_learned + 1u, sizeof(*s->learn_ops));
+	if (s->learn_ops == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
+	for (uint32_t i = 0; i < arriving->n_learned; i++) {
+		const struct hg_dp_learned *from = &arriving->learned[i];
+		struct hg_learn_op *op = &s->learn_ops[s->n_learn_ops++];
+
+		op->slot = c->ports.slots[from->port_idx];
+		op->seen_ago_ns = from->seen_ago_ns;
+		memcpy(op->mac, from->mac, HG_MAC_BYTES);
+	}
+	return 0;
 }
 
 static int add_all_removals(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s,
@@ -545,6 +577,10 @@ int hg_build_snapshot(struct hg_dp *dp, struct hg_change *c, struct hg_error *re
 	add_roots(dp, c, s);
 	add_tenants(dp, c, s);
 	add_instances(dp, c, s);
+	if (c->move != NULL && c->move->arriving_idx != HG_DP_NOBODY)
+		r = add_arriving(c, s, reterr);
+	if (r != 0)
+		goto fail;
 	c->snapshot = s;
 	return 0;
 fail:

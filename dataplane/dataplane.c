@@ -1,5 +1,6 @@
 #include "dataplane/dataplane.h"
 
+#include "dataplane/announcer.h"
 #include "dataplane/buffers.h"
 #include "dataplane/build.h"
 #include "dataplane/capture.h"
@@ -307,6 +308,7 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 	hg_capture_destroy_all(dp);
 	hg_dp_close_ports(dp, keep_devices);
 	destroy_lane(dp);
+	hg_announcer_free(dp);
 	hg_build_free_snapshot(dp->snapshot);
 	hg_slots_fini(&dp->tenant_slots);
 	hg_slots_fini(&dp->instance_slots);

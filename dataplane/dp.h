@@ -50,6 +50,8 @@ struct hg_dp {
 	const struct hg_dp_device *adopted;
 	unsigned n_adopted;
 	bool is_adopting; /* a device that is not among them counts as missing */
+	struct hg_announce_batch *announcements; /* handed over, not yet freed */
+	uint64_t n_asks;
 };
 
 hg_ns hg_dp_clock_ns(void);

@@ -5,8 +5,11 @@
 #include "dataplane/path.h"
 #include "dataplane/publish.h"
 #include "dataplane/pushback.h"
+#include "dataplane/state.h"
 
 #include <rte_debug.h>
+
+#include <string.h>
 
 /* The control lane validated every operation, so that a refusal here is a defect of the program. */
 static void must(int r, const struct hg_error *err)
@@ -46,6 +49,8 @@ static void remove_instance(struct hg_worker *w, const struct hg_op *op)
 	struct hg_error err = {0};
 
 	hg_publish_last(w, op->slot, op->dir, op->tree);
+	if (op->left != NULL)
+		hg_state_save(w, op->slot, op->dir, op->tree, op->left);
 	for (unsigned i = 0; i < n; i++) {
 		drain(w, trees[i], op);
 		must(hg_sched_remove_instance(trees[i]->sched, op->slot, w->now_ns, &err), &err);
@@ -105,6 +110,30 @@ static void set_instance(struct hg_worker *w, const struct hg_op *op)
 		hg_behave_reset(w, op->slot, op->tree);
 }
 
+static void restore_instance(struct hg_worker *w, const struct hg_op *op)
+{
+	struct hg_tree *trees[2];
+	unsigned n = trees_of(w->lane, op, trees);
+	struct hg_error err = {0};
+
+	/* First the rate, which tokens are told at. */
+	if (op->dir == HG_OUT)
+		hg_behave_restore(w, op->slot, op->tree, &op->arriving->behaviour,
+				  op->arriving->behaviour_ago_ns);
+	hg_caps_restore_instance(w->lane->caps[op->dir], op->slot, &op->arriving->dir[op->dir].caps,
+				 w->now_ns);
+	for (unsigned i = 0; i < n; i++) {
+		const struct hg_sched_saved *saved =
+			op->dir == HG_OUT && trees[i] == w->lane->local_tree
+				? &op->arriving->dir[op->dir].local
+				: &op->arriving->dir[op->dir].link;
+
+		must(hg_sched_restore_instance(trees[i]->sched, op->slot, saved, w->now_ns, &err),
+		     &err);
+		hg_sched_refresh_instance(trees[i]->sched, op->slot, w->now_ns);
+	}
+}
+
 /* Takes what the MAC table holds of a port out of it. */
 static void forget_macs(struct hg_worker *w, const struct hg_mac_op *op)
 {
@@ -131,9 +160,24 @@ static void follow_macs(struct hg_worker *w, const struct hg_snapshot *s)
 	}
 }
 
+static void learn(struct hg_worker *w, const struct hg_snapshot *s)
+{
+	for (uint32_t i = 0; i < s->n_learn_ops; i++) {
+		const struct hg_learn_op *op = &s->learn_ops[i];
+		uint8_t addresses[2 * HG_MAC_BYTES] = {0};
+		const struct hg_pkt seen = {.data = addresses};
+
+		memcpy(addresses + HG_MAC_BYTES, op->mac, HG_MAC_BYTES);
+		if (op->seen_ago_ns < HG_FDB_AGE_NS)
+			hg_forward_learn(&s->view, &w->fdb, &seen, op->slot,
+					 w->now_ns - op->seen_ago_ns);
+	}
+}
+
 void hg_ops_run(struct hg_worker *w, const struct hg_snapshot *s)
 {
 	follow_macs(w, s);
+	learn(w, s);
 	for (uint32_t i = 0; i < s->n_ops; i++) {
 		const struct hg_op *op = &s->ops[i];
 		uint32_t owner = op->dir == HG_OUT ? w->lane->out_owner : w->lane->in_owner;
@@ -155,6 +199,9 @@ void hg_ops_run(struct hg_worker *w, const struct hg_snapshot *s)
 			break;
 		case HG_OP_SET_INSTANCE:
 			set_instance(w, op);
+			break;
+		case HG_OP_RESTORE_INSTANCE:
+			restore_instance(w, op);
 			break;
 		}
 	}

@@ -401,6 +401,16 @@ static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
 		hg_path_flush_outbox(w, owner);
 }
 
+void hg_path_send_own(struct hg_worker *w, struct hg_pkt *pkt)
+{
+	/* Nothing counts it as sent by an instance, and no window takes it. */
+	pkt->is_counted = true;
+	pkt->is_link = true;
+	pkt->at_ns = w->now_ns;
+	pkt->generation = (uint32_t)w->snapshot->generation;
+	stage(w, pkt, HG_STAGE_TX);
+}
+
 void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy)
 {
 	uint32_t to = w->lane->in_owner;

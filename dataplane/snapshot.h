@@ -149,6 +149,7 @@ enum hg_op_kind {
 	HG_OP_SET_ROOT,
 	HG_OP_SET_TENANT,
 	HG_OP_SET_INSTANCE,
+	HG_OP_RESTORE_INSTANCE,
 };
 
 /* One change to the schedulers of a direction. */
@@ -161,6 +162,15 @@ struct hg_op {
 	struct hg_policy policy;
 	uint64_t root_bytes_per_s, root_burst_bytes;
 	struct hg_inflight_cfg inflight;
+	struct hg_dp_state *left; /* written when the instance is removed; NULL: nobody asks */
+	const struct hg_dp_state *arriving; /* to restore */
+};
+
+/* An address that was learned behind a port, on the host that it comes from. */
+struct hg_learn_op {
+	uint32_t slot;
+	uint8_t mac[HG_MAC_BYTES];
+	hg_ns seen_ago_ns;
 };
 
 /* A port whose configured address comes, changes or goes: every worker's MAC table follows. */
@@ -196,7 +206,8 @@ struct hg_snapshot {
 	uint32_t n_always;
 	struct hg_op *ops;
 	struct hg_mac_op *mac_ops;
-	uint32_t n_ops, n_mac_ops;
+	struct hg_learn_op *learn_ops;
+	uint32_t n_ops, n_mac_ops, n_learn_ops;
 	/* What the view points at. */
 	struct hg_switch_port *switch_ports;
 	struct hg_address *addresses;

@@ -1,5 +1,6 @@
 #include "dataplane/worker.h"
 
+#include "dataplane/announcer.h"
 #include "dataplane/buffers.h"
 #include "dataplane/flight.h"
 #include "dataplane/ops.h"
@@ -8,6 +9,7 @@
 #include "dataplane/publish.h"
 #include "dataplane/pushback.h"
 #include "dataplane/still.h"
+#include "dataplane/state.h"
 #include "dataplane/watching.h"
 
 #include <rte_lcore.h>
@@ -255,6 +257,8 @@ static void keep_house(struct hg_worker *w)
 	w->max_held_buffers = hg_buffers_free(w->lane->pool) / HELD_PART;
 	hg_publish_some(w);
 	hg_news_hear(w);
+	hg_state_answer(w);
+	hg_announcer_look(w);
 	(void)hg_fdb_advance(&w->fdb, FDB_BUCKETS_A_LOOK, w->now_ns);
 }
 
@@ -269,6 +273,8 @@ static bool has_mail(struct hg_worker *w)
 		return true;
 	if (w->owns_cards && hg_hook_has_crossing(w->lane->hook))
 		return true;
+	if (hg_state_is_asked(w) || hg_announcer_has_mail(w))
+		return true;
 	return hg_publish_is_due(w) || hg_path_has_crossing(w);
 }
 
@@ -276,6 +282,8 @@ static hg_ns next_at(struct hg_worker *w)
 {
 	hg_ns at_ns = hg_path_next_at(w);
 
+	if (w->announce_at_ns < at_ns)
+		at_ns = w->announce_at_ns;
 	for (uint32_t i = 0; i < w->n_ticking; i++) {
 		if (w->ticking[i]->progress_at_ns < at_ns)
 			at_ns = w->ticking[i]->progress_at_ns;
@@ -473,6 +481,7 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	w->owns_cards = idx == lane->out_owner;
 	w->snapshot = first;
 	w->dirty_head = w->publish_head = HG_SLOT_NONE;
+	w->announce_at_ns = HG_NEVER;
 	w->epoll_fd = w->wake_fd = -1;
 	hg_watching_init(w, clock_ns());
 	w->active = malloc(list_bytes);

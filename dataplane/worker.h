@@ -21,7 +21,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct hg_announce_batch;
 struct hg_hook;
+struct hg_state_ask;
 struct rte_ring;
 
 /* Between two looks at the mailbox while packets flow. Far below the 10 ms in which a change has to be in
@@ -60,6 +62,9 @@ struct hg_lane {
 	_Atomic(const struct hg_snapshot *) snapshot; /* written by the control lane */
 	_Atomic uint32_t
 		releases; /* of flows that were full; written by the owner of the out trees */
+	_Atomic(struct hg_state_ask *) ask; /* dataplane/state.h; NULL: none */
+	_Atomic(struct hg_announce_batch *)
+		announce; /* dataplane/announcer.h; the last handed over */
 	struct rte_ring *crossings[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* [from][to]; NULL to itself */
 	struct rte_ring *news[HG_WORKERS_MAX][HG_WORKERS_MAX]; /* learned addresses, likewise */
 	struct hg_worker *workers[HG_WORKERS_MAX];
@@ -101,6 +106,11 @@ struct hg_worker {
 	uint32_t drops[HG_N_DROPS]; /* that no port can be charged with */
 	uint64_t turns, busy_ns, sleeps;
 
+	uint64_t walk_number; /* of the ask that the MAC table is walked for, and how far */
+	uint32_t walk_at;
+	struct hg_announce_batch *announcing; /* the out owner's */
+	hg_ns announce_at_ns; /* when there is something to announce next */
+
 	int epoll_fd, wake_fd;
 	pthread_t thread;
 	_Atomic bool is_asleep; /* others write wake_fd if set */
@@ -110,6 +120,7 @@ struct hg_worker {
 	_Atomic uint64_t publish_done;
 	_Atomic int phase; /* enum hg_phase that the last turn was in */
 	_Atomic bool is_drained; /* nothing was under way in that turn */
+	_Atomic uint64_t answered; /* number of the last ask that was */
 	_Atomic uint64_t
 		rounds; /* turns begun: two more mean that nothing old is on the way here */
 };

@@ -113,6 +113,47 @@ int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_er
 	return 0;
 }
 
+int hg_dp_apply_move(struct hg_dp *dp, const struct hg_desired *desired,
+		     const struct hg_dp_move *move, struct hg_error *reterr)
+{
+	struct fake_named *leaving = NULL;
+	int r;
+
+	if (move->leaving_idx != HG_DP_NOBODY)
+		leaving = find(dp->instances, dp->desired.instances[move->leaving_idx].name);
+	r = hg_dp_apply(dp, desired, reterr);
+	if (r < 0)
+		return r;
+	if (leaving != NULL) {
+		*move->ret_left = leaving->state;
+		memcpy(move->ret_flows, leaving->flow, sizeof(leaving->flow));
+		/* The packet lane forgets who is gone. */
+		memset(leaving, 0, sizeof(*leaving));
+	}
+	if (move->arriving_idx != HG_DP_NOBODY)
+		find(dp->instances, desired->instances[move->arriving_idx].name)->state =
+			*move->arriving;
+	return 0;
+}
+
+int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_dp_state *ret,
+	       struct hg_error *reterr)
+{
+	(void)reterr;
+	*ret = find(dp->instances, dp->desired.instances[instance_idx].name)->state;
+	return 0;
+}
+
+int hg_dp_announce(struct hg_dp *dp, uint32_t port_idx, uint32_t *ret_n, struct hg_error *reterr)
+{
+	const struct hg_desired_port *port = &dp->desired.ports[port_idx];
+
+	(void)reterr;
+	*ret_n = port->n_addresses > 0 ? port->n_addresses : port->has_mac;
+	dp->n_announced += *ret_n;
+	return 0;
+}
+
 unsigned hg_dp_retry(struct hg_dp *dp)
 {
 	dp->n_retried++;

@@ -22,6 +22,7 @@ struct fake_named {
 	struct hg_depth_sample depth[FAKE_DEPTH_SAMPLES];
 	unsigned n_depth, depth_gone;
 	struct hg_dp_port_sample port;
+	struct hg_dp_state state; /* instances: what a move takes along */
 };
 
 #define FAKE_CAPTURE_PKTS 64u
@@ -45,7 +46,7 @@ struct hg_dp {
 	int fail_check, fail_apply; /* codes to return from the next call; 0: none */
 	unsigned fail_apply_after; /* successful applies before it */
 	/* Seen. */
-	unsigned n_applied, n_retried;
+	unsigned n_applied, n_retried, n_announced;
 	struct hg_desired desired; /* in force; own arrays */
 	struct fake_named tenants[FAKE_MAX], instances[FAKE_MAX], ports[FAKE_MAX],
 		uplinks[FAKE_MAX];
