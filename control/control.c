@@ -140,8 +140,9 @@ static void look(struct hg_control *c)
 }
 
 /* Makes `desired` the state in force, or changes nothing. The state before goes to *ret_before. */
-static int put_in_force(struct hg_control *c, const struct hg_desired *desired, bool want_save,
-			hg_ns now_ns, struct hg_desired *ret_before, struct hg_error *reterr)
+static int put_in_force(struct hg_control *c, const struct hg_desired *desired,
+			const struct hg_dp_move *move, bool want_save, hg_ns now_ns,
+			struct hg_desired *ret_before, struct hg_error *reterr)
 {
 	struct hg_desired copy;
 	struct hg_seconds seconds;
@@ -152,7 +153,8 @@ static int put_in_force(struct hg_control *c, const struct hg_desired *desired, 
 	rc = hg_seconds_build(&c->seconds, &copy, now_ns, &seconds, reterr);
 	if (rc < 0)
 		goto fail_seconds;
-	rc = hg_dp_apply(c->cfg.dp, &copy, reterr);
+	rc = move == NULL ? hg_dp_apply(c->cfg.dp, &copy, reterr)
+			  : hg_dp_apply_move(c->cfg.dp, &copy, move, reterr);
 	if (rc < 0)
 		goto fail_apply;
 	rc = want_save ? save(c, &copy, reterr) : 0;
@@ -176,21 +178,27 @@ fail_seconds:
 	return rc;
 }
 
+static int check_not_waiting(const struct hg_control *c, struct hg_error *reterr)
+{
+	if (!c->is_waiting)
+		return 0;
+	return hg_error_set(reterr, -HG_EBUSY,
+			    "another change waits for confirmation; confirm it, or wait "
+			    "until it is taken back",
+			    NULL);
+}
+
 int hg_control_apply(struct hg_control *control, const struct hg_desired *desired,
 		     hg_ns confirm_for_ns, hg_ns now_ns, struct hg_error *reterr)
 {
 	struct hg_desired before;
-	int rc;
+	int rc = check_not_waiting(control, reterr);
 
-	if (control->is_waiting)
-		return hg_error_set(reterr, -HG_EBUSY,
-				    "another change waits for confirmation; confirm it, or wait "
-				    "until it is taken back",
-				    NULL);
-	rc = hg_control_check(control, desired, reterr);
+	if (rc == 0)
+		rc = hg_control_check(control, desired, reterr);
 	if (rc < 0)
 		return rc;
-	rc = put_in_force(control, desired, confirm_for_ns == 0, now_ns, &before, reterr);
+	rc = put_in_force(control, desired, NULL, confirm_for_ns == 0, now_ns, &before, reterr);
 	if (rc < 0)
 		return rc;
 	if (confirm_for_ns == 0) {
@@ -243,7 +251,8 @@ int hg_control_take(struct hg_control *control, const struct hg_control_state *s
 		if (rc < 0)
 			return rc;
 	}
-	rc = put_in_force(control, state->desired, /* want_save= */ false, now_ns, &before, reterr);
+	rc = put_in_force(control, state->desired, NULL, /* want_save= */ false, now_ns, &before,
+			  reterr);
 	if (rc < 0) {
 		if (state->previous != NULL)
 			hg_state_fini(&previous);
@@ -272,8 +281,8 @@ static void roll_back(struct hg_control *c, hg_ns now_ns)
 	char sentence[HG_ERROR_TEXT_BYTES + 128];
 
 	hg_error_clear(&error);
-	if (put_in_force(c, &c->previous, /* want_save= */ false, now_ns, &unconfirmed, &error) <
-	    0) {
+	if (put_in_force(c, &c->previous, NULL, /* want_save= */ false, now_ns, &unconfirmed,
+			 &error) < 0) {
 		snprintf(sentence, sizeof(sentence),
 			 "nobody confirmed the change, and it could not be taken back (%s); trying "
 			 "again in a second",
@@ -305,6 +314,142 @@ hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns)
 	if (control->is_waiting && control->confirm_until_ns < next_ns)
 		next_ns = control->confirm_until_ns;
 	return next_ns;
+}
+
+/* ---- an instance on its way from host to host ---------------------------------------------------- */
+
+/* What an instance that leaves has queued is waited for no longer: it is what a packet may wait in a queue. */
+#define SENT_WITHIN_NS (200 * HG_NS_PER_MS)
+
+int hg_control_save_instance(struct hg_control *control, uint32_t instance_idx, hg_ns now_ns,
+			     struct hg_saved_instance *ret, struct hg_error *reterr)
+{
+	struct hg_dp_flow flows[HG_N_DIRS];
+	int rc = hg_dp_save(control->cfg.dp, instance_idx, &ret->state, reterr);
+
+	if (rc < 0)
+		return rc;
+	hg_dp_publish(control->cfg.dp);
+	for (unsigned dir = 0; dir < HG_N_DIRS; dir++)
+		hg_dp_sample_instance(control->cfg.dp, instance_idx, (enum hg_dir)dir, &flows[dir]);
+	hg_rows_totals(&control->seconds.instances.rows[instance_idx], flows, now_ns, &ret->totals);
+	return 0;
+}
+
+/* The ports that the state has without those of an instance; and that instance, if it goes as well. The arrays are the
+ * state's own. */
+static void take_out(struct hg_desired *state, uint32_t instance_idx, bool with_instance)
+{
+	uint32_t n_ports = 0;
+
+	for (uint32_t i = 0; i < state->n_ports; i++) {
+		if (state->ports[i].instance_idx == instance_idx)
+			continue;
+		state->ports[n_ports] = state->ports[i];
+		if (with_instance && state->ports[n_ports].instance_idx > instance_idx)
+			state->ports[n_ports].instance_idx--;
+		n_ports++;
+	}
+	state->n_ports = n_ports;
+	if (!with_instance)
+		return;
+	state->n_instances--;
+	memmove(&state->instances[instance_idx], &state->instances[instance_idx + 1u],
+		(state->n_instances - instance_idx) * sizeof(state->instances[0]));
+}
+
+/* Whether the host may be without the instance: another port may name one of its ports. */
+static int check_without(struct hg_control *c, uint32_t instance_idx, struct hg_error *reterr)
+{
+	struct hg_desired without;
+	int rc = hg_state_copy(&c->desired, &without, reterr);
+
+	if (rc < 0)
+		return rc;
+	take_out(&without, instance_idx, /* with_instance= */ true);
+	rc = hg_control_check(c, &without, reterr);
+	hg_state_fini(&without);
+	return rc;
+}
+
+/* `without` has the instance, but not its ports. */
+static int leave(struct hg_control *c, struct hg_desired *without, uint32_t instance_idx,
+		 hg_ns now_ns, struct hg_saved_instance *ret, struct hg_error *reterr)
+{
+	struct hg_row row = c->seconds.instances.rows[instance_idx];
+	struct hg_dp_flow flows[HG_N_DIRS];
+	const struct hg_dp_move move = {
+		.leaving_idx = instance_idx,
+		.ret_left = &ret->state,
+		.ret_flows = flows,
+		.arriving_idx = HG_DP_NOBODY,
+	};
+	struct hg_desired before;
+	int rc = hg_dp_apply(c->cfg.dp, without, reterr);
+
+	if (rc < 0)
+		return rc;
+	(void)hg_dp_wait_sent(c->cfg.dp, instance_idx, SENT_WITHIN_NS);
+	take_out(without, instance_idx, /* with_instance= */ true);
+	rc = put_in_force(c, without, &move, /* want_save= */ true, now_ns, &before, reterr);
+	if (rc < 0) {
+		take_back(c);
+		return rc;
+	}
+	hg_state_fini(&before);
+	hg_rows_totals(&row, flows, now_ns, &ret->totals);
+	return 0;
+}
+
+int hg_control_detach_instance(struct hg_control *control, uint32_t instance_idx, hg_ns now_ns,
+			       struct hg_saved_instance *ret, struct hg_error *reterr)
+{
+	struct hg_desired without;
+	int rc = check_not_waiting(control, reterr);
+
+	if (rc == 0)
+		rc = check_without(control, instance_idx, reterr);
+	/* What was learned goes with the ports. */
+	if (rc == 0)
+		rc = hg_dp_save(control->cfg.dp, instance_idx, &ret->state, reterr);
+	if (rc == 0)
+		rc = hg_state_copy(&control->desired, &without, reterr);
+	if (rc < 0)
+		return rc;
+	take_out(&without, instance_idx, /* with_instance= */ false);
+	rc = leave(control, &without, instance_idx, now_ns, ret, reterr);
+	hg_state_fini(&without);
+	return rc;
+}
+
+int hg_control_restore_instance(struct hg_control *control, const struct hg_desired *desired,
+				uint32_t instance_idx, const struct hg_saved_instance *saved,
+				hg_ns now_ns, struct hg_error *reterr)
+{
+	const struct hg_dp_move move = {
+		.leaving_idx = HG_DP_NOBODY,
+		.arriving_idx = instance_idx,
+		.arriving = &saved->state,
+	};
+	struct hg_desired before;
+	int rc = check_not_waiting(control, reterr);
+
+	if (rc == 0)
+		rc = hg_control_check(control, desired, reterr);
+	if (rc == 0)
+		rc = put_in_force(control, desired, &move, /* want_save= */ true, now_ns, &before,
+				  reterr);
+	if (rc < 0)
+		return rc;
+	hg_state_fini(&before);
+	hg_rows_carry(&control->seconds.instances.rows[instance_idx], &saved->totals, now_ns);
+	return 0;
+}
+
+int hg_control_announce(struct hg_control *control, uint32_t port_idx, uint32_t *ret_n,
+			struct hg_error *reterr)
+{
+	return hg_dp_announce(control->cfg.dp, port_idx, ret_n, reterr);
 }
 
 /* ---- what was measured -------------------------------------------------------------------------- */

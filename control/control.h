@@ -25,6 +25,7 @@
 #include "core/capture.h"
 #include "core/histogram.h"
 #include "core/inflight.h"
+#include "core/instance_state.h"
 #include "core/units.h"
 #include "core/verdict.h"
 
@@ -83,6 +84,29 @@ HG_MUST_CHECK int hg_control_save(struct hg_control *control, struct hg_error *r
 /* Samples, closes seconds, retries missing devices, takes back what was not confirmed. Returns when to
  * call it again. */
 hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns);
+
+/* ---- an instance on its way from host to host ---------------------------------------------------- */
+
+/* Changes nothing. */
+HG_MUST_CHECK int hg_control_save_instance(struct hg_control *control, uint32_t instance_idx,
+					   hg_ns now_ns, struct hg_saved_instance *ret,
+					   struct hg_error *reterr);
+/* Takes an instance off the host: its ports are closed, what it has queued to send leaves, for at most 200 ms, and then
+ * it is saved and removed at one instant. On error it is there as before. */
+HG_MUST_CHECK int hg_control_detach_instance(struct hg_control *control, uint32_t instance_idx,
+					     hg_ns now_ns, struct hg_saved_instance *ret,
+					     struct hg_error *reterr);
+/* hg_control_apply(), for good, of a state in which an instance is new that comes from elsewhere: tokens, learned
+ * addresses and totals go on from where they were, and its ports are announced. Its tenant's totals are what
+ * happened on this host. */
+HG_MUST_CHECK int hg_control_restore_instance(struct hg_control *control,
+					      const struct hg_desired *desired,
+					      uint32_t instance_idx,
+					      const struct hg_saved_instance *saved, hg_ns now_ns,
+					      struct hg_error *reterr);
+/* Announces a port on its uplink; *ret_n: how many addresses. */
+HG_MUST_CHECK int hg_control_announce(struct hg_control *control, uint32_t port_idx,
+				      uint32_t *ret_n, struct hg_error *reterr);
 
 /* ---- what was measured -------------------------------------------------------------------------- */
 

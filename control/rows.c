@@ -116,30 +116,101 @@ void hg_rows_close(struct hg_rows *rows, const struct hg_rows_close *close)
 	}
 }
 
+void hg_rows_totals(const struct hg_row *row, const struct hg_dp_flow *last, hg_ns now_ns,
+		    struct hg_totals *ret)
+{
+	*ret = row->carried;
+	ret->age_ns = now_ns - row->created_at_ns;
+	for (unsigned d = 0; d < HG_N_DIRS; d++) {
+		const struct hg_dp_flow *flow = last != NULL ? &last[d] : &row->dir[d].last;
+		const struct hg_proof *proof = &row->dir[d].proof;
+		struct hg_totals_dir *to = &ret->dir[d];
+
+		to->offered_bytes += flow->offered_bytes;
+		to->offered_pkts += flow->offered_pkts;
+		to->sent_bytes += flow->sent_bytes;
+		to->sent_pkts += flow->sent_pkts;
+		to->link_offered_bytes += flow->link_offered_bytes;
+		to->link_sent_bytes += flow->link_bytes;
+		to->marked_pkts += flow->marked_pkts;
+		for (unsigned i = 0; i < HG_N_DROPS; i++)
+			to->drops[i] += flow->drops[i];
+		for (unsigned i = 0; i < HG_N_LIMITS; i++)
+			to->held_ns[i] += flow->held_ns[i];
+		to->kept = proof->kept;
+		to->missed = proof->missed;
+		to->stolen = proof->stolen;
+		to->missed_min = proof->missed_min;
+		to->missed_max = proof->missed_max;
+		ret->cut_segments += d == HG_OUT ? flow->cut_segments : 0;
+		ret->cut_pieces += d == HG_OUT ? flow->cut_pieces : 0;
+	}
+}
+
+void hg_rows_carry(struct hg_row *row, const struct hg_totals *totals, hg_ns now_ns)
+{
+	row->carried = *totals;
+	row->created_at_ns = now_ns - totals->age_ns;
+	for (unsigned d = 0; d < HG_N_DIRS; d++) {
+		const struct hg_totals_dir *from = &totals->dir[d];
+
+		row->dir[d].proof = (struct hg_proof){
+			.kept = from->kept,
+			.missed = from->missed,
+			.stolen = from->stolen,
+			.missed_min = from->missed_min,
+			.missed_max = from->missed_max,
+		};
+	}
+}
+
+/* The sample at the end of the last second, with what came along from elsewhere. */
+static void whole_flow(const struct hg_row *row, const struct hg_totals *totals, unsigned d,
+		       struct hg_dp_flow *ret)
+{
+	const struct hg_totals_dir *from = &totals->dir[d];
+
+	*ret = row->dir[d].last;
+	ret->offered_bytes = from->offered_bytes;
+	ret->offered_pkts = from->offered_pkts;
+	ret->sent_bytes = from->sent_bytes;
+	ret->sent_pkts = from->sent_pkts;
+	ret->link_offered_bytes = from->link_offered_bytes;
+	ret->link_bytes = from->link_sent_bytes;
+	ret->marked_pkts = from->marked_pkts;
+	memcpy(ret->drops, from->drops, sizeof(ret->drops));
+	memcpy(ret->held_ns, from->held_ns, sizeof(ret->held_ns));
+	for (unsigned i = 0; i < HG_N_LIMITS; i++)
+		ret->wait_ns += row->carried.dir[d].held_ns[i];
+}
+
 void hg_rows_status(const struct hg_row *row, hg_ns now_ns, struct hg_status_row *ret)
 {
 	static const struct hg_dp_flow nothing;
+	struct hg_totals totals;
 
+	hg_rows_totals(row, NULL, now_ns, &totals);
 	for (unsigned d = 0; d < HG_N_DIRS; d++) {
-		const struct hg_dp_flow *last = &row->dir[d].last;
+		struct hg_dp_flow whole;
 
+		whole_flow(row, &totals, d, &whole);
 		ret->second[d] = row->dir[d].second;
 		ret->proof[d] = row->dir[d].proof;
-		hg_measure_rates(&nothing, last, now_ns - row->created_at_ns, &ret->total[d]);
+		hg_measure_rates(&nothing, &whole, totals.age_ns, &ret->total[d]);
 		ret->counts[d] = (struct hg_counts){
-			.offered_bytes = last->offered_bytes,
-			.offered_pkts = last->offered_pkts,
-			.sent_bytes = last->sent_bytes,
-			.sent_pkts = last->sent_pkts,
-			.link_sent_bytes = last->link_bytes,
+			.offered_bytes = whole.offered_bytes,
+			.offered_pkts = whole.offered_pkts,
+			.sent_bytes = whole.sent_bytes,
+			.sent_pkts = whole.sent_pkts,
+			.link_sent_bytes = whole.link_bytes,
 		};
-		memcpy(ret->drops[d], last->drops, sizeof(ret->drops[d]));
+		memcpy(ret->drops[d], whole.drops, sizeof(ret->drops[d]));
 	}
 	ret->card = (struct hg_status_row_card){
 		.window = row->dir[HG_OUT].last.window,
 		.behaviour = row->dir[HG_OUT].last.behaviour,
 		.max_in_force_bytes_per_s = row->dir[HG_OUT].last.max_in_force_bytes_per_s,
-		.cut_segments = row->dir[HG_OUT].last.cut_segments,
-		.cut_pieces = row->dir[HG_OUT].last.cut_pieces,
+		.cut_segments = totals.cut_segments,
+		.cut_pieces = totals.cut_pieces,
 	};
 }

@@ -26,6 +26,7 @@ struct hg_row {
 	char name[HG_NAME_BYTES];
 	struct hg_contract contract;
 	hg_ns created_at_ns;
+	struct hg_totals carried; /* from other hosts: not in the samples */
 	bool has_changed; /* in the second that is open */
 	struct hg_row_dir dir[HG_N_DIRS];
 };
@@ -64,6 +65,12 @@ struct hg_rows_close {
 };
 
 void hg_rows_close(struct hg_rows *rows, const struct hg_rows_close *close);
+
+/* All that was counted up to `last`, which may be newer than the row's own (NULL: that). */
+void hg_rows_totals(const struct hg_row *row, const struct hg_dp_flow *last, hg_ns now_ns,
+		    struct hg_totals *ret);
+/* A row that was just built goes on from what happened elsewhere. */
+void hg_rows_carry(struct hg_row *row, const struct hg_totals *totals, hg_ns now_ns);
 
 void hg_rows_status(const struct hg_row *row, hg_ns now_ns, struct hg_status_row *ret);
 

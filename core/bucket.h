@@ -91,7 +91,7 @@ struct hg_bucket_saved {
 void hg_bucket_save(const struct hg_bucket *b, hg_ns now_ns, struct hg_bucket_saved *ret_saved);
 
 /* Of a bucket that was just set. Tokens are kept in units, never more than the burst, and a debt stays one.
- * tokens in [-HG_BUCKET_TOKENS_MAX, HG_BUCKET_TOKENS_MAX]; times in [0, 2^61]. */
+ * tokens in [-HG_BUCKET_TOKENS_MAX, HG_BUCKET_TOKENS_MAX]; times in [0, 10^18). */
 void hg_bucket_restore(struct hg_bucket *b, const struct hg_bucket_saved *saved, hg_ns now_ns);
 
 static inline bool hg_bucket_is_idle(const struct hg_bucket *b, hg_ns now_ns)

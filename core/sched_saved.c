@@ -20,7 +20,7 @@ static int check_bucket(const struct hg_bucket_saved *saved, const char *path,
 	    saved->taken_ago_ns >= 0 && saved->taken_ago_ns <= HG_SAVED_AGE_MAX_NS)
 		return 0;
 	(void)!hg_error_set(reterr, -HG_EINVAL,
-			    "tokens are not in [-2^30, 2^30], or a time is not in [0, 2^61] ns",
+			    "tokens are not in [-2^30, 2^30], or a time is not in [0, 10^18) ns",
 			    NULL);
 	hg_error_at(reterr, path);
 	return -HG_EINVAL;
@@ -31,6 +31,13 @@ int hg_cap_saved_check(const struct hg_cap_saved *saved, struct hg_error *reterr
 	int r = saved->has_bytes ? check_bucket(&saved->bytes, "max", reterr) : 0;
 
 	return r == 0 && saved->has_pkts ? check_bucket(&saved->pkts, "max_pkts", reterr) : r;
+}
+
+static void save_bucket(const struct hg_bucket *b, hg_ns now_ns, struct hg_bucket_saved *ret_saved)
+{
+	hg_bucket_save(b, now_ns, ret_saved);
+	ret_saved->full_for_ns = age_ns(ret_saved->full_for_ns);
+	ret_saved->taken_ago_ns = age_ns(ret_saved->taken_ago_ns);
 }
 
 void hg_caps_save_instance(const struct hg_caps *caps, uint32_t instance_idx, hg_ns now_ns,
@@ -44,9 +51,9 @@ void hg_caps_save_instance(const struct hg_caps *caps, uint32_t instance_idx, hg
 		.has_pkts = (bytes->kinds & HG_CAP_PKTS) != 0,
 	};
 	if (ret_saved->has_bytes)
-		hg_bucket_save(&bytes->bucket, now_ns, &ret_saved->bytes);
+		save_bucket(&bytes->bucket, now_ns, &ret_saved->bytes);
 	if (ret_saved->has_pkts)
-		hg_bucket_save(&pkts->bucket, now_ns, &ret_saved->pkts);
+		save_bucket(&pkts->bucket, now_ns, &ret_saved->pkts);
 }
 
 void hg_caps_restore_instance(struct hg_caps *caps, uint32_t instance_idx,
@@ -120,7 +127,7 @@ int hg_sched_saved_check(const struct hg_sched_saved *saved, struct hg_error *re
 		r = hg_error_set(reterr, -HG_EINVAL, "more than 2^31", NULL);
 		hg_error_at(reterr, "ahead");
 	} else if (saved->quiet_ns < 0 || saved->quiet_ns > HG_SAVED_AGE_MAX_NS) {
-		r = hg_error_set(reterr, -HG_EINVAL, "not in [0, 2^61] ns", NULL);
+		r = hg_error_set(reterr, -HG_EINVAL, "not in [0, 10^18) ns", NULL);
 		hg_error_at(reterr, "quiet");
 	} else if (saved->n_classes > HG_CLASSES_MAX) {
 		r = hg_error_set(reterr, -HG_EINVAL, "more than 8 classes", NULL);

@@ -21,8 +21,8 @@
 #include "core/bucket.h"
 #include "core/sched.h"
 
-/* Longer than any idle time or debt that is told apart. */
-#define HG_SAVED_AGE_MAX_NS (INT64_C(1) << 61)
+/* 31 years: longer than any idle time that is told apart, and 18 digits. */
+#define HG_SAVED_AGE_MAX_NS INT64_C(999999999999999999)
 /* Virtual time that the largest segment takes at weight 1, twice. */
 #define HG_SAVED_AHEAD_MAX (UINT64_C(1) << 31)
 /* At the lowest rate the largest burst takes 12 days. */

@@ -194,7 +194,7 @@ static void add(struct hg_announce_batch *batch, uint32_t slot, const uint8_t *m
 }
 
 /* The one address that was learned behind a port; NULL: there is none, or more than one. */
-static const uint8_t *only_learned(const struct hg_dp_state *state, uint32_t port_idx)
+static const uint8_t *only_learned(const struct hg_instance_state *state, uint32_t port_idx)
 {
 	const uint8_t *mac = NULL;
 
@@ -210,7 +210,7 @@ static const uint8_t *only_learned(const struct hg_dp_state *state, uint32_t por
 
 /* state: what was learned; NULL: nothing. wants_macs: MAC addresses are announced where nothing else is known. */
 static void add_port(struct hg_dp *dp, struct hg_announce_batch *batch, uint32_t port_idx,
-		     const struct hg_dp_state *state, bool wants_macs)
+		     const struct hg_instance_state *state, bool wants_macs)
 {
 	const struct hg_desired_port *port = &dp->desired.ports[port_idx];
 	const uint8_t *mac = port->has_mac ? port->mac : only_learned(state, port_idx);
@@ -262,9 +262,9 @@ void hg_announcer_follow(struct hg_dp *dp, const struct hg_snapshot *old,
 			 const struct hg_dp_move *move)
 {
 	const struct hg_snapshot *s = dp->snapshot;
-	const struct hg_dp_state *arriving = NULL;
+	const struct hg_instance_state *arriving = NULL;
 	struct hg_announce_batch *batch;
-	size_t n_max = HG_DP_LEARNED_MAX;
+	size_t n_max = HG_STATE_LEARNED_MAX;
 
 	for (uint32_t i = 0; i < dp->desired.n_ports; i++)
 		n_max += dp->desired.ports[i].n_addresses + 1u;
@@ -291,8 +291,9 @@ void hg_announcer_follow(struct hg_dp *dp, const struct hg_snapshot *old,
 int hg_dp_announce(struct hg_dp *dp, uint32_t port_idx, uint32_t *ret_n, struct hg_error *reterr)
 {
 	uint32_t instance_idx = dp->desired.ports[port_idx].instance_idx;
-	struct hg_dp_state *state = calloc(1, sizeof(*state));
-	struct hg_announce_batch *batch = make_batch(dp, HG_DP_LEARNED_MAX + HG_PORT_ADDRESSES_MAX);
+	struct hg_instance_state *state = calloc(1, sizeof(*state));
+	struct hg_announce_batch *batch =
+		make_batch(dp, HG_STATE_LEARNED_MAX + HG_PORT_ADDRESSES_MAX);
 	int r;
 
 	if (state == NULL || batch == NULL)

@@ -428,24 +428,9 @@ static int change(struct hg_dp *dp, const struct hg_desired *desired, const stru
 /* A scheduler may refuse nothing: it is asked when nothing can be taken back any more. */
 static int check_arriving(const struct hg_dp_move *move, struct hg_error *reterr)
 {
-	const struct hg_dp_state *state;
-	int r = 0;
-
 	if (move == NULL || move->arriving_idx == HG_DP_NOBODY)
 		return 0;
-	state = move->arriving;
-	for (int dir = 0; r == 0 && dir < HG_N_DIRS; dir++) {
-		r = hg_cap_saved_check(&state->dir[dir].caps, reterr);
-		if (r == 0)
-			r = hg_sched_saved_check(&state->dir[dir].link, reterr);
-		if (r == 0)
-			r = hg_sched_saved_check(&state->dir[dir].local, reterr);
-	}
-	if (r == 0 && (state->behaviour.level < HG_BEHAVIOUR_RELAXED ||
-		       state->behaviour.level > HG_BEHAVIOUR_LEVELS))
-		r = hg_error_set(reterr, -HG_EINVAL, "the level of behaviour is not in [-1, 3]",
-				 NULL);
-	return r;
+	return hg_instance_state_check(move->arriving, reterr);
 }
 
 int hg_dp_apply_move(struct hg_dp *dp, const struct hg_desired *desired,

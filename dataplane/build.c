@@ -459,7 +459,7 @@ static void add_removals(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 /* Behind the operations that set it. */
 static int add_arriving(struct hg_change *c, struct hg_snapshot *s, struct hg_error *reterr)
 {
-	const struct hg_dp_state *arriving = c->move->arriving;
+	const struct hg_instance_state *arriving = c->move->arriving;
 	uint32_t slot = c->instances.slots[c->move->arriving_idx];
 
 	for (int dir = 0; dir < HG_N_DIRS; dir++) {
@@ -472,7 +472,7 @@ static int add_arriving(struct hg_change *c, struct hg_snapshot *s, struct hg_er
 	if (s->learn_ops == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "out of memory for a snapshot", NULL);
 	for (uint32_t i = 0; i < arriving->n_learned; i++) {
-		const struct hg_dp_learned *from = &arriving->learned[i];
+		const struct hg_state_learned *from = &arriving->learned[i];
 		struct hg_learn_op *op = &s->learn_ops[s->n_learn_ops++];
 
 		op->slot = c->ports.slots[from->port_idx];

@@ -21,8 +21,8 @@
 #include "core/capture.h"
 #include "core/histogram.h"
 #include "core/inflight.h"
+#include "core/instance_state.h"
 #include "core/sched.h"
-#include "core/sched_saved.h"
 #include "core/units.h"
 #include "core/verdict.h"
 
@@ -59,42 +59,23 @@ HG_MUST_CHECK int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired
 /* ---- an instance on its way from host to host ---------------------------------------------------- */
 
 #define HG_DP_NOBODY UINT32_MAX
-/* Learned addresses that go along; the others are learned anew. */
-#define HG_DP_LEARNED_MAX 256u
-
-struct hg_dp_learned {
-	uint8_t mac[HG_MAC_BYTES];
-	uint32_t port_idx; /* of the desired state that the instance is in */
-	hg_ns seen_ago_ns; /* in [0, HG_SAVED_AGE_MAX_NS] */
-};
-
-/* What the packet lane knows of an instance that no configuration says; times are ages. */
-struct hg_dp_state {
-	struct {
-		struct hg_cap_saved caps;
-		struct hg_sched_saved
-			link; /* by the tenant's uplink; for receiving: from everywhere */
-		struct hg_sched_saved local; /* for sending: to instances of this host */
-	} dir[HG_N_DIRS];
-	struct hg_behaviour behaviour;
-	hg_ns behaviour_ago_ns; /* since it was judged; -1: never */
-	struct hg_dp_learned learned[HG_DP_LEARNED_MAX];
-	uint32_t n_learned;
-};
-
 /* Changes nothing. Takes up to some milliseconds on a busy host: the MAC table is walked in slices.
- * -ETIMEDOUT: a worker did not answer within a second. */
-HG_MUST_CHECK int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_dp_state *ret,
+ * -ETIMEDOUT: a worker did not answer within 5 s. */
+HG_MUST_CHECK int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_instance_state *ret,
 			     struct hg_error *reterr);
+
+/* Waits until an instance has nothing queued to send, for at most so long: for one whose ports are gone. Returns
+ * whether it has. */
+bool hg_dp_wait_sent(struct hg_dp *dp, uint32_t instance_idx, hg_ns at_most_ns);
 
 /* Who leaves and who arrives with a change. */
 struct hg_dp_move {
 	uint32_t leaving_idx; /* of the state in force; HG_DP_NOBODY: nobody does */
 	/* As it was at its last instant; all but what was learned, which left with its ports. */
-	struct hg_dp_state *ret_left;
+	struct hg_instance_state *ret_left;
 	struct hg_dp_flow *ret_flows; /* its counters at the end, of both directions */
 	uint32_t arriving_idx; /* of the desired state, new there; HG_DP_NOBODY: nobody does */
-	const struct hg_dp_state *arriving;
+	const struct hg_instance_state *arriving;
 };
 
 /* hg_dp_apply() with a move. The arriving one's state is in force before its first packet, and its ports are

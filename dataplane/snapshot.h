@@ -162,8 +162,9 @@ struct hg_op {
 	struct hg_policy policy;
 	uint64_t root_bytes_per_s, root_burst_bytes;
 	struct hg_inflight_cfg inflight;
-	struct hg_dp_state *left; /* written when the instance is removed; NULL: nobody asks */
-	const struct hg_dp_state *arriving; /* to restore */
+	struct hg_instance_state
+		*left; /* written when the instance is removed; NULL: nobody asks */
+	const struct hg_instance_state *arriving; /* to restore */
 };
 
 /* An address that was learned behind a port, on the host that it comes from. */

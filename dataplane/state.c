@@ -9,7 +9,8 @@
 
 /* Of the MAC table, in one housekeeping: 2,048 entries, some 5 us. */
 #define WALK_BUCKETS 512u
-#define ANSWER_WITHIN_NS HG_NS_PER_S
+/* A worker answers within milliseconds, unless others take its processor away. */
+#define ANSWER_WITHIN_NS (5 * HG_NS_PER_S)
 #define LOOK_AGAIN_NS (20 * HG_NS_PER_US)
 /* Set in the scopes of uplinks, where each address is a second time. */
 #define UPLINK_SCOPE (UINT32_C(1) << 31)
@@ -17,7 +18,7 @@
 /* ---- the worker's part -------------------------------------------------------------------------- */
 
 void hg_state_save(struct hg_worker *w, uint32_t slot, enum hg_dir dir,
-		   const struct hg_tree *uplink_tree, struct hg_dp_state *ret)
+		   const struct hg_tree *uplink_tree, struct hg_instance_state *ret)
 {
 	const struct hg_tree *tree = dir == HG_IN ? w->lane->in_tree : uplink_tree;
 	const struct hg_flow *flow = &w->lane->flows[slot * HG_N_DIRS + dir];
@@ -35,13 +36,13 @@ void hg_state_save(struct hg_worker *w, uint32_t slot, enum hg_dir dir,
 static void note_learned(void *user, const struct hg_fdb_learned *learned)
 {
 	const struct hg_state_ask *ask = user;
-	struct hg_dp_state *ret = ask->ret;
+	struct hg_instance_state *ret = ask->ret;
 
 	for (uint32_t i = 0; i < ask->n_ports; i++) {
-		struct hg_dp_learned *to = &ret->learned[ret->n_learned];
+		struct hg_state_learned *to = &ret->learned[ret->n_learned];
 
 		if (ask->ports[i] != learned->port_idx || (learned->scope & UPLINK_SCOPE) != 0 ||
-		    ret->n_learned == HG_DP_LEARNED_MAX)
+		    ret->n_learned == HG_STATE_LEARNED_MAX)
 			continue;
 		memcpy(to->mac, learned->mac, HG_MAC_BYTES);
 		to->port_idx = ask->port_idx[i];
@@ -142,7 +143,7 @@ static uint32_t list_ports(const struct hg_dp *dp, uint32_t instance_idx, uint32
 	return n;
 }
 
-int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_dp_state *ret,
+int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_instance_state *ret,
 	       struct hg_error *reterr)
 {
 	uint32_t *ports = calloc(2u * dp->desired.n_ports + 1u, sizeof(*ports));
@@ -168,6 +169,20 @@ int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_dp_state *ret,
 	if (is_answered)
 		return 0;
 	return hg_error_set(reterr, -HG_ETIMEDOUT,
-			    "a worker did not say within a second what it knows of ",
+			    "a worker did not say within 5 s what it knows of ",
 			    dp->desired.instances[instance_idx].name, NULL);
+}
+
+bool hg_dp_wait_sent(struct hg_dp *dp, uint32_t instance_idx, hg_ns at_most_ns)
+{
+	hg_ns until_ns = hg_dp_clock_ns() + at_most_ns;
+	struct hg_dp_flow flow;
+
+	for (;;) {
+		hg_dp_publish(dp);
+		hg_dp_sample_instance(dp, instance_idx, HG_OUT, &flow);
+		if (flow.queued_bytes == 0 || hg_dp_clock_ns() > until_ns)
+			return flow.queued_bytes == 0;
+		pause_briefly();
+	}
 }

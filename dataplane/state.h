@@ -20,12 +20,12 @@ struct hg_state_ask {
 	const uint32_t *ports; /* its slots, and what they are in the desired state */
 	const uint32_t *port_idx;
 	uint32_t n_ports;
-	struct hg_dp_state *ret;
+	struct hg_instance_state *ret;
 };
 
 /* One direction of an instance, by the worker that owns it. uplink_tree: of its tenant. */
 void hg_state_save(struct hg_worker *w, uint32_t slot, enum hg_dir dir,
-		   const struct hg_tree *uplink_tree, struct hg_dp_state *ret);
+		   const struct hg_tree *uplink_tree, struct hg_instance_state *ret);
 
 static inline bool hg_state_is_asked(const struct hg_worker *w)
 {

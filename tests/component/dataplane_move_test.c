@@ -6,7 +6,7 @@
 #include "vswitch/proto.h"
 
 static struct host host;
-static struct hg_dp_state state, after;
+static struct hg_instance_state state, after;
 
 #define WIRE(n) ((n) + HG_WIRE_OVERHEAD_BYTES)
 #define RATE 20000u /* bytes a second: nothing that a test takes time for shows in the tokens */
@@ -20,7 +20,7 @@ static void add_mover(void)
 	host_limit(&host, "m1", HG_OUT, RATE, BURST);
 }
 
-static void save(struct hg_dp_state *ret)
+static void save(struct hg_instance_state *ret)
 {
 	struct hg_error err = {0};
 
@@ -36,7 +36,7 @@ static void apply_move(const struct hg_dp_move *move)
 		HG_TEST_FAIL("%s: %s", err.path, err.text);
 }
 
-static void leave(struct hg_dp_state *ret, struct hg_dp_flow *ret_flows)
+static void leave(struct hg_instance_state *ret, struct hg_dp_flow *ret_flows)
 {
 	const struct hg_dp_move move = {
 		.leaving_idx = host_instance(&host, "m1"),
@@ -49,7 +49,7 @@ static void leave(struct hg_dp_state *ret, struct hg_dp_flow *ret_flows)
 	apply_move(&move);
 }
 
-static void arrive(const struct hg_dp_state *from, const struct hg_address *address)
+static void arrive(const struct hg_instance_state *from, const struct hg_address *address)
 {
 	struct hg_dp_move move = {.leaving_idx = HG_DP_NOBODY, .arriving = from};
 	struct hg_desired_port *port;
@@ -70,7 +70,7 @@ static void start(uint32_t n_workers)
 }
 
 /* What m1 has for sending can only have grown by what the rate gives, since an instant before. */
-static void check_grown(const struct hg_dp_state *before, hg_ns since_ns)
+static void check_grown(const struct hg_instance_state *before, hg_ns since_ns)
 {
 	int64_t was = before->dir[HG_OUT].caps.bytes.tokens, is;
 
@@ -281,7 +281,7 @@ static void s5_1_port_is_announced_when_it_is_made_and_when_asked(void)
 /* A port that goes while its rounds run is not spoken for any more, and nothing is lost of the buffers. */
 static void s5_1_announcements_end_with_their_port(void)
 {
-	struct hg_dp_state left;
+	struct hg_instance_state left;
 
 	start(1);
 	leave(&state, NULL);

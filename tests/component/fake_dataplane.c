@@ -136,12 +136,20 @@ int hg_dp_apply_move(struct hg_dp *dp, const struct hg_desired *desired,
 	return 0;
 }
 
-int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_dp_state *ret,
+int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_instance_state *ret,
 	       struct hg_error *reterr)
 {
 	(void)reterr;
 	*ret = find(dp->instances, dp->desired.instances[instance_idx].name)->state;
 	return 0;
+}
+
+bool hg_dp_wait_sent(struct hg_dp *dp, uint32_t instance_idx, hg_ns at_most_ns)
+{
+	(void)dp;
+	(void)instance_idx;
+	(void)at_most_ns;
+	return true;
 }
 
 int hg_dp_announce(struct hg_dp *dp, uint32_t port_idx, uint32_t *ret_n, struct hg_error *reterr)

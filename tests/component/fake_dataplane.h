@@ -22,7 +22,7 @@ struct fake_named {
 	struct hg_depth_sample depth[FAKE_DEPTH_SAMPLES];
 	unsigned n_depth, depth_gone;
 	struct hg_dp_port_sample port;
-	struct hg_dp_state state; /* instances: what a move takes along */
+	struct hg_instance_state state; /* instances: what a move takes along */
 };
 
 #define FAKE_CAPTURE_PKTS 64u
