@@ -16,8 +16,6 @@ static bool put(json_t *object, const char *key, json_t *value)
 	return json_object_set_new_nocheck(object, key, value) == 0;
 }
 
-static json_t *resource_to_json(const struct hg_resource *res, const void *base);
-
 static bool put_field(json_t *object, const struct hg_field *f, const void *base)
 {
 	json_t *inner;
@@ -25,7 +23,7 @@ static bool put_field(json_t *object, const struct hg_field *f, const void *base
 	if (f->is_shared)
 		return true;
 	if (f->kind == HG_KIND_OBJECT) {
-		inner = resource_to_json(f->of, (const char *)base + f->offset);
+		inner = hg_resource_to_json(f->of, (const char *)base + f->offset);
 		if (inner != NULL && json_object_size(inner) == 0) {
 			json_decref(inner);
 			return true;
@@ -37,8 +35,7 @@ static bool put_field(json_t *object, const struct hg_field *f, const void *base
 	return put(object, f->key, hg_field_to_json(f, base));
 }
 
-/* What differs from the defaults. NULL: no memory. */
-static json_t *resource_to_json(const struct hg_resource *res, const void *base)
+json_t *hg_resource_to_json(const struct hg_resource *res, const void *base)
 {
 	json_t *object = json_object();
 
@@ -125,7 +122,7 @@ static void unsettle_reserve(struct hg_contract *contract)
 
 static json_t *with_contract(const struct hg_resource *res, const void *base)
 {
-	json_t *item = resource_to_json(res, base);
+	json_t *item = hg_resource_to_json(res, base);
 
 	if (item != NULL && !shorten_contract(item)) {
 		json_decref(item);
@@ -187,7 +184,7 @@ static bool export_items(struct export *e)
 	const struct hg_desired *d = e->d;
 
 	for (uint32_t i = 0; i < d->n_uplinks; i++) {
-		json_t *item = resource_to_json(&hg_schema_uplink, &d->uplinks[i]);
+		json_t *item = hg_resource_to_json(&hg_schema_uplink, &d->uplinks[i]);
 
 		if (!append(e->root, "uplinks", item))
 			return false;
@@ -203,7 +200,7 @@ static bool export_items(struct export *e)
 			return false;
 	}
 	for (uint32_t i = 0; i < d->n_ports; i++) {
-		json_t *item = resource_to_json(&hg_schema_port, &d->ports[i]);
+		json_t *item = hg_resource_to_json(&hg_schema_port, &d->ports[i]);
 
 		if (!append(e->instances[d->ports[i].instance_idx], "ports", item))
 			return false;
@@ -215,7 +212,7 @@ int hg_config_export_json(const struct hg_desired *desired, json_t **ret, struct
 {
 	struct export e = {
 		.d = desired,
-		.root = resource_to_json(&hg_schema_host, desired),
+		.root = hg_resource_to_json(&hg_schema_host, desired),
 		.tenants = calloc(desired->n_tenants + 1u, sizeof(json_t *)),
 		.instances = calloc(desired->n_instances + 1u, sizeof(json_t *)),
 	};

@@ -113,6 +113,8 @@ char *hg_field_format(const struct hg_field *field, const void *base, char *buf,
 /* The value as JSON: COUNT is a number, ADDRESSES an array of strings, VLANS of numbers and strings, the rest a string. NULL: no
  * memory. */
 json_t *hg_field_to_json(const struct hg_field *field, const void *base);
+/* What differs from the defaults, LIST and UPLINK left out. NULL: no memory. */
+json_t *hg_resource_to_json(const struct hg_resource *resource, const void *base);
 /* Writes "[lo, hi]" in the field's own words; empty where it has no range. Returns buf. */
 char *hg_field_range(const struct hg_field *field, char *buf, size_t size);
 

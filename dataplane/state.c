@@ -41,7 +41,9 @@ static void note_learned(void *user, const struct hg_fdb_learned *learned)
 	for (uint32_t i = 0; i < ask->n_ports; i++) {
 		struct hg_state_learned *to = &ret->learned[ret->n_learned];
 
+		/* What a trunk has learned in its tagged VLANs is learned anew. */
 		if (ask->ports[i] != learned->port_idx || (learned->scope & UPLINK_SCOPE) != 0 ||
+		    learned->vlan != ask->switch_ports[learned->port_idx].vlan ||
 		    ret->n_learned == HG_STATE_LEARNED_MAX)
 			continue;
 		memcpy(to->mac, learned->mac, HG_MAC_BYTES);
@@ -153,6 +155,7 @@ int hg_dp_save(struct hg_dp *dp, uint32_t instance_idx, struct hg_instance_state
 		.slot = slot,
 		.tree = dp->snapshot->instances[slot].uplink_tree,
 		.ports = ports,
+		.switch_ports = dp->snapshot->switch_ports,
 		.ret = ret,
 	};
 	bool is_answered;

@@ -20,6 +20,7 @@ struct hg_state_ask {
 	const uint32_t *ports; /* its slots, and what they are in the desired state */
 	const uint32_t *port_idx;
 	uint32_t n_ports;
+	const struct hg_switch_port *switch_ports; /* of the snapshot in force, by slot */
 	struct hg_instance_state *ret;
 };
 
