@@ -80,6 +80,9 @@ static const char *option_doc(const char *option)
 		{"confirm", "take the change back after TIME (1s to 24h), unless headgate confirm "
 			    "is said before"},
 		{"tenant", "the tenant that the instance belongs to"},
+		{"device", "another device for a port of it; more with commas between"},
+		{"detach", "and take it off this host at the same instant"},
+		{"output", "to this file (-o FILE) instead of standard output"},
 		{"instance", "the instance that the port belongs to"},
 		{"watch", "again each second, until Ctrl-C"},
 		{"since", "from this number on; the answer's `next` goes on where it ended"},
@@ -101,15 +104,31 @@ static const char *option_doc(const char *option)
 	return "";
 }
 
+/* One of them takes a value in one command and none in another. */
+static const char *value_doc(const char *option)
+{
+	if (strcmp(option, "uplink") == 0)
+		return "make its tenant on this uplink, if it is not here";
+	return option_doc(option);
+}
+
 /* What stands for their values. */
 static const char *option_value(const char *option)
 {
 	static const struct {
 		const char *option, *value;
 	} values[] = {
-		{"confirm", "TIME"}, {"since", "N"},   {"direction", "both|out|in"},
-		{"filter", "TEXT"},  {"count", "N"},   {"bytes", "SIZE"},
-		{"seconds", "N"},    {"snaplen", "N"}, {"write", "FILE"},
+		{"confirm", "TIME"},
+		{"since", "N"},
+		{"direction", "both|out|in"},
+		{"filter", "TEXT"},
+		{"count", "N"},
+		{"bytes", "SIZE"},
+		{"seconds", "N"},
+		{"snaplen", "N"},
+		{"write", "FILE"},
+		{"output", "FILE"},
+		{"device", "PORT=DEVICE"},
 	};
 
 	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -150,7 +169,7 @@ static void command_usage(FILE *out, const struct hg_command *c)
 	for (const char *const *flag = c->flags; *flag != NULL; flag++)
 		option_line(out, *flag, "", option_doc(*flag));
 	for (const char *const *value = c->values; *value != NULL; value++)
-		option_line(out, *value, option_value(*value), option_doc(*value));
+		option_line(out, *value, option_value(*value), value_doc(*value));
 	for (unsigned i = 0; i < n_fields; i++)
 		option_line(out, fields[i].option, value_text(fields[i].field, words),
 			    fields[i].field->doc);
@@ -301,14 +320,17 @@ static bool take_global(struct hg_cli *cli, struct arguments *a)
 	return false;
 }
 
-/* The one option with a short name, since every program that captures has it. */
+/* The options with a short name: where every program that does the like has it. */
 static void lengthen(struct arguments *a)
 {
-	static char write_option[] = "--write";
+	static char write_option[] = "--write", output_option[] = "--output";
 
-	if (a->command != NULL && strcmp(a->argv[a->at], "-w") == 0 &&
-	    has_name(a->command->values, "write"))
+	if (a->command == NULL)
+		return;
+	if (strcmp(a->argv[a->at], "-w") == 0 && has_name(a->command->values, "write"))
 		a->argv[a->at] = write_option;
+	else if (strcmp(a->argv[a->at], "-o") == 0 && has_name(a->command->values, "output"))
+		a->argv[a->at] = output_option;
 }
 
 static void know_command(struct arguments *a)
@@ -340,7 +362,7 @@ static int parse(struct hg_cli *cli, struct arguments *a)
 		}
 		if (a->command == NULL && a->n_plain > 0)
 			return refuse_command(cli, a);
-		if (a->command == NULL || strncmp(word, "--", 2) != 0)
+		if (a->command == NULL || (strncmp(word, "--", 2) != 0 && strcmp(word, "-o") != 0))
 			return refuse(cli, "there is no option", word, NULL);
 		rc = take_option(cli, a);
 		if (rc != HG_EXIT_DONE)

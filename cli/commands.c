@@ -10,6 +10,9 @@ static const char *const capture_flags[] = {"uplink", NULL};
 static const char *const capture_values[] = {"direction", "filter",  "count", "bytes",
 					     "seconds",   "snaplen", "write", NULL};
 static const char *const instance_values[] = {"tenant", "confirm", NULL};
+static const char *const save_flags[] = {"detach", NULL};
+static const char *const save_values[] = {"output", NULL};
+static const char *const restore_values[] = {"tenant", "uplink", "device", NULL};
 static const char *const port_values[] = {"instance", "confirm", NULL};
 
 const struct hg_command hg_commands[] = {
@@ -46,6 +49,10 @@ const struct hg_command hg_commands[] = {
 	 "create an instance, or replace its contract: what is not given is not in it"},
 	{"instance", "remove", 1, 1, "NAME", change_flags, change_values, NULL,
 	 hg_command_instance_remove, "remove an instance and its ports"},
+	{"instance", "save", 1, 1, "NAME", save_flags, save_values, NULL, hg_command_instance_save,
+	 "its contract, tokens, addresses and counters as one document, for another host"},
+	{"instance", "restore", 1, 1, "FILE", change_flags, restore_values, NULL,
+	 hg_command_instance_restore, "let a saved instance arrive here, and announce it"},
 	{"port", "list", 0, 0, "", none, none, NULL, hg_command_port_list, "all ports"},
 	{"port", "show", 1, 1, "NAME", none, none, NULL, hg_command_port_show,
 	 "all about one port"},
@@ -55,5 +62,7 @@ const struct hg_command hg_commands[] = {
 	 "detach a device and give it back"},
 	{"capture", NULL, 1, 1, "PORT", capture_flags, capture_values, NULL, hg_command_capture,
 	 "look at the packets of a port; -w writes a file of pcapng"},
+	{"port", "announce", 1, 1, "NAME", none, none, NULL, hg_command_port_announce,
+	 "tell the network behind the uplink where the port's addresses are"},
 	{0},
 };

@@ -36,6 +36,9 @@ int hg_command_restart(const struct hg_cli *cli);
 int hg_command_uplink_set(const struct hg_cli *cli);
 int hg_command_instance_add(const struct hg_cli *cli);
 int hg_command_instance_remove(const struct hg_cli *cli);
+int hg_command_instance_save(const struct hg_cli *cli);
+int hg_command_instance_restore(const struct hg_cli *cli);
+int hg_command_port_announce(const struct hg_cli *cli);
 int hg_command_port_attach(const struct hg_cli *cli);
 int hg_command_port_detach(const struct hg_cli *cli);
 
