@@ -109,8 +109,7 @@ static int add_device(struct taken *taken, const char *text, struct hg_peer_mess
 	if (!next_line(&text, kind, sizeof(kind)) ||
 	    !next_line(&text, device.name, sizeof(device.name)) ||
 	    !next_line(&text, device.device, sizeof(device.device)) ||
-	    !next_line(&text, device.netns, sizeof(device.netns)) || device.n_fds == 0 ||
-	    device.n_fds > HG_DP_FDS_MAX)
+	    !next_line(&text, device.netns, sizeof(device.netns)) || device.n_fds > HG_DP_FDS_MAX)
 		return hg_error_set(reterr, -HG_EINVAL, "a device was handed over that cannot be",
 				    NULL);
 	device.is_uplink = strcmp(kind, "uplink") == 0;
@@ -270,8 +269,9 @@ static void note(struct hg_daemon *d, const struct taken *taken)
 	restart->carried_pkts = taken->carried.n_pkts;
 	restart->carried_bytes = taken->carried.n_bytes;
 	restart->lost_pkts = taken->carried.n_lost + taken->handover.n_left_in_cards;
-	restart->n_handed = taken->n_devices;
-	restart->n_reopened = hg_dp_n_devices(d->dp) - taken->n_devices;
+	for (unsigned i = 0; i < taken->n_devices; i++)
+		restart->n_handed += taken->devices[i].n_fds > 0;
+	restart->n_reopened = hg_dp_n_devices(d->dp) - restart->n_handed;
 	memcpy(restart->from_version, taken->handover.version, sizeof(restart->from_version));
 	hg_say(HG_LOG_NOTICE,
 	       "took over from version %s in %.1f ms: %" PRIu64 " packets carried, %" PRIu64

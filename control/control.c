@@ -166,7 +166,6 @@ static int put_in_force(struct hg_control *c, const struct hg_desired *desired,
 	*ret_before = c->desired;
 	c->desired = copy;
 	c->generation++;
-	look(c);
 	return 0;
 
 fail_save:
@@ -201,6 +200,7 @@ int hg_control_apply(struct hg_control *control, const struct hg_desired *desire
 	rc = put_in_force(control, desired, NULL, confirm_for_ns == 0, now_ns, &before, reterr);
 	if (rc < 0)
 		return rc;
+	look(control);
 	if (confirm_for_ns == 0) {
 		hg_state_fini(&before);
 		return 0;
@@ -291,6 +291,7 @@ static void roll_back(struct hg_control *c, hg_ns now_ns)
 		c->confirm_until_ns = now_ns + SECOND_NS;
 		return;
 	}
+	look(c);
 	hg_state_fini(&unconfirmed);
 	hg_state_fini(&c->previous);
 	c->is_waiting = false;

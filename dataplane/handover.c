@@ -12,6 +12,10 @@
 /* Rounds in which nothing may be under way: what one worker has no more, the next may have. */
 #define DRAINED_ROUNDS 4u
 
+/* How long a device that was up may take to be so again. A guest of vhost-user takes some 60 ms to set up its
+ * rings anew; one that takes longer loses what is sent to it meanwhile, and does not hold up the others. */
+#define AWAIT_NS (150 * HG_NS_PER_MS)
+
 static_assert(HG_DP_FDS_MAX == HG_DEV_FDS_MAX, "the same descriptors");
 
 static void pause_briefly(void)
@@ -75,8 +79,56 @@ uint64_t hg_dp_freeze(struct hg_dp *dp, hg_ns for_ns)
 	return n_rounds == DRAINED_ROUNDS ? 0 : left_in_cards(dp);
 }
 
+static bool is_up(const struct hg_port *port)
+{
+	struct hg_dev_state dev;
+	struct hg_dev_stats stats;
+
+	port->dev->driver->sample(port->dev, &dev, &stats);
+	return dev.link == HG_DEV_UP;
+}
+
+/* Whether what had to be opened anew is there as it was before. */
+static bool is_complete(const struct hg_dp *dp, const struct hg_dp_device *devices, unsigned n)
+{
+	const struct hg_desired *d = &dp->desired;
+
+	for (uint32_t i = 0; i < d->n_uplinks + d->n_ports; i++) {
+		bool is_uplink = i < d->n_uplinks;
+		const char *name = is_uplink ? d->uplinks[i].name : d->ports[i - d->n_uplinks].name;
+		uint32_t slot =
+			is_uplink ? dp->uplinks.slots[i] : dp->ports.slots[i - d->n_uplinks];
+
+		for (unsigned j = 0; j < n; j++) {
+			if (devices[j].n_fds > 0 || devices[j].is_uplink != is_uplink ||
+			    strcmp(devices[j].name, name) != 0)
+				continue;
+			if (dp->states[slot].port != NULL && !is_up(dp->states[slot].port))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* A packet for a guest that is still on its way back would be lost. */
+static void await(struct hg_dp *dp, const struct hg_dp_device *devices, unsigned n)
+{
+	hg_ns until_ns = hg_dp_clock_ns() + AWAIT_NS;
+	/* Guests need the processor to come back. */
+	const struct timespec look_again = {.tv_nsec = HG_NS_PER_MS};
+	unsigned n_awaited = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		n_awaited += devices[i].n_fds == 0;
+	while (n_awaited > 0 && !is_complete(dp, devices, n) && hg_dp_clock_ns() < until_ns)
+		(void)nanosleep(&look_again, NULL);
+}
+
 void hg_dp_thaw(struct hg_dp *dp)
 {
+	const struct hg_dp_device *devices = dp->adopted;
+	unsigned n = dp->n_adopted;
+
 	if (dp->is_adopting) {
 		/* While nothing is served: what waits for the devices that come now must find them. */
 		go_to(dp, HG_PHASE_DRAIN);
@@ -84,6 +136,7 @@ void hg_dp_thaw(struct hg_dp *dp)
 		dp->adopted = NULL;
 		dp->n_adopted = 0;
 		(void)hg_dp_retry(dp);
+		await(dp, devices, n);
 	}
 	go_to(dp, HG_PHASE_RUN);
 }
@@ -101,15 +154,16 @@ unsigned hg_dp_n_devices(const struct hg_dp *dp)
 	return dp->desired.n_uplinks + dp->desired.n_ports;
 }
 
-/* Returns whether it can be handed over. */
+/* Returns whether it is there, and worth waiting for. */
 static bool hand(const struct hg_dp *dp, uint32_t slot, struct hg_dp_device *device)
 {
 	const struct hg_port_state *state = &dp->states[slot];
 
-	if (state->port == NULL || state->has_gone || state->port->dev->driver->hand == NULL)
+	if (state->port == NULL || state->has_gone)
 		return false;
-	device->n_fds = state->port->dev->driver->hand(state->port->dev, device->fds);
-	return device->n_fds > 0;
+	if (state->port->dev->driver->hand != NULL)
+		device->n_fds = state->port->dev->driver->hand(state->port->dev, device->fds);
+	return device->n_fds > 0 || is_up(state->port);
 }
 
 unsigned hg_dp_hand(struct hg_dp *dp, struct hg_dp_device *ret_devices, unsigned n)

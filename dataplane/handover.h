@@ -32,7 +32,8 @@ struct hg_dp;
 /* Descriptors of one device at most. */
 #define HG_DP_FDS_MAX 4u
 
-/* An open device that another process can go on with. */
+/* An open device that another process can go on with, or, with no descriptors, one that was up and is to be so
+ * again. */
 struct hg_dp_device {
 	char name[HG_NAME_BYTES]; /* of the port or uplink */
 	char device[HG_DEVICE_BYTES], netns[HG_NAME_BYTES];
@@ -50,7 +51,8 @@ struct hg_dp_carried {
 /* Returns when every worker stands still. for_ns: how long cards may take to send what they have. Returns how many
  * packets they still have, as far as they tell: those are lost when they are closed. */
 uint64_t hg_dp_freeze(struct hg_dp *dp, hg_ns for_ns);
-/* Goes on where it stood. */
+/* Goes on where it stood. After hg_dp_adopt() it opens what was not handed over, and waits a little, 150 ms at most,
+ * for what of it was up before. */
 void hg_dp_thaw(struct hg_dp *dp);
 
 /* Bytes that hg_dp_carry_out() needs at most. Frozen. */
@@ -64,10 +66,10 @@ HG_MUST_CHECK int hg_dp_carry_in(struct hg_dp *dp, const void *memory, size_t n_
 
 /* The number of open devices at most, for hg_dp_hand(). */
 unsigned hg_dp_n_devices(const struct hg_dp *dp);
-/* Those that another process can go on with. Returns how many. */
+/* All that are worth handing over. Returns how many. */
 unsigned hg_dp_hand(struct hg_dp *dp, struct hg_dp_device *ret_devices, unsigned n);
 /* From now on until hg_dp_thaw() a device that is opened is one of these, or counts as missing until the first
- * hg_dp_retry() after it. The array outlives that; its descriptors stay the caller's. */
+ * hg_dp_retry() after it. The array must outlive that; its descriptors stay the caller's. */
 void hg_dp_adopt(struct hg_dp *dp, const struct hg_dp_device *devices, unsigned n);
 
 /* Closes every device, with its far end kept. After it the lane can only be destroyed. Frozen. */

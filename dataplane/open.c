@@ -69,7 +69,7 @@ static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_po
 	struct hg_dev *dev;
 	int r;
 
-	if (dp->is_adopting && had == NULL)
+	if (dp->is_adopting && (had == NULL || had->n_fds == 0))
 		return hg_error_set(reterr, -HG_ENOENT, want->device,
 				    " is still with the process before this one", NULL);
 	r = hg_dev_open(&cfg, &dev, reterr);

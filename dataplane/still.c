@@ -4,14 +4,19 @@
 
 #include <time.h>
 
-/* Between two looks at whether it goes on. Short, since every port waits; long enough to leave the processor to
- * whoever is to take the ports over. */
+/* Between two looks at whether it goes on. Short, since every port waits; but longer and longer, so as to leave the
+ * processor to whoever is waited for, which may be a guest. */
 #define NAP_NS (20 * HG_NS_PER_US)
+#define NAP_MAX_NS (320 * HG_NS_PER_US)
 
-static void nap(void)
+static void nap(struct hg_worker *w, bool is_new)
 {
-	const struct timespec t = {.tv_nsec = NAP_NS};
+	struct timespec t;
 
+	w->nap_ns = is_new ? NAP_NS : w->nap_ns * 2;
+	if (w->nap_ns > NAP_MAX_NS)
+		w->nap_ns = NAP_MAX_NS;
+	t = (struct timespec){.tv_nsec = w->nap_ns};
 	(void)nanosleep(&t, NULL);
 }
 
@@ -59,6 +64,7 @@ static void drain(struct hg_worker *w)
 void hg_still_turn(struct hg_worker *w)
 {
 	int phase = atomic_load_explicit(&w->lane->phase, memory_order_acquire);
+	int before = atomic_load_explicit(&w->phase, memory_order_relaxed);
 
 	if (phase == HG_PHASE_DRAIN)
 		drain(w);
@@ -68,5 +74,6 @@ void hg_still_turn(struct hg_worker *w)
 	HG_COUNT(w->turns, 1u);
 	atomic_store_explicit(&w->rounds, w->turns, memory_order_release);
 	if (phase != HG_PHASE_RUN)
-		nap();
+		nap(w,
+		    phase != before || !atomic_load_explicit(&w->is_drained, memory_order_relaxed));
 }

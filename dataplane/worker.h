@@ -80,6 +80,7 @@ struct hg_worker {
 	hg_ns busy_until_ns; /* spin until then */
 	bool has_moved; /* a packet in this turn */
 	bool owns_cards; /* is the out owner */
+	hg_ns nap_ns; /* the last one, while it stands aside */
 	bool is_aside; /* its devices were told to pause */
 
 	struct hg_port **active; /* to receive from */
