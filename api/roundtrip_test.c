@@ -176,6 +176,8 @@ static void random_port(struct hg_desired_port *port, uint32_t idx)
 				  : HG_VLAN_NONE;
 	port->limits.broadcast_pkts_per_s = chance(30) ? (uint32_t)between(10, 1000000000) : 0;
 	port->limits.multicast_pkts_per_s = chance(30) ? (uint32_t)between(10, 1000000000) : 0;
+	port->max_learned =
+		chance(50) ? (uint32_t)between(0, HG_PORT_LEARN_MAX) : HG_PORT_LEARN_DEFAULT;
 	port->guard.may_route = chance(30);
 	port->guard.may_serve_dhcp = chance(30);
 	port->mtu = chance(50) ? (uint32_t)between(HG_MTU_MIN, HG_MTU_MAX) : HG_MTU_DEFAULT;

@@ -328,6 +328,14 @@ static const struct hg_field port_fields[] = {
 		"address "
 		"that follows from its MAC address. Left out for an instance that routes for "
 		"others."},
+	{.key = "learn",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_desired_port, max_learned),
+	 .lo = 0,
+	 .hi = HG_PORT_LEARN_MAX,
+	 .fallback = HG_PORT_LEARN_DEFAULT,
+	 .doc = "How many addresses are learned behind a port without a `mac`; each is forgotten "
+		"300 s after it was last heard of."},
 	{.key = "guard",
 	 .kind = HG_KIND_OBJECT,
 	 .offset = offsetof(struct hg_desired_port, guard),

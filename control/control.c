@@ -514,6 +514,8 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 		.rx_bytes = now.rx_bytes,
 		.tx_pkts = now.tx_pkts,
 		.tx_bytes = now.tx_bytes,
+		.n_learned = now.n_learned,
+		.n_refused = now.n_refused,
 	};
 	memcpy(ret->reason, now.reason, sizeof(ret->reason));
 	memcpy(ret->drops, now.drops, sizeof(ret->drops));

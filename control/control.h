@@ -160,6 +160,7 @@ struct hg_status_port {
 	const char *link; /* "up", "down", "missing" */
 	char reason[128];
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
+	uint32_t n_learned, n_refused; /* addresses; frames from those that were not learned */
 	uint64_t drops[HG_N_DROPS];
 };
 

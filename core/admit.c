@@ -1,6 +1,7 @@
 #include "core/admit.h"
 
 #include "core/depth.h"
+#include "core/port.h"
 #include "core/mirror.h"
 #include "core/text.h"
 
@@ -172,25 +173,6 @@ static bool is_individual(const uint8_t mac[HG_MAC_BYTES])
 	return (mac[0] & 1u) == 0 && memcmp(mac, zero, HG_MAC_BYTES) != 0;
 }
 
-static bool is_tagged_in(const struct hg_desired_port *port, uint16_t vlan)
-{
-	for (uint32_t i = 0; i < port->n_vlans; i++) {
-		if (vlan >= port->vlans[i].first && vlan <= port->vlans[i].last)
-			return true;
-	}
-	return false;
-}
-
-/* Two trunks share no address at all: it is looked up whatever the VLAN. */
-static bool share_a_vlan(const struct hg_desired *d, const struct hg_desired_port *a,
-			 const struct hg_desired_port *b)
-{
-	uint16_t vlan_a = hg_desired_vlan(d, a), vlan_b = hg_desired_vlan(d, b);
-
-	return vlan_a == vlan_b || is_tagged_in(a, vlan_b) || is_tagged_in(b, vlan_a) ||
-	       (a->n_vlans > 0 && b->n_vlans > 0);
-}
-
 static int check_macs(const struct admission *a)
 {
 	const struct hg_desired_port *ports = a->desired->ports;
@@ -215,7 +197,8 @@ static int check_macs(const struct admission *a)
 			const struct hg_desired_port *other = &ports[a->scratch[slot] - 1u];
 
 			if (memcmp(other->mac, port->mac, HG_MAC_BYTES) == 0 &&
-			    share_a_vlan(a->desired, other, port))
+			    hg_port_share_vlan(other, hg_desired_vlan(a->desired, other), port,
+					       hg_desired_vlan(a->desired, port)))
 				return at(a, PORT, idx, "mac",
 					  hg_error_set(a->reterr, -HG_EINVAL, "port ", other->name,
 						       other->n_vlans > 0 && port->n_vlans > 0
@@ -394,92 +377,26 @@ static int check_tenant(const struct admission *a, uint32_t idx)
 	return 0;
 }
 
-/* Of one machine: neither nobody's nor a group's. */
-static bool is_host_address(const struct hg_address *address)
-{
-	static const uint8_t none[16];
-
-	if (memcmp(address->bytes, none, address->len) == 0)
-		return false;
-	return address->len == 4 ? address->bytes[0] < 224u : address->bytes[0] != 0xffu;
-}
-
-static int check_addresses(const struct admission *a, uint32_t idx)
-{
-	const struct hg_desired_port *port = &a->desired->ports[idx];
-
-	for (uint32_t i = 0; i < port->n_addresses; i++) {
-		const struct hg_address *address = &port->addresses[i];
-
-		if (address->len != 4 && address->len != 16)
-			return at(a, PORT, idx, "addresses",
-				  hg_error_set(a->reterr, -HG_EINVAL,
-					       "an address is 4 bytes (IPv4) or 16 (IPv6)", NULL));
-		if (!is_host_address(address))
-			return at(a, PORT, idx, "addresses",
-				  hg_error_set(a->reterr, -HG_EINVAL,
-					       "a port's address is that of one machine: not "
-					       "0.0.0.0 or ::, and not a group's or a broadcast",
-					       NULL));
-	}
-	return 0;
-}
-
-static int own_among_tagged(const struct admission *a, uint16_t vlan)
-{
-	char number[8];
-	struct hg_text text;
-
-	hg_text_init(&text, number, sizeof(number));
-	hg_text_add_u64(&text, vlan);
-	return hg_error_set(a->reterr, -HG_EINVAL, "VLAN ", number,
-			    " is the port's own (vlan, or its tenant's), whose frames have no tag: "
-			    "leave it out of the list",
-			    NULL);
-}
-
-static int check_vlans(const struct admission *a, uint32_t idx)
-{
-	const struct hg_desired_port *port = &a->desired->ports[idx];
-	uint16_t own = hg_desired_vlan(a->desired, port), behind = 0;
-
-	if (own > HG_VLAN_MAX)
-		return at(a, PORT, idx, "vlan", out_of_range(a, own, 0, HG_VLAN_MAX));
-	if (port->n_vlans > HG_PORT_VLANS_MAX)
-		return at(a, PORT, idx, "vlans",
-			  hg_error_set(a->reterr, -HG_EINVAL,
-				       "at most 16 VLANs or ranges of them a port", NULL));
-	for (uint32_t i = 0; i < port->n_vlans; i++) {
-		struct hg_vlan_range range = port->vlans[i];
-
-		if (range.first < 1 || range.last > HG_VLAN_MAX || range.first > range.last ||
-		    range.first <= behind)
-			return at(a, PORT, idx, "vlans",
-				  hg_error_set(a->reterr, -HG_EINVAL,
-					       "VLANs are 1 to 4094, in order, and none twice",
-					       NULL));
-		if (own >= range.first && own <= range.last)
-			return at(a, PORT, idx, "vlans", own_among_tagged(a, own));
-		behind = range.last;
-	}
-	return 0;
-}
-
 static int check_port(const struct admission *a, uint32_t idx)
 {
 	const struct hg_desired_port *port = &a->desired->ports[idx];
+	uint16_t own = hg_desired_vlan(a->desired, port);
 	int rc;
 
 	if (!is_mtu(port->mtu))
 		return at(a, PORT, idx, "mtu", out_of_range(a, port->mtu, HG_MTU_MIN, HG_MTU_MAX));
-	rc = check_vlans(a, idx);
+	if (own > HG_VLAN_MAX)
+		return at(a, PORT, idx, "vlan", out_of_range(a, own, 0, HG_VLAN_MAX));
+	rc = hg_port_check_vlans(port, own, a->reterr);
 	if (rc < 0)
-		return rc;
-	if (port->n_addresses > HG_PORT_ADDRESSES_MAX)
-		return at(a, PORT, idx, "addresses",
-			  hg_error_set(a->reterr, -HG_EINVAL, "at most 8 addresses a port", NULL));
-	rc = check_limits(a, PORT, idx, &port->limits);
-	return rc < 0 ? rc : check_addresses(a, idx);
+		return at(a, PORT, idx, "vlans", rc);
+	rc = hg_port_check_addresses(port, a->reterr);
+	if (rc < 0)
+		return at(a, PORT, idx, "addresses", rc);
+	if (port->max_learned > HG_PORT_LEARN_MAX)
+		return at(a, PORT, idx, "learn",
+			  out_of_range(a, port->max_learned, 0, HG_PORT_LEARN_MAX));
+	return check_limits(a, PORT, idx, &port->limits);
 }
 
 /* Two instances cannot share a control group: its use would be booked twice. */

@@ -317,6 +317,9 @@ static void admit_fields(void)
 	ports[1].vlan = 4095;
 	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].vlan", "allowed is 0 to 4094");
 	set_up();
+	ports[1].max_learned = HG_PORT_LEARN_MAX + 1;
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].learn", "allowed is 0 to 4096");
+	set_up();
 	ports[1].limits.multicast_pkts_per_s = 9;
 	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].limits.multicast",
 		"9 is out of range: allowed is 10 to 1000000000");

@@ -26,6 +26,9 @@
 #define HG_VLAN_NONE 0u /* untagged */
 #define HG_VLAN_MAX 4094u
 #define HG_VLAN_TENANT 0xffffu /* of a port: its tenant's; hg_desired_vlan() */
+/* Learned addresses behind one port: a nested host's containers, but not a flood of made-up ones. */
+#define HG_PORT_LEARN_DEFAULT 64u
+#define HG_PORT_LEARN_MAX 4096u
 #define HG_PORT_VLANS_MAX 16 /* entries: single VLANs and ranges */
 
 #define HG_CUT_DEFAULT_NS (100 * HG_NS_PER_US)
@@ -107,6 +110,7 @@ struct hg_desired_port {
 	struct hg_address addresses[HG_PORT_ADDRESSES_MAX];
 	uint32_t n_addresses;
 	struct hg_mirror mirror;
+	uint32_t max_learned; /* addresses, where there is no MAC; in [0, HG_PORT_LEARN_MAX] */
 	struct hg_desired_guard guard;
 	struct hg_flood_rates limits;
 	uint32_t instance_idx;

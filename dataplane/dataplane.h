@@ -128,6 +128,9 @@ struct hg_dp_port_sample {
 	enum hg_port_link link;
 	char reason[128];
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
+	uint32_t n_learned; /* addresses */
+	uint32_t
+		n_refused; /* frames from addresses that were not learned, since the limit was set */
 	uint64_t drops[HG_N_DROPS];
 };
 

@@ -139,7 +139,7 @@ static void forget_macs(struct hg_worker *w, const struct hg_mac_op *op)
 {
 	const struct hg_switch_port *was = &op->was;
 
-	if (was->is_gone || was->is_uplink)
+	if (was->is_gone || was->is_uplink || op->is_limit)
 		return;
 	hg_forward_unconfigure(&w->fdb, was);
 	if (hg_fdb_learned_of(&w->fdb, op->slot) > 0)
@@ -154,9 +154,12 @@ static void follow_macs(struct hg_worker *w, const struct hg_snapshot *s)
 	for (uint32_t i = 0; i < s->n_mac_ops; i++)
 		forget_macs(w, &s->mac_ops[i]);
 	for (uint32_t i = 0; i < s->n_mac_ops; i++) {
-		if (!s->mac_ops[i].is_gone)
-			must(hg_forward_configure(&s->view, &w->fdb, s->mac_ops[i].slot, &err),
-			     &err);
+		uint32_t slot = s->mac_ops[i].slot;
+
+		if (s->mac_ops[i].is_gone)
+			continue;
+		hg_fdb_set_limit(&w->fdb, slot, s->switch_ports[slot].max_learned);
+		must(hg_forward_configure(&s->view, &w->fdb, slot, &err), &err);
 	}
 }
 

@@ -197,6 +197,12 @@ void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sa
 	ret->tx_pkts = stats.tx_pkts;
 	ret->tx_bytes = stats.tx_bytes;
 	add_drops(ret->drops, &stats, &dp->states[slot]);
+	if (dp->states[slot].port != NULL) {
+		const struct hg_fdb *fdb = &dp->lane.workers[dp->states[slot].port->worker]->fdb;
+
+		ret->n_learned = hg_fdb_learned_of(fdb, slot);
+		ret->n_refused = hg_fdb_refused_of(fdb, slot);
+	}
 }
 
 /* What instances have waiting for the uplink. */

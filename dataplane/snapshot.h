@@ -174,10 +174,11 @@ struct hg_learn_op {
 	hg_ns seen_ago_ns;
 };
 
-/* A port whose configured address comes, changes or goes: every worker's MAC table follows. */
+/* A port whose configured address comes, changes or goes, or that may learn another number of them: every worker's MAC table follows. */
 struct hg_mac_op {
 	uint32_t slot;
 	bool is_gone; /* nothing is configured in its place */
+	bool is_limit; /* it is where it was; how many addresses it may learn is another number */
 	struct hg_switch_port was; /* is_gone: there was nothing before */
 };
 

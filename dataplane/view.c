@@ -36,6 +36,7 @@ static void fill_ports(struct hg_change *c, struct hg_snapshot *s)
 			continue;
 		*to = (struct hg_switch_port){
 			.has_mac = p->has_mac,
+			.max_learned = p->max_learned,
 			.may_route = p->guard.may_route,
 			.may_serve_dhcp = p->guard.may_serve_dhcp,
 			.is_up = s->ports[slot] != NULL,
@@ -79,9 +80,13 @@ static void add_mac_ops(struct hg_dp *dp, struct hg_snapshot *s)
 			slot < old->n_port_slots ? &old->switch_ports[slot] : &nothing;
 		const struct hg_switch_port *is = &s->switch_ports[slot];
 
-		if (!is_same_place(was, is))
-			s->mac_ops[s->n_mac_ops++] = (struct hg_mac_op){
-				.slot = slot, .is_gone = is->is_gone, .was = *was};
+		bool is_same = is_same_place(was, is);
+
+		if (!is_same || was->max_learned != is->max_learned)
+			s->mac_ops[s->n_mac_ops++] = (struct hg_mac_op){.slot = slot,
+									.is_gone = is->is_gone,
+									.is_limit = is_same,
+									.was = *was};
 	}
 }
 

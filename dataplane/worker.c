@@ -454,7 +454,7 @@ static bool make_fdb(struct hg_worker *w)
 {
 	struct hg_fdb_cfg cfg = {.max_entries = FDB_ENTRIES,
 				 .max_ports = w->lane->max_port_slots,
-				 .max_learned = HG_FDB_LEARNED_MAX,
+				 .max_learned = HG_PORT_LEARN_DEFAULT,
 				 .age_ns = HG_FDB_AGE_NS};
 
 	if (getrandom(&cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))

@@ -9,11 +9,14 @@
 #define KEY_USED UINT64_C(0x8000)
 /* Set in the port word of a learned entry. */
 #define LEARNED (UINT32_C(1) << 31)
+/* And of one that repeats another, which is the one that is counted. */
+#define BESIDE (UINT32_C(1) << 30)
+#define PORT_MASK (BESIDE - 1u)
 
 struct entry {
 	uint64_t mac_vlan; /* 0: empty */
 	uint32_t scope;
-	uint32_t port; /* index, and LEARNED */
+	uint32_t port; /* index, LEARNED, BESIDE */
 };
 
 struct hg_fdb_bucket {
@@ -34,7 +37,7 @@ size_t hg_fdb_bytes(const struct hg_fdb_cfg *cfg)
 	size_t n = count_buckets(cfg);
 
 	return n * sizeof(struct hg_fdb_bucket) + n * WAYS * sizeof(hg_ns) +
-	       cfg->max_ports * sizeof(uint32_t) + HG_CACHE_LINE_BYTES;
+	       3u * cfg->max_ports * sizeof(uint32_t) + HG_CACHE_LINE_BYTES;
 }
 
 void hg_fdb_init(struct hg_fdb *fdb, const struct hg_fdb_cfg *cfg, void *mem)
@@ -48,6 +51,10 @@ void hg_fdb_init(struct hg_fdb *fdb, const struct hg_fdb_cfg *cfg, void *mem)
 	fdb->buckets = (struct hg_fdb_bucket *)(void *)base;
 	fdb->seen_at_ns = (hg_ns *)(void *)(fdb->buckets + n);
 	fdb->n_learned_of = (uint32_t *)(void *)(fdb->seen_at_ns + (size_t)n * WAYS);
+	fdb->max_learned_of = fdb->n_learned_of + cfg->max_ports;
+	fdb->n_refused_of = fdb->max_learned_of + cfg->max_ports;
+	for (uint32_t i = 0; i < cfg->max_ports; i++)
+		fdb->max_learned_of[i] = cfg->max_learned;
 }
 
 struct hg_fdb_key hg_fdb_key(uint32_t scope, uint16_t vlan, const uint8_t *mac)
@@ -108,7 +115,13 @@ uint32_t hg_fdb_lookup(const struct hg_fdb *fdb, struct hg_fdb_key key, hg_ns no
 
 	if (slot == HG_FDB_NONE || is_dead(fdb, slot, now_ns))
 		return HG_FDB_NONE;
-	return entry_at(fdb, slot)->port & ~LEARNED;
+	return entry_at(fdb, slot)->port & PORT_MASK;
+}
+
+/* Others read it meanwhile. */
+static void set_count(uint32_t *count, uint32_t value)
+{
+	__atomic_store_n(count, value, __ATOMIC_RELAXED);
 }
 
 static void clear(struct hg_fdb *fdb, uint32_t slot)
@@ -116,7 +129,10 @@ static void clear(struct hg_fdb *fdb, uint32_t slot)
 	struct entry *e = entry_at(fdb, slot);
 
 	if (is_learned(e)) {
-		fdb->n_learned_of[e->port & ~LEARNED]--;
+		uint32_t *n = &fdb->n_learned_of[e->port & PORT_MASK];
+
+		if ((e->port & BESIDE) == 0)
+			set_count(n, *n - 1u);
 		fdb->n_learned--;
 	} else {
 		fdb->n_configured--;
@@ -183,28 +199,31 @@ int hg_fdb_configure(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_id
 	return 0;
 }
 
-static bool refuse(struct hg_fdb *fdb)
+static bool refuse(struct hg_fdb *fdb, uint32_t port_idx)
 {
+	set_count(&fdb->n_refused_of[port_idx], fdb->n_refused_of[port_idx] + 1u);
 	fdb->n_refused++;
 	return false;
 }
 
-bool hg_fdb_learn(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx, hg_ns now_ns)
+/* flags: BESIDE, or 0. */
+static inline bool learn(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx,
+			 uint32_t flags, hg_ns now_ns)
 {
-	uint32_t slot = find(fdb, key);
+	uint32_t slot = find(fdb, key), *n = &fdb->n_learned_of[port_idx];
 
 	if (HG_LIKELY(slot != HG_FDB_NONE)) {
 		struct entry *e = entry_at(fdb, slot);
 
 		if (!is_learned(e))
 			return e->port == port_idx;
-		if (HG_LIKELY(e->port == (port_idx | LEARNED))) {
+		if (HG_LIKELY(e->port == (port_idx | LEARNED | flags))) {
 			fdb->seen_at_ns[slot] = now_ns;
 			return true;
 		}
 	}
-	if (fdb->n_learned_of[port_idx] >= fdb->cfg.max_learned)
-		return refuse(fdb);
+	if (flags == 0 && *n >= fdb->max_learned_of[port_idx])
+		return refuse(fdb, port_idx);
 	if (slot != HG_FDB_NONE)
 		clear(fdb, slot);
 	else
@@ -212,12 +231,29 @@ bool hg_fdb_learn(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx, 
 	if (slot == HG_FDB_NONE)
 		slot = reclaim_slot(fdb, key, now_ns - fdb->cfg.age_ns);
 	if (slot == HG_FDB_NONE)
-		return refuse(fdb);
-	*entry_at(fdb, slot) = (struct entry){key.mac_vlan, key.scope, port_idx | LEARNED};
+		return refuse(fdb, port_idx);
+	*entry_at(fdb, slot) = (struct entry){key.mac_vlan, key.scope, port_idx | LEARNED | flags};
 	fdb->seen_at_ns[slot] = now_ns;
-	fdb->n_learned_of[port_idx]++;
+	if (flags == 0)
+		set_count(n, *n + 1u);
 	fdb->n_learned++;
 	return true;
+}
+
+bool hg_fdb_learn(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx, hg_ns now_ns)
+{
+	return learn(fdb, key, port_idx, 0, now_ns);
+}
+
+bool hg_fdb_learn_beside(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx, hg_ns now_ns)
+{
+	return learn(fdb, key, port_idx, BESIDE, now_ns);
+}
+
+void hg_fdb_set_limit(struct hg_fdb *fdb, uint32_t port_idx, uint32_t max_learned)
+{
+	fdb->max_learned_of[port_idx] = max_learned;
+	set_count(&fdb->n_refused_of[port_idx], 0);
 }
 
 bool hg_fdb_forget(struct hg_fdb *fdb, struct hg_fdb_key key)
@@ -237,7 +273,7 @@ uint32_t hg_fdb_forget_port(struct hg_fdb *fdb, uint32_t port_idx)
 	for (uint32_t slot = 0; slot < fdb->n_buckets * WAYS; slot++) {
 		const struct entry *e = entry_at(fdb, slot);
 
-		if (e->mac_vlan != 0 && (e->port & ~LEARNED) == port_idx) {
+		if (e->mac_vlan != 0 && (e->port & PORT_MASK) == port_idx) {
 			clear(fdb, slot);
 			n++;
 		}
@@ -252,7 +288,7 @@ static void tell_of(const struct hg_fdb *fdb, uint32_t slot, hg_ns now_ns, hg_fd
 	struct hg_fdb_learned learned = {
 		.vlan = (uint16_t)(e->mac_vlan & 0x0fffu),
 		.scope = e->scope,
-		.port_idx = e->port & ~LEARNED,
+		.port_idx = e->port & PORT_MASK,
 		.seen_ago_ns = now_ns - fdb->seen_at_ns[slot],
 	};
 

@@ -6,8 +6,9 @@
  *            lesser filled one taken, so a lookup reads at most two cache lines and never probes on.
  * Promise    A configured entry never ages, never moves, and gives way to nothing that is learned.
  *            A learned entry is found while it was seen less than age_ns ago. It moves when the
- *            address is learned behind another port. No port has more than max_learned entries, dead
- *            ones included until hg_fdb_advance() or a newcomer clears them.
+ *            address is learned behind another port. No port has more entries than its limit, dead
+ *            ones included until hg_fdb_advance() or a newcomer clears them; entries learned
+ *            beside others (hg_fdb_learn_beside) are not among them. A lower limit forgets nothing.
  * Limits     Sized for max_entries at half load; then no bucket pair is ever full in practice, whatever
  *            addresses guests choose, since the hash is seeded. Where it is: configure says -ENOSPC (after
  *            putting out a learned entry, if there is one), learn says false.
@@ -29,13 +30,11 @@
 
 /* 300 s: IEEE 802.1D's recommended ageing time; what every bridge does. */
 #define HG_FDB_AGE_NS (300 * HG_NS_PER_S)
-/* Learned addresses behind one port: a nested host's containers, but not a flood of made-up ones. */
-#define HG_FDB_LEARNED_MAX 64u
 
 struct hg_fdb_cfg {
 	uint32_t max_entries; /* in [1, 2^24] */
 	uint32_t max_ports; /* port_idx in [0, max_ports) */
-	uint32_t max_learned; /* for each port */
+	uint32_t max_learned; /* for each port, until hg_fdb_set_limit() */
 	hg_ns age_ns;
 	uint64_t seed; /* random, unknown to guests */
 };
@@ -49,7 +48,9 @@ struct hg_fdb {
 	struct hg_fdb_cfg cfg;
 	struct hg_fdb_bucket *buckets;
 	hg_ns *seen_at_ns; /* of each entry */
-	uint32_t *n_learned_of; /* of each port */
+	uint32_t *n_learned_of; /* of each port, as the two below; read by others as it is */
+	uint32_t *max_learned_of;
+	uint32_t *n_refused_of; /* learn said false */
 	uint32_t n_buckets; /* a power of two */
 	uint32_t advance_idx; /* the bucket that advance looks at next */
 	uint32_t n_configured;
@@ -74,6 +75,13 @@ HG_MUST_CHECK int hg_fdb_configure(struct hg_fdb *fdb, struct hg_fdb_key key, ui
 /* The key was seen as a source at the port. Returns whether the entry is now this port's. */
 bool hg_fdb_learn(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx, hg_ns now_ns);
 
+/* The same for an entry that repeats one just learned, in another scope: what is counted is that one. */
+bool hg_fdb_learn_beside(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx,
+			 hg_ns now_ns);
+
+/* How many addresses may be learned behind the port from now on; what it was refused is counted anew. */
+void hg_fdb_set_limit(struct hg_fdb *fdb, uint32_t port_idx, uint32_t max_learned);
+
 /* Removes the entry of this key, of either kind. Returns whether there was one. */
 bool hg_fdb_forget(struct hg_fdb *fdb, struct hg_fdb_key key);
 
@@ -96,9 +104,15 @@ typedef void (*hg_fdb_learned_fn)(void *user, const struct hg_fdb_learned *learn
 uint32_t hg_fdb_walk(const struct hg_fdb *fdb, uint32_t first, uint32_t n_buckets, hg_ns now_ns,
 		     hg_fdb_learned_fn tell, void *user);
 
+/* These two from any thread. */
 static inline uint32_t hg_fdb_learned_of(const struct hg_fdb *fdb, uint32_t port_idx)
 {
-	return fdb->n_learned_of[port_idx];
+	return __atomic_load_n(&fdb->n_learned_of[port_idx], __ATOMIC_RELAXED);
+}
+
+static inline uint32_t hg_fdb_refused_of(const struct hg_fdb *fdb, uint32_t port_idx)
+{
+	return __atomic_load_n(&fdb->n_refused_of[port_idx], __ATOMIC_RELAXED);
 }
 
 #endif

@@ -157,6 +157,45 @@ static void full_table_refuses_with_a_reason(void)
 	HG_CHECK_EQ(fdb.n_refused, 1);
 }
 
+static void s5_1_each_port_has_a_limit_of_its_own(void)
+{
+	start(1024, 2);
+	hg_fdb_set_limit(&fdb, 1, 0);
+	hg_fdb_set_limit(&fdb, 2, 100);
+	HG_CHECK(!hg_fdb_learn(&fdb, key(0, 0, 1), 1, 0));
+	for (uint32_t i = 0; i < 200; i++)
+		HG_CHECK_EQ(hg_fdb_learn(&fdb, key(0, 0, 1000 + i), 2, 0), i < 100);
+	HG_CHECK_EQ(hg_fdb_learned_of(&fdb, 2), 100);
+	HG_CHECK_EQ(hg_fdb_refused_of(&fdb, 1), 1);
+	HG_CHECK_EQ(hg_fdb_refused_of(&fdb, 2), 100);
+	HG_CHECK_EQ(hg_fdb_refused_of(&fdb, 3), 0);
+	/* A lower limit forgets nothing, and lets nothing new in. */
+	hg_fdb_set_limit(&fdb, 2, 10);
+	HG_CHECK_EQ(hg_fdb_refused_of(&fdb, 2), 0);
+	HG_CHECK_EQ(hg_fdb_lookup(&fdb, key(0, 0, 1099), 1), 2);
+	HG_CHECK(hg_fdb_learn(&fdb, key(0, 0, 1099), 2, 1));
+	HG_CHECK(!hg_fdb_learn(&fdb, key(0, 0, 1100), 2, 1));
+}
+
+/* What repeats another is not counted, moves and ages like any other, and goes with its port. */
+static void s5_1_entries_beside_others_are_not_counted(void)
+{
+	start(1024, 1);
+	HG_CHECK(hg_fdb_learn(&fdb, key(0, 0, 1), 1, 0));
+	HG_CHECK(hg_fdb_learn_beside(&fdb, key(9, 0, 1), 1, 0));
+	HG_CHECK(hg_fdb_learn_beside(&fdb, key(9, 0, 1), 1, 1));
+	HG_CHECK_EQ(hg_fdb_learned_of(&fdb, 1), 1);
+	HG_CHECK_EQ(fdb.n_learned, 2);
+	HG_CHECK_EQ(hg_fdb_lookup(&fdb, key(9, 0, 1), 1), 1);
+	HG_CHECK(hg_fdb_learn_beside(&fdb, key(9, 0, 1), 2, 2));
+	HG_CHECK_EQ(hg_fdb_lookup(&fdb, key(9, 0, 1), 2), 2);
+	HG_CHECK_EQ(hg_fdb_learned_of(&fdb, 2), 0);
+	HG_CHECK_EQ(hg_fdb_forget_port(&fdb, 2), 1);
+	HG_CHECK_EQ(hg_fdb_forget_port(&fdb, 1), 1);
+	HG_CHECK_EQ(hg_fdb_learned_of(&fdb, 1), 0);
+	HG_CHECK_EQ(fdb.n_learned, 0);
+}
+
 static void configured_puts_out_learned(void)
 {
 	struct hg_error error;
@@ -280,6 +319,8 @@ int main(int argc, char **argv)
 		HG_TEST(an_empty_slot_is_nobodys_address),
 		HG_TEST(configured_fill_it_without_a_loss),
 		HG_TEST(full_table_refuses_with_a_reason),
+		HG_TEST(s5_1_each_port_has_a_limit_of_its_own),
+		HG_TEST(s5_1_entries_beside_others_are_not_counted),
 		HG_TEST(configured_puts_out_learned),
 		HG_TEST(the_dead_make_room),
 		HG_TEST(s5_1_random_histories_agree_with_a_list),

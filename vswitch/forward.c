@@ -175,7 +175,7 @@ void hg_forward_learn(const struct hg_switch_view *view, struct hg_fdb *fdb,
 	holder_idx = find_port(view, fdb, outer, vlan, source, now_ns);
 	if (holder_idx < view->n_ports && view->ports[holder_idx].tenant_idx != port->tenant_idx)
 		return;
-	hg_fdb_learn(fdb, hg_fdb_key(outer, vlan, source), in_port_idx, now_ns);
+	hg_fdb_learn_beside(fdb, hg_fdb_key(outer, vlan, source), in_port_idx, now_ns);
 }
 
 /* ---- decide ------------------------------------------------------------------------------------- */

@@ -235,6 +235,13 @@ static void s5_1_learning_is_bounded(void)
 	for (uint32_t i = 0; i < 200; i++)
 		send(udp(2, 16 + i % 128, UNTAGGED, 1), 5, (hg_ns)i);
 	HG_CHECK_EQ(hg_fdb_learned_of(&world.fdb, 5), 4);
+	/* Each is found from inside and from outside. */
+	for (uint32_t i = 0; i < 5; i++) {
+		uint64_t to = i < 4 ? P(5) : P(0);
+
+		expect(i, send(udp(16 + i, 2, UNTAGGED, 1), 2, 200), to);
+		expect(i, send(udp(16 + i, NOBODY, UNTAGGED, 1), 0, 200), i < 4 ? P(5) : P(7));
+	}
 }
 
 static void s5_1_bad_sources(void)

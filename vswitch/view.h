@@ -28,6 +28,7 @@ struct hg_switch_port {
 	const struct hg_vlan_range *vlans; /* of tagged ones: a trunk; without `vlan` */
 	uint32_t n_vlans;
 	uint32_t mtu;
+	uint32_t max_learned; /* addresses, where there is no MAC */
 	struct hg_flood_rates limits; /* none of them 0: hg_flood_settle() */
 	uint32_t tenant_idx; /* HG_VIEW_NONE for an uplink */
 	uint32_t uplink_idx; /* of the tenant; of itself for an uplink */

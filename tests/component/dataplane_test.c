@@ -248,6 +248,33 @@ static void s5_1_jumbo_frames_arrive_whole(void)
 	host_close(&host);
 }
 
+static void s5_1_learning_is_bounded_by_port(void)
+{
+	start();
+	host.ports[0].has_mac = false;
+	host.ports[0].max_learned = 3;
+	host_apply(&host);
+	for (uint32_t i = 0; i < 10; i++) {
+		struct hg_pkt *pkt = host_packet(&host, "a1", "up0", 100, i);
+
+		pkt->data[HG_MAC_BYTES + 3] = (uint8_t)(i + 1u);
+		host_inject(&host, "a1", pkt);
+	}
+	host_expect(&host, "up0", 0, 10);
+	HG_CHECK_EQ(host_port(&host, "a1").n_learned, 3);
+	HG_CHECK_EQ(host_port(&host, "a1").n_refused, 7);
+	HG_CHECK_EQ(host_port(&host, "a2").n_learned, 0);
+	/* Another limit forgets nothing. */
+	host.ports[0].max_learned = 4;
+	host_apply(&host);
+	HG_CHECK_EQ(host_port(&host, "a1").n_learned, 3);
+	host_send(&host, "a1", "up0", 100, 10, 1);
+	host_expect(&host, "up0", 10, 1);
+	HG_CHECK_EQ(host_port(&host, "a1").n_learned, 4);
+	HG_CHECK_EQ(host_port(&host, "a1").n_refused, 0);
+	host_close(&host);
+}
+
 static void send_to_group(const char *from, uint8_t first_byte, uint32_t number)
 {
 	struct hg_pkt *pkt = host_packet(&host, from, "up0", 100, number);
@@ -565,6 +592,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_broadcast_stays_in_the_tenant),
 	HG_TEST(s5_1_spoofed_source_is_dropped),
 	HG_TEST(s5_1_trunk_carries_its_vlans_tagged),
+	HG_TEST(s5_1_learning_is_bounded_by_port),
 	HG_TEST(s5_1_jumbo_frames_arrive_whole),
 	HG_TEST(s5_1_floods_are_dropped_by_kind),
 	HG_TEST(s5_1_spoofed_addresses_are_counted_by_reason),

@@ -135,8 +135,10 @@ uint32_t host_add_instance(struct host *h, const char *name, uint32_t tenant_idx
 	*instance = (struct hg_desired_instance){.tenant_idx = tenant_idx};
 	snprintf(instance->name, sizeof(instance->name), "%s", name);
 	hg_contract_init(&instance->contract);
-	*port = (struct hg_desired_port){
-		.has_mac = true, .mtu = HG_MTU_DEFAULT, .instance_idx = idx};
+	*port = (struct hg_desired_port){.has_mac = true,
+					 .mtu = HG_MTU_DEFAULT,
+					 .max_learned = HG_PORT_LEARN_DEFAULT,
+					 .instance_idx = idx};
 	snprintf(port->name, sizeof(port->name), "%s", name);
 	snprintf(port->device, sizeof(port->device), "dummy:%s", name);
 	port->mac[0] = 2;
