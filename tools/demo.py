@@ -8,7 +8,9 @@ contracts kept.
 
 The link is a modelled card (1 Gbit/s, a ring of 1,024) in front of a TAP into
 a namespace that plays the outside world. Each tenant is a namespace with a TAP
-of its own and the kernel's own TCP. All of it is gone when this ends.
+of its own and the kernel's own TCP. With --vms each is a virtual machine with a
+kernel of its own, and the link and all contracts are a twentieth. All of it is
+gone when this ends.
 
 Exit: 0 every contract was kept, 1 not, 2 wrong use, 3 could not measure (the
 machine underneath took too much processor time away), 130 stopped by Ctrl-C.
@@ -23,60 +25,16 @@ import time
 
 from lab import world as lab
 from lab.daemon import HEADGATE, Daemon
-from lab.load import Load
+from lab.stage import LOADS, OUTSIDE, Guests, Namespaces
 from lab.table import Screen, live_block, summary_lines
 from lab.verdict import Phase
 
-CAPACITY_BIT_PER_S = 1_000_000_000
 STOLEN_MAX = 0.05  # of the seconds; above that nothing was measured
 LINK_USE_MIN = 0.97  # what the link should be used while the flood lasts
 BETTER_MIN = 10.0  # how many times better a round trip should be at its p99
 SETTLE_SECONDS = 3  # from the first connection until what is seen counts: TCP finds its rate
 # Exit codes: kept, broken, wrong use, no measurement, interrupted (as shells count it).
 KEPT, BROKEN, NOT_MEASURED, INTERRUPTED = 0, 1, 3, 130
-
-CONFIG = """\
-# What ./run starts headgated with. Change a value and: headgate apply THIS-FILE
-mode: {mode}
-uplinks:
-  - name: up0
-    device: simnic(rate=1Gbit,ring=1024)+tap:{prefix}up
-    netns: {prefix}out
-    capacity: 1Gbit
-tenants:
-  - name: flood
-    contract:
-      out: {{min: 100Mbit}}
-      in: {{max: 200Mbit}}
-    instances:
-      - name: flood
-        ports:
-          - {{name: flood-0, device: "tap:{prefix}flood", netns: {prefix}flood}}
-  - name: rr
-    contract:
-      out: {{min: 200Mbit}}
-      in: {{min: 100Mbit}}
-    instances:
-      - name: rr
-        ports:
-          - {{name: rr-0, device: "tap:{prefix}rr", netns: {prefix}rr}}
-  - name: wake
-    contract:
-      out: {{min: 300Mbit, max: 600Mbit}}
-    instances:
-      - name: wake
-        ports:
-          - {{name: wake-0, device: "tap:{prefix}wake", netns: {prefix}wake}}
-"""
-OUTSIDE = "10.77.0.1"
-TENANTS = {"flood": "10.77.0.11", "rr": "10.77.0.12", "wake": "10.77.0.13"}
-# name: (tenant, mode, port, options). Each has a server of its own, so that no server is the bottleneck.
-LOADS = {
-    "flood": ("flood", "flood", 5001, ["--streams", "16"]),
-    "download": ("flood", "flood", 5002, ["--streams", "2", "--reverse"]),
-    "rr": ("rr", "rr", 5003, ["--request-bytes", "128", "--response-bytes", "1024"]),
-    "wake": ("wake", "wake", 5004, ["--idle-ms", "700", "--burst-bytes", "8000000"]),
-}
 
 
 def parse():
@@ -88,6 +46,8 @@ def parse():
     parser.add_argument("--json", metavar="FILE", help="write all that was measured to FILE")
     parser.add_argument("--keep", action="store_true",
                         help="afterwards leave it running, to play with, until Ctrl-C")
+    parser.add_argument("--vms", action="store_true",
+                        help="the tenants are virtual machines (QEMU, by KVM where it works)")
     args = parser.parse_args()
     if not 3 <= args.seconds <= 86400:
         parser.error("--seconds takes a number from 3 to 86400")
@@ -100,30 +60,25 @@ class Demo:
         self.screen = Screen()
         # The host is a namespace, too: nothing of the machine itself is touched.
         self.daemon = Daemon(world, netns=world.netns("host"))
+        self.stage = (Guests if args.vms else Namespaces)(world)
         self.config = world.path("contracts.yaml")
         self.plain = world.path("plain-queue.yaml")
-        for path, mode in ((self.config, "enforce"), (self.plain, "observe")):
-            with open(path, "w", encoding="utf-8") as text:
-                text.write(CONFIG.format(mode=mode, prefix=world.prefix))
 
     def build_world(self):
-        print("starting: an outside world, three tenants, headgated", flush=True)
+        print(f"starting: an outside world, three {self.stage.called}, headgated", flush=True)
         self.world.netns("out")
-        for name in TENANTS:
-            self.world.netns(name)
+        self.stage.prepare()
+        for path, mode in ((self.config, "enforce"), (self.plain, "observe")):
+            with open(path, "w", encoding="utf-8") as text:
+                text.write(self.stage.config(mode))
         self.daemon.start(self.plain)
         self.world.address(self.world.name("out"), self.world.name("up"), OUTSIDE + "/24")
-        for name, address in TENANTS.items():
-            self.world.address(self.world.name(name), self.world.name(name), address + "/24")
+        self.stage.start(self.screen)
         self.daemon.links_up()
-        for _, _, port, _ in LOADS.values():
-            Load(self.world, self.world.name("out"), "serve", f"{OUTSIDE}:{port}",
-                 "--seconds", 86400).wait_listening()
+        self.stage.serve()
 
     def start_loads(self, seconds):
-        return {name: Load(self.world, self.world.name(tenant), mode, f"{OUTSIDE}:{port}",
-                           "--seconds", seconds, *options)
-                for name, (tenant, mode, port, options) in LOADS.items()}
+        return {name: self.stage.load(load, seconds) for name, load in LOADS.items()}
 
     def follow(self, phase, loads, seconds):
         """Shows and books each second that the daemon closes, until there are enough of them."""
@@ -151,7 +106,7 @@ class Demo:
     def measure(self, title, config, seconds):
         """One phase: the same load, from its first connection on, under one configuration."""
         self.daemon.apply(config)
-        phase = Phase(title, CAPACITY_BIT_PER_S)
+        phase = Phase(title, self.stage.capacity_bit_per_s)
         loads = self.start_loads(86400)
         lab.until(lambda: all(load.seconds for load in loads.values()), 20,
                   "every tenant's first second")
@@ -175,7 +130,7 @@ Left running. From another terminal:
   headgate show --watch                      who gets what, now; Ctrl-C ends it
   headgate explain flood                     why is it slow?
   headgate show uplink up0                   what is in the card's queue, and whose it is
-  headgate instance add flood --out-max 300Mbit
+  headgate instance add flood --out-max {300 // self.stage.divisor}Mbit
   headgate show                              changed, under traffic
   headgate diff {self.config}
   headgate apply {self.config}
@@ -184,7 +139,7 @@ The last takes the change back; edit the file to try another. KEPT counts from
 the start: with the plain queue it was measured, and not enforced.
 To stop: Ctrl-C here, or kill {os.getpid()}
 """, flush=True)
-        phase = Phase("with contracts", CAPACITY_BIT_PER_S)
+        phase = Phase("with contracts", self.stage.capacity_bit_per_s)
         loads = self.start_loads(86400)
         phase.begin(self.daemon.status())
         self.follow(phase, loads, 10**9)

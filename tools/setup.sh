@@ -1,7 +1,7 @@
 #!/bin/bash
 # setup: what headgate needs from the system, and how it gets there.
 #
-# Use: tools/setup.sh [run] [test] [bench]      (no word: run)
+# Use: tools/setup.sh [run] [vms] [test] [bench]      (no word: run)
 # On Debian 12 as root it installs with apt what is missing. Anywhere else it says what is missing and
 # ends with 1. When everything is there it says nothing and needs no network, so that a second start
 # is quick.
@@ -28,6 +28,8 @@ run       pc:libpcap          libpcap-dev             compiles and runs the filt
 run       pc:libsystemd       libsystemd-dev          the event loop, readiness and watchdog
 run       cmd:scdoc           scdoc                   the manual pages
 run       cmd:ip              iproute2                network namespaces and devices
+vms       cmd:qemu-system-x86_64  qemu-system-x86     the machines of ./run --vms
+vms       cmd:busybox         busybox-static          what runs in them
 test      cmd:git             git                     finds the sources to check
 test      cmd:clang           clang                   fuzzing, and a second compiler
 test      cmd:clang-format    clang-format            the house format

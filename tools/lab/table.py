@@ -104,7 +104,7 @@ def live_block(phase, n_seconds):
     of = f"/{n_seconds}" if n_seconds < 10**6 else ""
     stolen = "  STOLEN PROCESSOR TIME, left out" if at["stolen"] else ""
     lines = [f"{phase.title}   second {at['second']}{of}   link {100 * at['link_use']:.1f} % of "
-             f"1 Gbit/s{stolen}",
+             f"{phase.capacity * 8e-6:.0f} Mbit/s{stolen}",
              HEADER]
     lines += [contract_row(line, at["mode"] == "observe") for line in phase.lines.values()]
     return lines + [card_row(at["card"], at["mode"] == "observe")] + felt_rows(at["felt"]) + [""]
@@ -151,8 +151,9 @@ def card_summary(before, after):
     def row(text, was, now, show, note=""):
         return f"{'card':<6}{text:<20}{show(was):>12}{show(now):>13}   {note}"
     was, now = before.card("p99_ns") / 1e3, after.card("p99_ns") / 1e3
-    times = was / now if was and now else 0
-    yield row("time in it p99", was, now, span, f"{times:.1f} times shorter" if times >= 1 else "")
+    times = min(was, BEYOND_US) / now if was and now else 0
+    at_least = "at least " if was > BEYOND_US else ""
+    yield row("time in it p99", was, now, span, f"{at_least}{times:.1f} times shorter" if times >= 1 else "")
     max_bytes = after.card("max_bytes")
     yield row("in its queue", before.card("bytes"), after.card("bytes"), size,
               f"MAX is {size(max_bytes)}" if max_bytes else "")

@@ -1,0 +1,179 @@
+"""Virtual machines under a lab's control: QEMU guests whose network card is a vhost-user port.
+
+A guest is started, told what to run, and read by its second serial port, one line at a time (see lab/image.py).
+"""
+import os
+import socket
+import subprocess
+import threading
+
+from lab.load import HGLOAD, Figures
+from lab.world import LabError, until
+
+QEMU = "qemu-system-x86_64"
+MEMORY = "192M"
+KVM_PATIENCE_S = 6  # a guest that has KVM is up in less than two
+BOOT_PATIENCE_S = 90  # by emulation, on a machine that has other things to do
+# Emulation copies byte by byte where the guest believes that "rep movsb" is fast: TCP took three times as long.
+EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off"]
+# A guest's processor goes before whatever else the machine does, but not before headgated.
+NICE = -5
+
+
+class Command:
+    """Something that runs, or ran, in a guest."""
+
+    def __init__(self, guest, number, text):
+        self.guest, self.number, self.text = guest, number, text
+        self.lines, self.code = [], None
+        self.on_line = self.lines.append
+
+    def end(self):
+        if self.code is None:
+            self.guest.send(str(self.number))
+
+    def wait(self, seconds=20):
+        """Waits for its end and returns what it printed; LabError if it failed."""
+        until(lambda: self.guest.check() or self.code is not None, seconds, f"{self.text} in guest {self.guest.name}")
+        if self.code != 0:
+            raise LabError(f"guest {self.guest.name}: {self.text}: {' / '.join(self.lines[-3:])}")
+        return self.lines
+
+
+class Guest:
+    """One QEMU. Its card's socket is `vhost_socket`: the guest's side listens, headgate connects."""
+
+    def __init__(self, world, image, name, mac=None, has_kvm=False, queues=1, card_options=""):
+        self.world, self.name = world, name
+        self.vhost_socket = world.path(f"{name}.vhost")
+        self.is_up = False
+        self.commands, self.n_commands = {}, 0
+        self.console = world.path(f"{name}.console.log")
+        self._path = world.path(f"{name}.line")
+        self._line = None
+        card = self._card(mac, has_kvm, queues, card_options) if mac else []
+        with open(world.path(f"{name}.qemu.log"), "w", encoding="utf-8") as log:
+            self.process = world.start(self._command(image, has_kvm) + card, nice=NICE, stdout=log,
+                                       stderr=subprocess.STDOUT)
+        until(lambda: self.check() or os.path.exists(self._path), 20, f"QEMU of guest {name} to start")
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._line.connect(self._path)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _command(self, image, has_kvm):
+        machine = ["-accel", "kvm", "-cpu", "host"] if has_kvm else EMULATED
+        return [QEMU, "-M", "q35", *machine, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                "-m", MEMORY, "-object", f"memory-backend-memfd,id=memory,size={MEMORY},share=on",
+                "-numa", "node,memdev=memory", "-kernel", image.kernel, "-initrd", image.initramfs,
+                "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+                "-serial", f"file:{self.console}",
+                "-chardev", f"socket,id=line,path={self._path},server=on,wait=off", "-serial", "chardev:line"]
+
+    def _card(self, mac, has_kvm, queues, options):
+        # Without KVM QEMU 7.2 crashes where vhost-user meets MSI-X: an interrupt line then, and so one queue.
+        vectors = 2 * queues + 2 if has_kvm else 0
+        return ["-chardev", f"socket,id=card,path={self.vhost_socket},server=on,wait=off",
+                "-netdev", f"vhost-user,id=net,chardev=card,queues={queues}",
+                "-device", f"virtio-net-pci,netdev=net,mac={mac},mrg_rxbuf=on,mq={'on' if queues > 1 else 'off'},"
+                f"vectors={vectors}{options}"]
+
+    def check(self):
+        """LabError if QEMU has ended."""
+        if self.process.poll() is not None:
+            with open(self.world.path(f"{self.name}.qemu.log"), encoding="utf-8", errors="replace") as log:
+                words = " / ".join(log.read().strip().splitlines()[-3:])
+            raise LabError(f"QEMU of guest {self.name} ended with {self.process.returncode}: {words}")
+
+    def _read(self):
+        try:
+            with self._line.makefile("r", encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    number, _, text = line.strip().partition(" ")
+                    self._take(number, text)
+        except OSError:
+            pass  # QEMU has ended; whoever waits for a line finds that out by itself
+
+    def _take(self, number, text):
+        if (number, text) == ("0", "=up"):
+            self.is_up = True
+        command = self.commands.get(number)
+        if command and text.startswith("="):
+            command.on_line(text[1:])
+        elif command and text.startswith("."):
+            command.code = int(text[1:])
+
+    def send(self, text):
+        self._line.sendall(text.encode() + b"\n")
+
+    def start(self, *words, on_line=None):
+        """Starts a command in the guest; on_line gets each line that it prints, in a thread of its own."""
+        self.n_commands += 1
+        text = " ".join(str(word) for word in words)
+        command = Command(self, self.n_commands, text)
+        command.on_line = on_line or command.on_line
+        self.commands[str(self.n_commands)] = command
+        self.send(f"{self.n_commands} {text}")
+        return command
+
+    def run(self, *words, seconds=20):
+        return self.start(*words).wait(seconds)
+
+    def address(self, address, mtu=None):
+        """Gives its card an address and brings it up."""
+        if mtu:
+            self.run("ip", "link", "set", "eth0", "mtu", mtu)
+        self.run("ip", "address", "add", address, "dev", "eth0")
+        self.run("ip", "link", "set", "eth0", "up")
+
+
+def wait_up(guests, seconds=BOOT_PATIENCE_S, show=lambda n_up: None):
+    """Waits until all are up. show is called with how many are."""
+    def all_up():
+        for guest in guests:
+            guest.check()
+        n_up = sum(guest.is_up for guest in guests)
+        show(n_up)
+        return n_up == len(guests)
+    until(all_up, seconds, f"{len(guests)} guests to be up")
+
+
+def kvm_works(world, image):
+    """Whether this machine's KVM boots a guest. That it can be opened says little where it is itself a guest."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    try:
+        guest = Guest(world, image, "kvm", has_kvm=True)
+    except LabError:
+        return False
+    try:
+        wait_up([guest], KVM_PATIENCE_S)
+        return True
+    except LabError:
+        return False
+    finally:
+        world.end(guest.process)
+
+
+class GuestLoad(Figures):
+    """One hgload in a guest."""
+
+    def __init__(self, guest, mode, address, *options):
+        super().__init__(mode)
+        self.last_words = ""
+        self.command = guest.start(os.path.basename(HGLOAD), mode, address, *options, on_line=self._take)
+
+    def _take(self, line):
+        if line.startswith("{"):
+            self.take(line)
+        elif line:
+            self.last_words = line
+
+    def code(self):
+        self.command.guest.check()
+        return self.command.code
+
+    def error(self):
+        return self.last_words
+
+    def end(self):
+        self.command.end()

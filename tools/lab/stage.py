@@ -1,0 +1,139 @@
+"""The tenants of ./run: who they are, what each does, what each is owed; as namespaces or as virtual machines."""
+import time
+
+from lab.guest import Guest, GuestLoad, kvm_works, wait_up
+from lab.image import Image
+from lab.load import HGLOAD, Load
+
+CONFIG = """\
+# What ./run starts headgated with. Change a value and: headgate apply THIS-FILE
+mode: {mode}
+uplinks:
+  - name: up0
+    device: simnic(rate={r1000},ring=1024)+tap:{prefix}up
+    netns: {prefix}out
+    capacity: {r1000}
+tenants:
+  - name: flood
+    contract:
+      out: {{min: {r100}}}
+      in: {{max: {r200}}}
+    instances:
+      - name: flood
+        ports:
+          - {{name: flood-0, {flood}}}
+  - name: rr
+    contract:
+      out: {{min: {r200}}}
+      in: {{min: {r100}}}
+    instances:
+      - name: rr
+        ports:
+          - {{name: rr-0, {rr}}}
+  - name: wake
+    contract:
+      out: {{min: {r300}, max: {r600}}}
+    instances:
+      - name: wake
+        ports:
+          - {{name: wake-0, {wake}}}
+"""
+RATES_MBIT_PER_S = (100, 200, 300, 600, 1000)
+BURST_BYTES = 8_000_000  # of wake
+OUTSIDE = "10.77.0.1"
+TENANTS = {"flood": "10.77.0.11", "rr": "10.77.0.12", "wake": "10.77.0.13"}
+# name: (tenant, mode, port, options). Each has a server of its own, so that no server is the bottleneck.
+LOADS = {
+    "flood": ("flood", "flood", 5001, ["--streams", "16"]),
+    "download": ("flood", "flood", 5002, ["--streams", "2", "--reverse"]),
+    "rr": ("rr", "rr", 5003, ["--request-bytes", "128", "--response-bytes", "1024"]),
+    "wake": ("wake", "wake", 5004, ["--idle-ms", "700"]),
+}
+
+
+class Stage:
+    """What both have in common. divisor: of all rates and of what wake has to send."""
+
+    divisor = 1
+
+    def __init__(self, world):
+        self.world = world
+
+    @property
+    def capacity_bit_per_s(self):
+        return 1_000_000_000 // self.divisor
+
+    def config(self, mode):
+        rates = {f"r{rate}": f"{rate // self.divisor}Mbit" for rate in RATES_MBIT_PER_S}
+        ports = {name: self.port(name) for name in TENANTS}
+        return CONFIG.format(mode=mode, prefix=self.world.prefix, **rates, **ports)
+
+    def serve(self):
+        """The servers in the outside world."""
+        for _, _, port, _ in LOADS.values():
+            Load(self.world, self.world.name("out"), "serve", f"{OUTSIDE}:{port}",
+                 "--seconds", 86400).wait_listening()
+
+    def load(self, load, seconds):
+        tenant, mode, port, options = load
+        if mode == "wake":
+            options = options + ["--burst-bytes", BURST_BYTES // self.divisor]
+        return self.start_load(tenant, mode, f"{OUTSIDE}:{port}", "--seconds", seconds, *options)
+
+
+class Namespaces(Stage):
+    called = "tenants"
+
+    def port(self, name):
+        """What a tenant's port is, in the configuration."""
+        return f'device: "tap:{self.world.name(name)}", netns: {self.world.name(name)}'
+
+    def prepare(self):
+        """What has to be there before headgated."""
+        for name in TENANTS:
+            self.world.netns(name)
+
+    def start(self, _screen):
+        """The tenants, on the ports that headgated has."""
+        for name, address in TENANTS.items():
+            self.world.address(self.world.name(name), self.world.name(name), address + "/24")
+
+    def start_load(self, tenant, *options):
+        return Load(self.world, self.world.name(tenant), *options)
+
+
+class Guests(Stage):
+    """Less of everything: two processors of the host carry all of this, and an emulated one is slow."""
+
+    called = "virtual machines"
+    divisor = 20
+
+    def __init__(self, world):
+        super().__init__(world)
+        self.image = self.has_kvm = None
+        self.guests = {}
+
+    def port(self, name):
+        return f'device: "vhost:{self.world.path(name)}.vhost", mac: "{self.mac(name)}"'
+
+    @staticmethod
+    def mac(name):
+        return f"02:00:00:00:77:{TENANTS[name].rsplit('.', 1)[1]}"
+
+    def prepare(self):
+        self.image = Image(self.world, [HGLOAD])
+        self.has_kvm = kvm_works(self.world, self.image)
+        print("by KVM" if self.has_kvm else "by emulation, which is slow: KVM boots no guest on this machine",
+              flush=True)
+
+    def start(self, screen):
+        began = time.monotonic()
+        self.guests = {name: Guest(self.world, self.image, name, self.mac(name), self.has_kvm) for name in TENANTS}
+        wait_up(self.guests.values(), show=lambda n_up: screen.show(
+            [f"{n_up} of {len(self.guests)} guests up, {time.monotonic() - began:.0f} s"]))
+        screen.leave()
+        for name, guest in self.guests.items():
+            guest.address(TENANTS[name] + "/24")
+
+    def start_load(self, tenant, *options):
+        return GuestLoad(self.guests[tenant], *options)
