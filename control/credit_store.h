@@ -2,7 +2,7 @@
  *
  * Why        S6.7: no balance is lost by kill -9, power loss or reboot.
  * Model      SQLite, write-ahead log, synchronous FULL. Tables: meta (clock of the ledgers, boot), ledger (one row
- *            for each name: the ledger as columns of JSON, the group's identity and counter up to which use was
+ *            for each name: the ledger as columns, the group's identity and counter up to which use was
  *            booked), history (points of 5 minutes, 15 days).
  * Promise    A save is one transaction: all of it or nothing. What load() returns was checked by hg_ledger_check().
  * Versions   PRAGMA user_version. A newer one, or one that cannot be read or does not pass its checks, is refused

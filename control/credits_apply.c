@@ -1,0 +1,232 @@
+/* Another desired state: rows and pools come, go and change; balances stay. */
+#include "control/credits_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is being built, to take the place of what is there. */
+struct next {
+	struct hg_credit_row *rows;
+	struct hg_credit_pool *pools;
+	uint32_t n_rows, n_pools;
+};
+
+static const struct hg_credit_row *row_called(const struct hg_credits *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n_rows; i++) {
+		if (strcmp(c->rows[i].name, name) == 0)
+			return &c->rows[i];
+	}
+	return NULL;
+}
+
+static const struct hg_credit_pool *pool_called(const struct hg_credits *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n_pools; i++) {
+		if (strcmp(c->pools[i].name, name) == 0)
+			return &c->pools[i];
+	}
+	return NULL;
+}
+
+static bool is_same_cfg(const struct hg_ledger_cfg *a, const struct hg_ledger_cfg *b)
+{
+	return a->earn_cpu_ns_per_h == b->earn_cpu_ns_per_h && a->max_cpu_ns == b->max_cpu_ns &&
+	       a->launch_cpu_ns == b->launch_cpu_ns &&
+	       a->surplus_max_cpu_ns == b->surplus_max_cpu_ns && a->max_age_ns == b->max_age_ns &&
+	       a->mode == b->mode;
+}
+
+/* The account under its new terms: what it had, what the store has, or what a new one is given. */
+static int take_over(struct hg_credits *c, const struct hg_credit_account *before, const char *kind,
+		     const char *name, const struct hg_cpu_terms *terms,
+		     struct hg_credit_account *ret, struct hg_error *reterr)
+{
+	char stored_name[sizeof(ret->stored.name)];
+	hg_ns now_ns = hg_credits_ledger_now(c);
+	int found = before != NULL;
+
+	snprintf(stored_name, sizeof(stored_name), "%s:%s", kind, name);
+	*ret = before != NULL ? *before : (struct hg_credit_account){0};
+	if (before == NULL && c->store != NULL) {
+		found = hg_credit_store_load(c->store, stored_name, &ret->stored, reterr);
+		if (found < 0)
+			return found;
+	}
+	if (!found) {
+		ret->stored = (struct hg_stored){.stopped_at_ns = HG_NEVER};
+		hg_ledger_init(&ret->stored.ledger, &terms->ledger, now_ns);
+	} else if (!is_same_cfg(&ret->stored.ledger.cfg, &terms->ledger)) {
+		if (ret->stored.stopped_at_ns == HG_NEVER)
+			hg_ledger_charge(&ret->stored.ledger, 0, now_ns);
+		else
+			hg_ledger_skip(&ret->stored.ledger, now_ns);
+		hg_ledger_apply(&ret->stored.ledger, &terms->ledger, now_ns);
+	}
+	memcpy(ret->stored.name, stored_name, sizeof(stored_name));
+	ret->stored.keep_stopped_ns = terms->keep_stopped_ns;
+	ret->terms = *terms;
+	ret->is_dirty = true;
+	if (before == NULL)
+		ret->at_point = ret->stored.ledger.totals;
+	return 0;
+}
+
+static int add_row(struct hg_credits *c, const struct hg_desired *desired,
+		   const struct hg_desired_instance *instance, struct next *next,
+		   struct hg_error *reterr)
+{
+	const struct hg_credit_row *before = row_called(c, instance->name);
+	struct hg_credit_row *row = &next->rows[next->n_rows];
+	struct hg_cpu_terms terms;
+	int rc;
+
+	hg_cpu_resolve(&instance->cpu, &terms);
+	if (before != NULL)
+		*row = *before;
+	else
+		row->state_since_wall_ns = c->clocks.wall_ns;
+	rc = take_over(c, before == NULL ? NULL : &before->own, "instance", instance->name, &terms,
+		       &row->own, reterr);
+	if (rc < 0)
+		return rc;
+	if (before != NULL && strcmp(before->cpu.cgroup, instance->cpu.cgroup) != 0)
+		row->group = NULL; /* the old one is given back when this is in force */
+	memcpy(row->name, instance->name, sizeof(row->name));
+	row->cpu = instance->cpu;
+	row->is_observed =
+		desired->mode == HG_MODE_OBSERVE || instance->contract.mode == HG_MODE_OBSERVE;
+	row->pool_idx = UINT32_MAX;
+	row->due_ns = 0;
+	row->step_ns = c->cfg.interval_ns;
+	row->knows_limit = false;
+	next->n_rows++;
+	return 0;
+}
+
+/* The pool of a tenant whose members are the last n rows. */
+static int add_pool(struct hg_credits *c, const struct hg_desired_tenant *tenant,
+		    const struct hg_cpu_terms *members, uint32_t n, struct next *next,
+		    struct hg_error *reterr)
+{
+	const struct hg_credit_pool *before = pool_called(c, tenant->name);
+	struct hg_credit_pool *pool = &next->pools[next->n_pools];
+	struct hg_cpu_terms terms;
+	int rc;
+
+	hg_cpu_resolve_pool(&tenant->pool, members, n, &terms);
+	rc = take_over(c, before == NULL ? NULL : &before->account, "pool", tenant->name, &terms,
+		       &pool->account, reterr);
+	if (rc < 0)
+		return rc;
+	memcpy(pool->name, tenant->name, sizeof(pool->name));
+	next->n_pools++;
+	return 0;
+}
+
+static int add_tenant(struct hg_credits *c, const struct hg_desired *desired, uint32_t tenant_idx,
+		      struct hg_cpu_terms *members, struct next *next, struct hg_error *reterr)
+{
+	uint32_t n = 0, first = next->n_rows;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < desired->n_instances && rc == 0; i++) {
+		const struct hg_desired_instance *instance = &desired->instances[i];
+
+		if (instance->tenant_idx != tenant_idx || !hg_cpu_is_governed(&instance->cpu))
+			continue;
+		rc = add_row(c, desired, instance, next, reterr);
+		if (rc == 0 && instance->cpu.is_pooled)
+			members[n++] = next->rows[next->n_rows - 1u].own.terms;
+	}
+	if (rc < 0 || n == 0)
+		return rc;
+	for (uint32_t i = first; i < next->n_rows; i++) {
+		if (next->rows[i].cpu.is_pooled)
+			next->rows[i].pool_idx = next->n_pools;
+	}
+	return add_pool(c, &desired->tenants[tenant_idx], members, n, next, reterr);
+}
+
+/* Rows that are not governed any more get back what was in place before. */
+static void give_back(struct hg_credits *c, const struct next *next)
+{
+	for (uint32_t i = 0; i < c->n_rows; i++) {
+		struct hg_credit_row *row = &c->rows[i];
+		struct hg_error error = {0};
+		bool is_kept = false;
+
+		for (uint32_t k = 0; k < next->n_rows; k++)
+			is_kept = is_kept || (next->rows[k].group == row->group);
+		if (row->group == NULL || is_kept)
+			continue;
+		if (!row->is_observed && hg_cgroup_restore(row->group, &error) < 0)
+			hg_credits_say(c, HG_LOG_WARNING, "%s: %s", row->name, error.text);
+		hg_cgroup_close(row->group);
+		row->own.stored.stopped_at_ns = row->own.stored.ledger.at_ns;
+	}
+}
+
+static bool make_room(struct hg_credits *c, const struct hg_desired *desired, struct next *next,
+		      struct hg_cpu_terms **ret_members)
+{
+	size_t n = desired->n_instances + 1u;
+	struct hg_share_ask *asks = calloc(n, sizeof(*asks));
+	struct hg_share_grant *grants = calloc(n, sizeof(*grants));
+	uint32_t *scratch = calloc(n, sizeof(*scratch)), *asking = calloc(n, sizeof(*asking));
+
+	free(c->asks);
+	free(c->grants);
+	free(c->scratch);
+	free(c->asking);
+	c->asks = asks;
+	c->grants = grants;
+	c->scratch = scratch;
+	c->asking = asking;
+	next->rows = calloc(n, sizeof(*next->rows));
+	next->pools = calloc(desired->n_tenants + 1u, sizeof(*next->pools));
+	*ret_members = calloc(n, sizeof(**ret_members));
+	return asks != NULL && grants != NULL && scratch != NULL && asking != NULL &&
+	       next->rows != NULL && next->pools != NULL && *ret_members != NULL;
+}
+
+int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desired, hg_ns now_ns,
+		     struct hg_error *reterr)
+{
+	struct hg_credits *c = credits;
+	struct next next = {0};
+	struct hg_cpu_terms *members = NULL;
+	int rc = 0;
+
+	if (c->fault[0] != '\0')
+		return 0; /* nothing is governed, and why is said */
+	(void)hg_credits_read_clocks(c);
+	for (uint32_t i = 0; i < c->n_rows; i++) /* up to now under the old terms */
+		hg_credits_visit(c, &c->rows[i], now_ns);
+	if (hg_credits_save(c, /* want_all= */ true, reterr) < 0)
+		return -HG_EIO;
+	/* What is lent to the division must hold as many as there are, before and after. */
+	if (!make_room(c, desired, &next, &members))
+		rc = hg_error_set(reterr, -HG_ENOMEM, "no memory for processor credits", NULL);
+	for (uint32_t i = 0; i < desired->n_tenants && rc == 0; i++)
+		rc = add_tenant(c, desired, i, members, &next, reterr);
+	free(members);
+	if (rc < 0) {
+		free(next.rows);
+		free(next.pools);
+		return rc;
+	}
+	give_back(c, &next);
+	if (hg_credits_save(c, /* want_all= */ true, reterr) < 0)
+		hg_credits_say(c, HG_LOG_ERR, "those that went were not saved");
+	free(c->rows);
+	free(c->pools);
+	c->rows = next.rows;
+	c->pools = next.pools;
+	c->n_rows = next.n_rows;
+	c->n_pools = next.n_pools;
+	c->host_mcpu = desired->n_processors > 0 ? (uint64_t)desired->n_processors * HG_MCPU_PER_CPU
+						 : c->cfg.host_mcpu;
+	return hg_credits_save(c, /* want_all= */ true, reterr);
+}
