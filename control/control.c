@@ -1,5 +1,6 @@
 #include "control/control.h"
 
+#include "control/credits.h"
 #include "control/seconds.h"
 #include "control/state.h"
 #include "core/admit.h"
@@ -68,6 +69,11 @@ void hg_control_on_save(struct hg_control *control, hg_control_save_fn save, voi
 	control->save_user = user;
 }
 
+struct hg_credits *hg_control_credits(const struct hg_control *control)
+{
+	return control->cfg.credits;
+}
+
 const struct hg_desired *hg_control_desired(const struct hg_control *control)
 {
 	return &control->desired;
@@ -80,12 +86,22 @@ int hg_control_check(struct hg_control *control, const struct hg_desired *desire
 	uint64_t *scratch = calloc(n_words + 1u, sizeof(*scratch));
 	int rc;
 
-	(void)control;
 	if (scratch == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for admission", NULL);
 	rc = hg_admit(desired, scratch, n_words, reterr);
 	free(scratch);
-	return rc < 0 ? rc : hg_dp_check(desired, reterr);
+	if (rc == 0)
+		rc = hg_dp_check(desired, reterr);
+	if (rc == 0 && control->cfg.credits != NULL)
+		rc = hg_credits_check(control->cfg.credits, desired, reterr);
+	return rc;
+}
+
+static int govern(struct hg_control *c, const struct hg_desired *desired, hg_ns now_ns,
+		  struct hg_error *reterr)
+{
+	return c->cfg.credits == NULL ? 0
+				      : hg_credits_apply(c->cfg.credits, desired, now_ns, reterr);
 }
 
 static int save(struct hg_control *c, const struct hg_desired *desired, struct hg_error *reterr)
@@ -93,14 +109,15 @@ static int save(struct hg_control *c, const struct hg_desired *desired, struct h
 	return c->save == NULL ? 0 : c->save(c->save_user, desired, reterr);
 }
 
-/* Puts the state in force back into the packet lane, after a later step of a change failed. */
-static void take_back(struct hg_control *c)
+/* Puts the state in force back, after a later step of a change failed. */
+static void take_back(struct hg_control *c, hg_ns now_ns)
 {
 	struct hg_error error;
 	char sentence[HG_ERROR_TEXT_BYTES + 128];
 
 	hg_error_clear(&error);
-	if (hg_dp_apply(c->cfg.dp, &c->desired, &error) < 0) {
+	if (hg_dp_apply(c->cfg.dp, &c->desired, &error) < 0 ||
+	    govern(c, &c->desired, now_ns, &error) < 0) {
 		snprintf(sentence, sizeof(sentence),
 			 "a change was refused but could not be taken back (%s): what is in force "
 			 "differs from what is shown, until the next change",
@@ -157,6 +174,9 @@ static int put_in_force(struct hg_control *c, const struct hg_desired *desired,
 			  : hg_dp_apply_move(c->cfg.dp, &copy, move, reterr);
 	if (rc < 0)
 		goto fail_apply;
+	rc = govern(c, &copy, now_ns, reterr);
+	if (rc < 0)
+		goto fail_save;
 	rc = want_save ? save(c, &copy, reterr) : 0;
 	if (rc < 0)
 		goto fail_save;
@@ -169,7 +189,7 @@ static int put_in_force(struct hg_control *c, const struct hg_desired *desired,
 	return 0;
 
 fail_save:
-	take_back(c);
+	take_back(c, now_ns);
 fail_apply:
 	hg_seconds_fini(&seconds);
 fail_seconds:
@@ -301,7 +321,7 @@ static void roll_back(struct hg_control *c, hg_ns now_ns)
 
 hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns)
 {
-	hg_ns next_ns;
+	hg_ns next_ns, credits_ns;
 
 	if (control->is_waiting && now_ns >= control->confirm_until_ns)
 		roll_back(control, now_ns);
@@ -314,7 +334,9 @@ hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns)
 	next_ns = control->seconds.opened_at_ns + SECOND_NS;
 	if (control->is_waiting && control->confirm_until_ns < next_ns)
 		next_ns = control->confirm_until_ns;
-	return next_ns;
+	credits_ns = control->cfg.credits == NULL ? HG_NEVER
+						  : hg_credits_tick(control->cfg.credits, now_ns);
+	return credits_ns < next_ns ? credits_ns : next_ns;
 }
 
 /* ---- an instance on its way from host to host ---------------------------------------------------- */

@@ -32,12 +32,14 @@
 #include <stdbool.h>
 
 struct hg_control;
+struct hg_credits; /* control/credits.h */
 struct hg_dp; /* dataplane/dataplane.h; api never looks inside */
 
 enum hg_log_level { HG_LOG_ERR = 3, HG_LOG_WARNING = 4, HG_LOG_NOTICE = 5, HG_LOG_INFO = 6 };
 
 struct hg_control_cfg {
 	struct hg_dp *dp;
+	struct hg_credits *credits; /* processor credits; NULL: not governed. Outlives the control lane */
 	hg_ns started_at_ns; /* on the clock of now_ns */
 	/* Sum of stolen time of all processors since boot, in ns; injected so that tests need no /proc. */
 	hg_ns (*stolen_ns)(void *user);
@@ -57,6 +59,9 @@ HG_MUST_CHECK int hg_control_check(struct hg_control *control, const struct hg_d
 HG_MUST_CHECK int hg_control_apply(struct hg_control *control, const struct hg_desired *desired,
 				   hg_ns confirm_for_ns, hg_ns now_ns, struct hg_error *reterr);
 HG_MUST_CHECK int hg_control_confirm(struct hg_control *control, struct hg_error *reterr);
+
+/* NULL: processors are not governed. */
+struct hg_credits *hg_control_credits(const struct hg_control *control);
 
 /* The state in force: never NULL, at first an empty one. Valid until the next apply or tick. */
 const struct hg_desired *hg_control_desired(const struct hg_control *control);

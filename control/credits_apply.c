@@ -171,7 +171,8 @@ static void give_back(struct hg_credits *c, const struct next *next)
 static bool make_room(struct hg_credits *c, const struct hg_desired *desired, struct next *next,
 		      struct hg_cpu_terms **ret_members)
 {
-	size_t n = desired->n_instances + 1u;
+	/* As many as there are before and after: a change that fails leaves the old ones in place. */
+	size_t n = (desired->n_instances > c->n_rows ? desired->n_instances : c->n_rows) + 1u;
 	struct hg_share_ask *asks = calloc(n, sizeof(*asks));
 	struct hg_share_grant *grants = calloc(n, sizeof(*grants));
 	uint32_t *scratch = calloc(n, sizeof(*scratch)), *asking = calloc(n, sizeof(*asking));
@@ -206,7 +207,6 @@ int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desire
 		hg_credits_visit(c, &c->rows[i], now_ns);
 	if (hg_credits_save(c, /* want_all= */ true, reterr) < 0)
 		return -HG_EIO;
-	/* What is lent to the division must hold as many as there are, before and after. */
 	if (!make_room(c, desired, &next, &members))
 		rc = hg_error_set(reterr, -HG_ENOMEM, "no memory for processor credits", NULL);
 	for (uint32_t i = 0; i < desired->n_tenants && rc == 0; i++)

@@ -334,6 +334,16 @@ static void divide(struct hg_credits *c, hg_ns now_ns)
 
 /* ---- a turn ------------------------------------------------------------------------------------- */
 
+/* At round instants of the wall's clock, which may be set: then from there on. */
+static void make_points(struct hg_credits *c)
+{
+	hg_ns wall_ns = c->clocks.wall_ns, next_ns = (wall_ns / POINT_NS + 1) * POINT_NS;
+
+	if (c->point_at_wall_ns != 0 && wall_ns >= c->point_at_wall_ns)
+		hg_credits_make_points(c);
+	c->point_at_wall_ns = next_ns;
+}
+
 static hg_ns keep(struct hg_credits *c, hg_ns now_ns)
 {
 	struct hg_error error = {0};
@@ -342,12 +352,6 @@ static hg_ns keep(struct hg_credits *c, hg_ns now_ns)
 		c->save_at_ns = now_ns + SAVE_NS;
 		if (hg_credits_save(c, /* want_all= */ false, &error) < 0)
 			hg_credits_say(c, HG_LOG_ERR, "%s; trying again in 10 s", error.text);
-	}
-	if (c->clocks.wall_ns >= c->point_at_wall_ns) {
-		hg_credits_make_points(c);
-		c->point_at_wall_ns = (c->clocks.wall_ns / POINT_NS + 1) * POINT_NS;
-	} else if (c->point_at_wall_ns - c->clocks.wall_ns > POINT_NS) {
-		c->point_at_wall_ns = c->clocks.wall_ns + POINT_NS; /* the clock was set back */
 	}
 	return c->save_at_ns;
 }
@@ -378,6 +382,7 @@ hg_ns hg_credits_tick(struct hg_credits *credits, hg_ns now_ns)
 		look_at_host(c);
 		divide(c, now_ns);
 	}
+	make_points(c);
 	next_ns = keep(c, now_ns);
 	for (uint32_t i = 0; i < c->n_rows; i++) {
 		if (c->rows[i].due_ns < next_ns)

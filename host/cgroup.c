@@ -159,8 +159,8 @@ static int read_text(const struct hg_cgroup *g, int fd, const char *file, char *
 {
 	ssize_t n = pread(fd, buf, size - 1u, 0);
 
-	if (n < 0)
-		return say(reterr, g, file, errno);
+	if (n <= 0) /* none of these files is ever empty while its group is there */
+		return say(reterr, g, file, n < 0 ? errno : ENODEV);
 	buf[n] = '\0';
 	return 0;
 }

@@ -22,7 +22,7 @@ RULES = {
     "dataplane": ({"core", "vswitch", "dataplane", "drivers/driver.h"}, True, None),
     "host": ({"core/units.h", "core/error.h", "core/compiler.h", "host"}, False, None),
     "control": ({"core", "host", "control", "dataplane/dataplane.h"}, False, None),
-    "api": ({"core", "api", "control/control.h"}, False, None),
+    "api": ({"core", "api", "control/control.h", "control/credits.h"}, False, None),
     "cli": ({"core/units.h", "core/error.h", "core/compiler.h", "api/human.h", "api/schema.h", "api/nearest.h", "api/config.h", "core/verdict.h", "cli"}, False, None),
     "sim": ({"core", "vswitch", "sim", "drivers/driver.h", "drivers/simnic.h"}, False, None),
     "ext": ({"core", "vswitch", "ext"}, False, None),

@@ -23,6 +23,7 @@ run       pc:libbpf           libbpf-dev              loads the AF_XDP program
 run       pc:yaml-0.1         libyaml-dev             reads the configuration
 run       pc:jansson          libjansson-dev          reads and writes JSON
 run       pc:libmicrohttpd    libmicrohttpd-dev       serves the interface for operators
+run       pc:sqlite3          libsqlite3-dev          balances of credits outlive the daemon
 run       pc:libcurl          libcurl4-openssl-dev    the command speaks to the daemon with it
 run       pc:libpcap          libpcap-dev             compiles and runs the filters of captures
 run       pc:libsystemd       libsystemd-dev          the event loop, readiness and watchdog

@@ -1,0 +1,729 @@
+/* The loop of processor credits on a host made of files: control groups of version 2 whose counters the test moves,
+ * on virtual time, with a real store. The kernel's part is played exactly: a group that is held uses its limit. */
+#include "control/credit_store.h"
+#include "control/credits.h"
+#include "core/cpu.h"
+
+#include "tests/harness.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define S HG_NS_PER_S
+#define MS HG_NS_PER_MS
+#define CREDIT HG_CREDIT_CPU_NS
+#define N_GROUPS 4u
+
+static struct {
+	char root[64], store[128];
+	struct hg_clocks clocks;
+	struct hg_credits *credits;
+	struct hg_desired desired;
+	struct hg_desired_tenant tenant;
+	struct hg_desired_instance instances[N_GROUPS];
+	/* Of the groups: what they have used, and what they want to use. */
+	int64_t used_cpu_ns[N_GROUPS];
+	uint64_t wants_mcpu[N_GROUPS];
+	unsigned n_warnings;
+	char said[8192];
+} w;
+
+/* ---- the host ----------------------------------------------------------------------------------- */
+
+static void put(const char *folder, const char *file, const char *text)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s%s", w.root, folder);
+	for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
+		*at = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			HG_TEST_FAIL("%s: %s", path, strerror(errno));
+		*at = '/';
+	}
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		HG_TEST_FAIL("%s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), "%s%s/%s", w.root, folder, file);
+	f = fopen(path, "w");
+	HG_CHECK(f != NULL);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void put_use(unsigned i)
+{
+	char folder[64], text[64];
+
+	snprintf(folder, sizeof(folder), "/cg/g%u", i);
+	snprintf(text, sizeof(text), "usage_usec %lld\nnr_throttled 0\nthrottled_usec 0\n",
+		 (long long)(w.used_cpu_ns[i] / 1000));
+	put(folder, "cpu.stat", text);
+}
+
+static void make_group(unsigned i)
+{
+	char folder[64];
+
+	snprintf(folder, sizeof(folder), "/cg/g%u", i);
+	put_use(i);
+	put(folder, "cpu.max", "max 100000\n");
+	put(folder, "cpu.weight", "100\n");
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void drop_group(unsigned i)
+{
+	char path[128], folder[64];
+
+	/* What has it open finds nothing any more, as in a real group that is gone. */
+	snprintf(folder, sizeof(folder), "/cg/g%u", i);
+	put(folder, "cpu.stat", "");
+	snprintf(path, sizeof(path), "%s%s", w.root, folder);
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What the kernel is told: mcpu, or UINT64_MAX. */
+static uint64_t limit_of(unsigned i)
+{
+	char path[256], line[64] = "";
+	unsigned long long quota, period;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cg/g%u/cpu.max", w.root, i);
+	f = fopen(path, "r");
+	HG_CHECK(f != NULL);
+	if (fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
+	fclose(f);
+	if (strncmp(line, "max", 3) == 0)
+		return UINT64_MAX;
+	HG_CHECK(sscanf(line, "%llu %llu", &quota, &period) == 2);
+	return quota * 1000u / period;
+}
+
+static void clocks(void *user, struct hg_clocks *ret)
+{
+	(void)user;
+	*ret = w.clocks;
+}
+
+static void say(void *user, enum hg_log_level level, const char *sentence)
+{
+	(void)user;
+	w.n_warnings += level <= HG_LOG_WARNING;
+	strncat(w.said, sentence, sizeof(w.said) - strlen(w.said) - 2u);
+	strcat(w.said, "\n");
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static struct hg_cpu cpu_of(unsigned i)
+{
+	struct hg_cpu cpu;
+
+	hg_cpu_init(&cpu);
+	snprintf(cpu.cgroup, sizeof(cpu.cgroup), "g%u", i);
+	cpu.vcpus = 1;
+	cpu.baseline_ppm = 200000;
+	cpu.credits.launch_ucredits = 0;
+	return cpu;
+}
+
+static void start(bool want_fresh)
+{
+	struct hg_credits_cfg cfg = {.root = w.root,
+				     .store = w.store,
+				     .want_fresh_store = want_fresh,
+				     .interval_ns = HG_CREDITS_INTERVAL_NS,
+				     .host_mcpu = 2000,
+				     .clocks = clocks,
+				     .log = say};
+	struct hg_error err = {0};
+
+	if (hg_credits_create(&cfg, &w.credits, &err) < 0)
+		HG_TEST_FAIL("%s", err.text);
+}
+
+static void apply(void)
+{
+	struct hg_error err = {0};
+
+	HG_CHECK_EQ(hg_credits_check(w.credits, &w.desired, &err), 0);
+	if (hg_credits_apply(w.credits, &w.desired, w.clocks.monotonic_ns, &err) < 0)
+		HG_TEST_FAIL("%s", err.text);
+}
+
+static void begin_with(unsigned n)
+{
+	memset(&w, 0, sizeof(w));
+	snprintf(w.root, sizeof(w.root), "/tmp/headgate-credits-XXXXXX");
+	HG_CHECK(mkdtemp(w.root) != NULL);
+	snprintf(w.store, sizeof(w.store), "%s/credits.db", w.root);
+	put("/proc/self", "mountinfo", "41 31 0:38 / /cg rw - cgroup2 cgroup2 rw\n");
+	put("/cg", "cgroup.controllers", "cpu memory\n");
+	w.clocks = (struct hg_clocks){
+		.monotonic_ns = 100 * S, .boot_ns = 100 * S, .wall_ns = 1000000 * S};
+	strcpy(w.clocks.boot_id, "boot-1");
+	w.tenant = (struct hg_desired_tenant){.name = "acme"};
+	hg_cpu_credits_init(&w.tenant.pool);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(w.instances[i].name, sizeof(w.instances[i].name), "web%u", i);
+		w.instances[i].cpu = cpu_of(i);
+		make_group(i);
+	}
+	w.desired = (struct hg_desired){.oversubscription_ppm = HG_OVERSUBSCRIPTION_NONE_PPM,
+					.tenants = &w.tenant,
+					.instances = w.instances,
+					.n_tenants = 1,
+					.n_instances = n};
+	start(false);
+	apply();
+}
+
+static void stop(void)
+{
+	hg_credits_destroy(w.credits);
+	w.credits = NULL;
+}
+
+static void end(void)
+{
+	stop();
+	nftw(w.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void pass(hg_ns for_ns)
+{
+	w.clocks.monotonic_ns += for_ns;
+	w.clocks.boot_ns += for_ns;
+	w.clocks.wall_ns += for_ns;
+}
+
+/* The kernel's scheduler for a while: everyone uses what it wants, up to its limit; a host that is full
+ * divides by baselines' weights, which are alike here. */
+static void kernel(hg_ns for_ns)
+{
+	uint64_t wanted[N_GROUPS], sum = 0;
+
+	for (unsigned i = 0; i < w.desired.n_instances; i++) {
+		uint64_t limit = limit_of(i);
+
+		wanted[i] = w.wants_mcpu[i] < limit ? w.wants_mcpu[i] : limit;
+		sum += wanted[i];
+	}
+	for (unsigned i = 0; i < w.desired.n_instances; i++) {
+		uint64_t mcpu = sum > 2000 ? wanted[i] * 2000 / sum : wanted[i];
+
+		w.used_cpu_ns[i] += (int64_t)mcpu * (for_ns / 1000);
+		put_use(i);
+	}
+	pass(for_ns);
+}
+
+/* Runs host and loop together, exactly from one instant of the loop to the next. */
+static void run(hg_ns for_ns)
+{
+	hg_ns end_ns = w.clocks.monotonic_ns + for_ns;
+
+	while (w.clocks.monotonic_ns < end_ns) {
+		hg_ns next_ns = hg_credits_tick(w.credits, w.clocks.monotonic_ns);
+
+		HG_CHECK(next_ns > w.clocks.monotonic_ns);
+		kernel((next_ns < end_ns ? next_ns : end_ns) - w.clocks.monotonic_ns);
+	}
+	(void)hg_credits_tick(w.credits, end_ns);
+}
+
+static struct hg_credits_row row(const char *name)
+{
+	struct hg_credits_row r;
+
+	if (!hg_credits_find(w.credits, name, &r))
+		HG_TEST_FAIL("there is no %s", name);
+	return r;
+}
+
+static void grant(const char *name, int64_t n_cpu_ns)
+{
+	struct hg_error err = {0};
+
+	if (hg_credits_grant(w.credits, name, n_cpu_ns, &err) < 0)
+		HG_TEST_FAIL("%s", err.text);
+}
+
+/* ---- spending ----------------------------------------------------------------------------------- */
+
+static void s6_2_the_door_is_open_while_credits_last(void)
+{
+	begin_with(1);
+	grant("web0", 30 * S);
+	run(S);
+	HG_CHECK_EQ(limit_of(0), UINT64_MAX);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_OPEN);
+	/* A burst is under way before the loop has looked even once. */
+	w.wants_mcpu[0] = 1000;
+	kernel(90 * MS);
+	HG_CHECK_EQ(w.used_cpu_ns[0], 90 * MS);
+	run(10 * S);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_OPEN);
+	end();
+}
+
+/* What was used is what was entitled: credits and earnings, to 0.1 %, and no jump on the way down. */
+static void s6_3_spends_all_and_glides_to_the_baseline(void)
+{
+	int64_t entitled;
+	uint64_t before = UINT64_MAX;
+
+	begin_with(1);
+	grant("web0", 20 * S);
+	w.wants_mcpu[0] = 1000;
+	for (unsigned i = 0; i < 600; i++) {
+		run(100 * MS);
+		HG_CHECK(limit_of(0) <= before || limit_of(0) < 206);
+		before = limit_of(0);
+	}
+	entitled = 20 * S + 60 * S / 5;
+	HG_CHECK_BETWEEN(w.used_cpu_ns[0], entitled - entitled / 1000, entitled + entitled / 1000);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_BASELINE);
+	HG_CHECK_BETWEEN(limit_of(0), 196, 204);
+	HG_CHECK_HAS(w.said, "web0 is held at its baseline");
+	end();
+}
+
+static void s6_6_baselines_are_kept_when_bursts_ask_for_more_than_there_is(void)
+{
+	int64_t before[4];
+
+	begin_with(4);
+	w.instances[0].cpu.weight = 3;
+	apply();
+	for (unsigned i = 0; i < 3; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "web%u", i);
+		grant(name, 1000 * S);
+		w.wants_mcpu[i] = 1000;
+	}
+	w.wants_mcpu[3] = 1000; /* without credits */
+	run(5 * S);
+	memcpy(before, w.used_cpu_ns, sizeof(before));
+	run(10 * S);
+	/* 2 processors: 0.2 to each, and 1.2 to the three with credits, 3 to 1 to 1, and at most 1. */
+	HG_CHECK_BETWEEN(w.used_cpu_ns[3] - before[3], 19 * S / 10, 21 * S / 10);
+	HG_CHECK_BETWEEN(w.used_cpu_ns[0] - before[0], 89 * S / 10, 93 * S / 10);
+	HG_CHECK_BETWEEN(w.used_cpu_ns[1] - before[1], 42 * S / 10, 46 * S / 10);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_HOST);
+	/* What was not served was not charged. */
+	HG_CHECK_EQ(1000 * S + (int64_t)row("web1").ledger.totals.earned_cpu_ns - w.used_cpu_ns[1],
+		    row("web1").balance_cpu_ns);
+	w.wants_mcpu[0] = w.wants_mcpu[1] = 0;
+	run(3 * S);
+	HG_CHECK_EQ(row("web2").state, HG_CREDITS_OPEN);
+	end();
+}
+
+static void s6_9_unlimited_is_open_and_owes(void)
+{
+	begin_with(1);
+	w.instances[0].cpu.credits.mode = HG_CPU_UNLIMITED;
+	w.instances[0].cpu.credits.surplus_max_ucredits = 100000; /* 6 s */
+	apply();
+	w.wants_mcpu[0] = 1000;
+	run(20 * S);
+	HG_CHECK_EQ(limit_of(0), UINT64_MAX);
+	HG_CHECK_EQ(row("web0").ledger.surplus_cpu_ns, 6 * S);
+	HG_CHECK_BETWEEN(row("web0").ledger.totals.charged_cpu_ns, 9 * S, 10 * S);
+	end();
+}
+
+static void s6_10_pooled_instances_share_one_balance(void)
+{
+	begin_with(2);
+	w.instances[0].cpu.is_pooled = w.instances[1].cpu.is_pooled = true;
+	apply();
+	grant("acme", 12 * S);
+	w.wants_mcpu[0] = 1000;
+	run(10 * S);
+	/* It alone used up what both earned, and the gift. */
+	HG_CHECK_BETWEEN(w.used_cpu_ns[0], 9 * S, 10 * S);
+	HG_CHECK_EQ(row("web1").balance_cpu_ns, row("acme").balance_cpu_ns);
+	HG_CHECK(row("acme").is_pool);
+	w.wants_mcpu[1] = 1000;
+	run(50 * S);
+	HG_CHECK_BETWEEN(w.used_cpu_ns[0] + w.used_cpu_ns[1], 36 * S - S / 10, 36 * S + S / 10);
+	end();
+}
+
+static void s6_11_transfer_moves_credits_at_once(void)
+{
+	struct hg_error err = {0};
+
+	begin_with(2);
+	grant("web0", 50 * S);
+	HG_CHECK_EQ(hg_credits_transfer(w.credits, "web0", "web1", 30 * S, &err), 0);
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, 20 * S);
+	HG_CHECK_EQ(row("web1").balance_cpu_ns, 30 * S);
+	HG_CHECK_EQ(hg_credits_transfer(w.credits, "web0", "web1", 30 * S, &err), -HG_ENOSPC);
+	HG_CHECK_EQ(hg_credits_transfer(w.credits, "web0", "web0", S, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_credits_transfer(w.credits, "web0", "nobody", S, NULL), -HG_ENOENT);
+	HG_CHECK_EQ(hg_credits_grant(w.credits, "web0", -5, NULL), -HG_EINVAL);
+	end();
+}
+
+static void s6_12_alarm_and_forecast(void)
+{
+	begin_with(1);
+	w.instances[0].cpu.credits.alarm_below_ucredits = 250000; /* 15 s */
+	apply();
+	grant("web0", 40 * S);
+	run(S);
+	w.n_warnings = 0;
+	w.wants_mcpu[0] = 1000;
+	run(2 * S);
+	/* 38.4 s at 0.8 a second. */
+	HG_CHECK_BETWEEN(row("web0").exhausted_in_ns, 46 * S, 50 * S);
+	HG_CHECK(!row("web0").is_alarmed);
+	run(35 * S);
+	HG_CHECK(row("web0").is_alarmed);
+	HG_CHECK_EQ(w.n_warnings, 1);
+	HG_CHECK_HAS(w.said, "below 0.25");
+	w.wants_mcpu[0] = 0;
+	run(60 * S);
+	HG_CHECK(!row("web0").is_alarmed);
+	end();
+}
+
+/* ---- surviving ---------------------------------------------------------------------------------- */
+
+static void s6_7_use_while_nobody_looked_is_booked(void)
+{
+	int64_t balance;
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	run(S);
+	balance = row("web0").balance_cpu_ns;
+	stop();
+	/* A minute without the daemon. */
+	w.used_cpu_ns[0] += 30 * S;
+	put_use(0);
+	pass(60 * S);
+	start(false);
+	apply();
+	run(MS);
+	HG_CHECK_BETWEEN(row("web0").balance_cpu_ns, balance + 12 * S - 30 * S - MS,
+			 balance + 12 * S - 30 * S + MS);
+	end();
+}
+
+/* Copies what is on the disk in the middle of things: the process is gone from one instant to the next. */
+static void kill_and_start(void)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "mkdir %s/k && cp %s* %s/k/", w.root, w.store, w.root);
+	HG_CHECK_EQ(system(command), 0);
+	hg_credits_destroy(w.credits);
+	snprintf(command, sizeof(command), "cp -f %s/k/* %s/ && rm -r %s/k", w.root, w.root,
+		 w.root);
+	HG_CHECK_EQ(system(command), 0);
+	start(false);
+	apply();
+}
+
+static void s6_7_nothing_is_lost_when_the_process_is_killed(void)
+{
+	int64_t balance;
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	w.wants_mcpu[0] = 500;
+	run(17 * S); /* saved at 10 s or so; used since then */
+	balance = row("web0").balance_cpu_ns;
+	kill_and_start();
+	run(MS);
+	HG_CHECK_BETWEEN(row("web0").balance_cpu_ns, balance - 2 * MS, balance + 2 * MS);
+	end();
+}
+
+static void s6_7_a_clock_that_is_set_changes_nothing(void)
+{
+	int64_t balance;
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	run(5 * S);
+	balance = row("web0").balance_cpu_ns;
+	w.clocks.wall_ns -= 365 * 86400 * S;
+	run(5 * S);
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, balance + S);
+	w.clocks.wall_ns += 3650 * 86400 * S;
+	run(5 * S);
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, balance + 2 * S);
+	stop();
+	w.clocks.wall_ns -= 86400 * S;
+	pass(5 * S);
+	start(false);
+	apply();
+	run(MS);
+	HG_CHECK_BETWEEN(row("web0").balance_cpu_ns, balance + 3 * S, balance + 3 * S + MS);
+	end();
+}
+
+static void s6_7_a_reboot_keeps_balances_and_earns_by_the_wall(void)
+{
+	int64_t balance;
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	run(5 * S);
+	balance = row("web0").balance_cpu_ns;
+	stop();
+	drop_group(0);
+	w.used_cpu_ns[0] = 0;
+	make_group(0);
+	strcpy(w.clocks.boot_id, "boot-2");
+	pass(100 * S);
+	w.clocks.monotonic_ns = w.clocks.boot_ns = 20 * S;
+	w.used_cpu_ns[0] = 3 * S; /* since the boot */
+	put_use(0);
+	start(false);
+	apply();
+	run(MS);
+	HG_CHECK_BETWEEN(row("web0").balance_cpu_ns, balance + 17 * S - MS, balance + 17 * S + MS);
+	end();
+}
+
+static void s6_7_suspended_time_counts_as_the_operator_says(void)
+{
+	int64_t balance;
+
+	begin_with(1);
+	run(5 * S);
+	apply();
+	balance = row("web0").balance_cpu_ns;
+	w.clocks.boot_ns += 3600 * S;
+	w.clocks.wall_ns += 3600 * S;
+	run(5 * S);
+	apply();
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, balance + S);
+	end();
+}
+
+static void s6_7_a_group_made_again_goes_on_with_its_balance(void)
+{
+	int64_t balance;
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	w.wants_mcpu[0] = 1000;
+	run(5 * S);
+	balance = row("web0").balance_cpu_ns;
+	drop_group(0);
+	pass(30 * S);
+	(void)hg_credits_tick(w.credits, w.clocks.monotonic_ns);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_WAITING);
+	HG_CHECK_HAS(row("web0").reason, "g0");
+	w.used_cpu_ns[0] = 0;
+	make_group(0);
+	w.wants_mcpu[0] = 0;
+	run(2 * S);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_OPEN);
+	HG_CHECK_BETWEEN(row("web0").balance_cpu_ns, balance, balance + 2 * S);
+	end();
+}
+
+static void s6_4_a_new_machine_is_given_its_launch_credits_again(void)
+{
+	begin_with(1);
+	w.instances[0].cpu.credits.launch_ucredits = 500000; /* 30 s */
+	w.instances[0].cpu.keep_stopped_ns = 0;
+	w.desired.n_instances = 0;
+	apply();
+	w.desired.n_instances = 1;
+	stop();
+	unlink(w.store);
+	start(false);
+	apply();
+	HG_CHECK_EQ(row("web0").ledger.gift_cpu_ns, 30 * S);
+	w.wants_mcpu[0] = 1000;
+	run(20 * S);
+	HG_CHECK_BETWEEN(row("web0").ledger.gift_cpu_ns, 10 * S - MS, 10 * S + MS);
+	drop_group(0);
+	pass(5 * S);
+	(void)hg_credits_tick(w.credits, w.clocks.monotonic_ns);
+	w.used_cpu_ns[0] = 0;
+	make_group(0);
+	pass(2 * S);
+	w.wants_mcpu[0] = 0;
+	run(S);
+	HG_CHECK_EQ(row("web0").ledger.gift_cpu_ns, 30 * S);
+	end();
+}
+
+/* ---- stores ------------------------------------------------------------------------------------- */
+
+static void spoil(const char *with)
+{
+	FILE *f = fopen(w.store, "w");
+
+	fputs(with, f);
+	fclose(f);
+}
+
+static void s6_7_a_damaged_store_is_kept_aside_only_when_told_to(void)
+{
+	char command[256];
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	stop();
+	spoil("this is no database, and it is long enough to be looked at as one, is it not?\n");
+	start(false);
+	HG_CHECK_HAS(hg_credits_fault(w.credits), "is damaged: file is not a database");
+	apply();
+	HG_CHECK_EQ(hg_credits_tick(w.credits, w.clocks.monotonic_ns), HG_NEVER);
+	HG_CHECK_EQ(hg_credits_grant(w.credits, "web0", S, NULL), -HG_EIO);
+	stop();
+	start(true);
+	HG_CHECK_STR(hg_credits_fault(w.credits), "");
+	apply();
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, 0);
+	snprintf(command, sizeof(command), "grep -q 'no database' %s.damaged-*Z", w.store);
+	HG_CHECK_EQ(system(command), 0);
+	end();
+}
+
+static void s6_7_a_newer_store_is_refused(void)
+{
+	char command[256];
+
+	begin_with(1);
+	stop();
+	snprintf(command, sizeof(command),
+		 "python3 -c \"import sqlite3,sys; d=sqlite3.connect('%s'); "
+		 "d.execute('PRAGMA user_version=7'); d.commit()\"",
+		 w.store);
+	HG_CHECK_EQ(system(command), 0);
+	start(false);
+	HG_CHECK_HAS(hg_credits_fault(w.credits), "has version 7; this program knows version 1");
+	end();
+}
+
+static void s6_12_history_has_a_point_each_five_minutes(void)
+{
+	struct hg_credits_point points[16];
+	int n;
+
+	begin_with(1);
+	grant("web0", 600 * S);
+	w.wants_mcpu[0] = 500;
+	run(1300 * S);
+	n = hg_credits_history(w.credits, "web0", 0, points, 16, NULL);
+	HG_CHECK_BETWEEN(n, 4, 5);
+	for (int i = 1; i < n; i++) {
+		HG_CHECK_BETWEEN(points[i].wall_ns - points[i - 1].wall_ns, 299 * S, 311 * S);
+		HG_CHECK_BETWEEN(points[i].used_cpu_ns, 149 * S, 156 * S);
+		HG_CHECK_BETWEEN(points[i].earned_cpu_ns, 59 * S, 63 * S);
+	}
+	HG_CHECK_EQ(hg_credits_history(w.credits, "nobody", 0, points, 16, NULL), -HG_ENOENT);
+	end();
+}
+
+/* ---- stopping, and little work ------------------------------------------------------------------ */
+
+static void s6_5_leaves_what_was_configured(void)
+{
+	begin_with(2);
+	w.instances[1].cpu.on_stop = HG_CPU_STOP_OPEN;
+	apply();
+	run(S);
+	stop();
+	HG_CHECK_EQ(limit_of(0), 200);
+	HG_CHECK_EQ(limit_of(1), UINT64_MAX);
+	HG_CHECK_HAS(w.said, "web0 is left at its baseline");
+	HG_CHECK_HAS(w.said, "web1 is left without a limit");
+	end();
+}
+
+static void s6_5_who_is_not_governed_any_more_gets_back_what_it_had(void)
+{
+	begin_with(2);
+	run(S);
+	HG_CHECK(limit_of(1) != UINT64_MAX);
+	w.desired.n_instances = 1;
+	apply();
+	HG_CHECK_EQ(limit_of(1), UINT64_MAX);
+	HG_CHECK_EQ(hg_credits_n_rows(w.credits), 1);
+	end();
+}
+
+static void s6_5_few_writes(void)
+{
+	struct hg_credits_cost cost;
+
+	begin_with(4);
+	for (unsigned i = 0; i < 4; i++)
+		w.wants_mcpu[i] = 100 * (i + 1);
+	run(600 * S);
+	hg_credits_cost(w.credits, &cost);
+	/* One for each and tick would be 24,000. */
+	HG_CHECK(cost.limit_writes < 480);
+	HG_CHECK(cost.visits < 4 * 1300);
+	end();
+}
+
+static void s1_13_observed_instances_are_booked_and_not_held(void)
+{
+	begin_with(1);
+	w.desired.mode = HG_MODE_OBSERVE;
+	apply();
+	w.wants_mcpu[0] = 1000;
+	run(10 * S);
+	HG_CHECK_EQ(limit_of(0), UINT64_MAX);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_OBSERVED);
+	HG_CHECK_BETWEEN(row("web0").ledger.surplus_cpu_ns, 7 * S, 8 * S);
+	end();
+}
+
+static const struct hg_test tests[] = {
+	HG_TEST(s6_2_the_door_is_open_while_credits_last),
+	HG_TEST(s6_3_spends_all_and_glides_to_the_baseline),
+	HG_TEST(s6_4_a_new_machine_is_given_its_launch_credits_again),
+	HG_TEST(s6_5_leaves_what_was_configured),
+	HG_TEST(s6_5_who_is_not_governed_any_more_gets_back_what_it_had),
+	HG_TEST(s6_5_few_writes),
+	HG_TEST(s6_6_baselines_are_kept_when_bursts_ask_for_more_than_there_is),
+	HG_TEST(s6_7_use_while_nobody_looked_is_booked),
+	HG_TEST(s6_7_nothing_is_lost_when_the_process_is_killed),
+	HG_TEST(s6_7_a_clock_that_is_set_changes_nothing),
+	HG_TEST(s6_7_a_reboot_keeps_balances_and_earns_by_the_wall),
+	HG_TEST(s6_7_suspended_time_counts_as_the_operator_says),
+	HG_TEST(s6_7_a_group_made_again_goes_on_with_its_balance),
+	HG_TEST(s6_7_a_damaged_store_is_kept_aside_only_when_told_to),
+	HG_TEST(s6_7_a_newer_store_is_refused),
+	HG_TEST(s6_9_unlimited_is_open_and_owes),
+	HG_TEST(s6_10_pooled_instances_share_one_balance),
+	HG_TEST(s6_11_transfer_moves_credits_at_once),
+	HG_TEST(s6_12_alarm_and_forecast),
+	HG_TEST(s6_12_history_has_a_point_each_five_minutes),
+	HG_TEST(s1_13_observed_instances_are_booked_and_not_held),
+	{0},
+};
+
+int main(int argc, char **argv)
+{
+	return hg_tests_main(argc, argv, tests);
+}
