@@ -1,6 +1,7 @@
 /* daemon: what the parts of headgated share. Wiring only.
  *
  * apps/headgated.c   arguments, the event loop, a plain start and a plain end
+ * apps/govern.c      processor credits: clocks, store, processors
  * apps/leave.c       a planned restart, in the process that goes
  * apps/take.c        a planned restart, in the process that comes
  *
@@ -26,6 +27,7 @@
 #include "api/service.h"
 #include "api/statefile.h"
 #include "control/control.h"
+#include "control/credits.h"
 #include "dataplane/dataplane.h"
 #include "drivers/driver.h"
 #include "host/clock.h"
@@ -35,6 +37,9 @@
 
 struct hg_arguments {
 	const char *config, *socket, *state; /* state NULL: none is kept */
+	const char *credits; /* the store of processor credits; NULL: none is kept */
+	bool want_fresh_credits; /* a store that cannot be used is put aside */
+	bool is_suspended_counted; /* a suspended host earns credits */
 	const char *check; /* NULL: run */
 	uint32_t n_workers; /* 0: as many as the packet lane thinks right */
 };
@@ -55,6 +60,7 @@ struct hg_daemon {
 	hg_ns began_at_ns;
 	struct hg_dp *dp;
 	struct hg_control *control;
+	struct hg_credits *credits;
 	struct hg_service service;
 	struct hg_restart restart;
 	struct hg_http *http;
@@ -70,6 +76,8 @@ void hg_say_error(const struct hg_error *error, const char *file);
 /* Reads the configuration file. */
 HG_MUST_CHECK int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
 					struct hg_source *ret_source, struct hg_error *reterr);
+/* Processor credits, as the arguments say. */
+HG_MUST_CHECK int hg_daemon_create_credits(struct hg_daemon *d, struct hg_error *reterr);
 /* Opens the interface. listen_fd -1: makes its socket. */
 HG_MUST_CHECK int hg_daemon_open_http(struct hg_daemon *d, int listen_fd, struct hg_error *reterr);
 /* Arms the timers for what is due next. */

@@ -17,6 +17,7 @@
 #define DEFAULT_SOCKET DEFAULT_SOCKET_FOLDER "/headgated.sock"
 #define DEFAULT_STATE_FOLDER "/var/lib/headgate"
 #define DEFAULT_STATE DEFAULT_STATE_FOLDER "/state.yaml"
+#define CREDITS_NAME "credits.db"
 #define WORKERS_MAX 16u
 
 /* ---- words -------------------------------------------------------------------------------------- */
@@ -64,7 +65,12 @@ static void usage(FILE *out)
 	      "  --socket PATH   where to listen (default " DEFAULT_SOCKET ")\n"
 	      "  --state FILE    where changes at run time are kept\n"
 	      "                  (default " DEFAULT_STATE ")\n"
-	      "  --no-state      keep nothing: every start is from the configuration file\n"
+	      "  --no-state      keep nothing: every start is from the configuration file,\n"
+	      "                  and every balance of processor credits is a new one\n"
+	      "  --credits FILE  where balances of processor credits are kept\n"
+	      "                  (default credits.db, beside the state)\n"
+	      "  --fresh-credits a store that is damaged is put aside, and a new one begun\n"
+	      "  --suspended-earns  time in which the host was suspended earns credits\n"
 	      "  --workers N     threads that carry packets (default: one)\n"
 	      "  --check FILE    check a configuration and say what is in it; changes nothing\n"
 	      "  --help, --version\n"
@@ -82,6 +88,9 @@ enum {
 	OPT_SOCKET,
 	OPT_STATE,
 	OPT_NO_STATE,
+	OPT_CREDITS,
+	OPT_FRESH_CREDITS,
+	OPT_SUSPENDED_EARNS,
 	OPT_WORKERS,
 	OPT_CHECK,
 	OPT_HELP,
@@ -108,6 +117,9 @@ static void parse_arguments(int argc, char **argv, struct hg_arguments *args)
 		{"socket", required_argument, NULL, OPT_SOCKET},
 		{"state", required_argument, NULL, OPT_STATE},
 		{"no-state", no_argument, NULL, OPT_NO_STATE},
+		{"credits", required_argument, NULL, OPT_CREDITS},
+		{"fresh-credits", no_argument, NULL, OPT_FRESH_CREDITS},
+		{"suspended-earns", no_argument, NULL, OPT_SUSPENDED_EARNS},
 		{"workers", required_argument, NULL, OPT_WORKERS},
 		{"check", required_argument, NULL, OPT_CHECK},
 		{"help", no_argument, NULL, OPT_HELP},
@@ -130,6 +142,15 @@ static void parse_arguments(int argc, char **argv, struct hg_arguments *args)
 			break;
 		case OPT_NO_STATE:
 			args->state = NULL;
+			break;
+		case OPT_CREDITS:
+			args->credits = optarg;
+			break;
+		case OPT_FRESH_CREDITS:
+			args->want_fresh_credits = true;
+			break;
+		case OPT_SUSPENDED_EARNS:
+			args->is_suspended_counted = true;
 			break;
 		case OPT_WORKERS:
 			parse_workers(args, optarg);
@@ -408,7 +429,11 @@ static int create_parts(struct hg_daemon *d, struct hg_error *reterr)
 	rc = hg_dp_create(&dp_cfg, &d->dp, reterr);
 	if (rc < 0)
 		return rc;
+	rc = hg_daemon_create_credits(d, reterr);
+	if (rc < 0)
+		return rc;
 	cfg.dp = d->dp;
+	cfg.credits = d->credits;
 	rc = hg_control_create(&cfg, &d->control, reterr);
 	if (rc < 0)
 		return rc;
@@ -497,6 +522,7 @@ static void stop(struct hg_daemon *d)
 	sd_event_unref(d->loop);
 	hg_http_close(d->http);
 	hg_control_destroy(d->control);
+	hg_credits_destroy(d->credits);
 	/* Guests keep their interfaces: the next start adopts them. */
 	hg_dp_destroy(d->dp, /* keep_devices= */ true);
 }
@@ -508,6 +534,20 @@ static void make_folders(const struct hg_arguments *args)
 		(void)mkdir(DEFAULT_SOCKET_FOLDER, 0755);
 	if (args->state != NULL && strcmp(args->state, DEFAULT_STATE) == 0)
 		(void)mkdir(DEFAULT_STATE_FOLDER, 0750);
+}
+
+/* Balances lie beside the state, unless it is said otherwise. */
+static void choose_credits(struct hg_arguments *args)
+{
+	static char path[4096];
+	const char *slash;
+
+	if (args->credits != NULL || args->state == NULL)
+		return;
+	slash = strrchr(args->state, '/');
+	snprintf(path, sizeof(path), "%.*s" CREDITS_NAME,
+		 slash == NULL ? 0 : (int)(slash + 1 - args->state), args->state);
+	args->credits = path;
 }
 
 /* Before any thread starts, so that all of them inherit it: signals are for the event loop alone. */
@@ -548,6 +588,7 @@ int main(int argc, char **argv)
 	block_signals();
 	hg_leave_note_program(&d);
 	make_folders(&d.args);
+	choose_credits(&d.args);
 	rc = start(&d);
 	if (rc == 0) {
 		hg_say(HG_LOG_NOTICE,

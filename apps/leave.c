@@ -271,6 +271,8 @@ static void take_back(struct hg_daemon *d, const struct shared *packets)
 	struct hg_dp_carried in;
 	struct hg_error error = {0};
 
+	(void)!hg_credits_rest(d->credits, false, hg_clock_now_ns(), NULL);
+
 	if (packets->fd >= 0 &&
 	    hg_dp_carry_in(d->dp, packets->bytes, packets->size, &in, &error) < 0)
 		hg_say(HG_LOG_ERR, "%s", error.text);
@@ -287,6 +289,12 @@ static void hand_over(struct hg_daemon *d)
 	struct hg_hurry before;
 	int rc;
 
+	/* Before packets wait: the new process reads balances from the store. */
+	if (hg_credits_rest(d->credits, true, stopped_at_ns, &error) < 0)
+		hg_say(HG_LOG_ERR, "%s; balances of processor credits may be older there",
+		       error.text);
+	hg_error_clear(&error);
+	stopped_at_ns = hg_clock_now_ns();
 	hg_hurry_begin(&before);
 	n_left = hg_dp_freeze(d->dp, CARDS_NS);
 	rc = share("headgate-packets", hg_dp_carry_size(d->dp), &packets, &error);

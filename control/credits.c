@@ -163,11 +163,23 @@ static int open_parts(struct hg_credits *c, struct hg_error *reterr)
 	return rc;
 }
 
+void hg_credits_open(struct hg_credits *c)
+{
+	struct hg_error error = {0};
+
+	if (c->is_open)
+		return;
+	c->is_open = true;
+	if (open_parts(c, &error) == 0)
+		return;
+	snprintf(c->fault, sizeof(c->fault), "%s", error.text);
+	hg_credits_say(c, HG_LOG_ERR, "processors are not governed: %s", c->fault);
+}
+
 int hg_credits_create(const struct hg_credits_cfg *cfg, struct hg_credits **ret,
 		      struct hg_error *reterr)
 {
 	struct hg_credits *c = calloc(1, sizeof(*c));
-	struct hg_error error = {0};
 
 	if (c == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for processor credits", NULL);
@@ -175,8 +187,6 @@ int hg_credits_create(const struct hg_credits_cfg *cfg, struct hg_credits **ret,
 	c->host_mcpu = cfg->host_mcpu;
 	(void)hg_credits_read_clocks(c);
 	set_clock(c, NULL);
-	if (open_parts(c, &error) < 0)
-		snprintf(c->fault, sizeof(c->fault), "%s", error.text);
 	*ret = c;
 	return 0;
 }
@@ -204,20 +214,47 @@ static void free_rows(struct hg_credit_row *rows, uint32_t n)
 	free(rows);
 }
 
-void hg_credits_destroy(struct hg_credits *credits)
+/* Books what was used up to now. */
+static void visit_all(struct hg_credits *c, hg_ns now_ns)
+{
+	(void)hg_credits_read_clocks(c);
+	for (uint32_t i = 0; i < c->n_rows; i++) {
+		if (c->rows[i].group != NULL)
+			hg_credits_visit(c, &c->rows[i], now_ns);
+	}
+}
+
+int hg_credits_rest(struct hg_credits *credits, bool is_resting, hg_ns now_ns,
+		    struct hg_error *reterr)
+{
+	if (credits->is_resting == is_resting)
+		return 0;
+	credits->is_resting = is_resting;
+	for (uint32_t i = 0; i < credits->n_rows; i++) /* what is in place is another's */
+		credits->rows[i].knows_limit = false;
+	if (!is_resting)
+		return 0;
+	visit_all(credits, now_ns);
+	return hg_credits_save(credits, /* want_all= */ true, reterr);
+}
+
+static void leave_all(struct hg_credits *c)
 {
 	struct hg_error error = {0};
 
+	visit_all(c, c->clocks.monotonic_ns);
+	for (uint32_t i = 0; i < c->n_rows; i++)
+		leave(c, &c->rows[i]);
+	if (hg_credits_save(c, /* want_all= */ true, &error) < 0)
+		hg_credits_say(c, HG_LOG_ERR, "%s", error.text);
+}
+
+void hg_credits_destroy(struct hg_credits *credits)
+{
 	if (credits == NULL)
 		return;
-	(void)hg_credits_read_clocks(credits);
-	for (uint32_t i = 0; i < credits->n_rows; i++) {
-		if (credits->rows[i].group != NULL)
-			hg_credits_visit(credits, &credits->rows[i], credits->clocks.monotonic_ns);
-		leave(credits, &credits->rows[i]);
-	}
-	if (hg_credits_save(credits, /* want_all= */ true, &error) < 0)
-		hg_credits_say(credits, HG_LOG_ERR, "%s", error.text);
+	if (!credits->is_resting)
+		leave_all(credits);
 	free_rows(credits->rows, credits->n_rows);
 	free(credits->pools);
 	free(credits->asks);

@@ -91,6 +91,10 @@ struct hg_credits_row {
 HG_MUST_CHECK int hg_credits_create(const struct hg_credits_cfg *cfg, struct hg_credits **ret,
 				    struct hg_error *reterr);
 void hg_credits_destroy(struct hg_credits *credits);
+/* Saves everything; from then on nothing is booked or written, and destroy() leaves groups as they are: another
+ * process goes on with them. false: it does not, and this one goes on as if nothing had been. */
+HG_MUST_CHECK int hg_credits_rest(struct hg_credits *credits, bool is_resting, hg_ns now_ns,
+				  struct hg_error *reterr);
 /* Empty, or why nothing is governed. */
 const char *hg_credits_fault(const struct hg_credits *credits);
 

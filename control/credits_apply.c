@@ -192,6 +192,15 @@ static bool make_room(struct hg_credits *c, const struct hg_desired *desired, st
 	       next->rows != NULL && next->pools != NULL && *ret_members != NULL;
 }
 
+static bool has_governed(const struct hg_desired *desired)
+{
+	for (uint32_t i = 0; i < desired->n_instances; i++) {
+		if (hg_cpu_is_governed(&desired->instances[i].cpu))
+			return true;
+	}
+	return false;
+}
+
 int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desired, hg_ns now_ns,
 		     struct hg_error *reterr)
 {
@@ -200,9 +209,11 @@ int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desire
 	struct hg_cpu_terms *members = NULL;
 	int rc = 0;
 
-	if (c->fault[0] != '\0')
-		return 0; /* nothing is governed, and why is said */
 	(void)hg_credits_read_clocks(c);
+	if (has_governed(desired))
+		hg_credits_open(c);
+	if (!c->is_open || c->fault[0] != '\0')
+		return 0; /* nothing is governed, and why is said */
 	for (uint32_t i = 0; i < c->n_rows; i++) /* up to now under the old terms */
 		hg_credits_visit(c, &c->rows[i], now_ns);
 	if (hg_credits_save(c, /* want_all= */ true, reterr) < 0)

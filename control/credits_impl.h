@@ -60,6 +60,8 @@ struct hg_credits {
 	struct hg_clocks clocks; /* as of the call that is being served */
 	hg_ns save_at_ns, point_at_wall_ns;
 	bool is_full; /* the host */
+	bool is_open; /* groups and store were opened, or could not be */
+	bool is_resting; /* another process goes on with the groups */
 	struct hg_credits_cost cost;
 };
 
@@ -69,6 +71,8 @@ hg_ns hg_credits_ledger_now(const struct hg_credits *c);
 struct hg_credit_account *hg_credits_account_of(struct hg_credits *c, struct hg_credit_row *row);
 void hg_credits_say(struct hg_credits *c, enum hg_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Opens groups and store, once: a host without governed instances needs neither. What fails is a fault. */
+void hg_credits_open(struct hg_credits *c);
 /* Saves what changed, or all of it. */
 HG_MUST_CHECK int hg_credits_save(struct hg_credits *c, bool want_all, struct hg_error *reterr);
 /* Makes a point of history of every account. */

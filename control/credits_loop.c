@@ -362,7 +362,7 @@ hg_ns hg_credits_tick(struct hg_credits *credits, hg_ns now_ns)
 	bool is_due = false;
 	hg_ns next_ns;
 
-	if (c->n_rows == 0 || c->fault[0] != '\0')
+	if (c->n_rows == 0 || c->fault[0] != '\0' || c->is_resting)
 		return HG_NEVER;
 	for (uint32_t i = 0; i < c->n_rows && !is_due; i++)
 		is_due = c->rows[i].due_ns <= now_ns;

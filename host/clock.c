@@ -7,12 +7,43 @@
 #include <time.h>
 #include <unistd.h>
 
-hg_ns hg_clock_now_ns(void)
+static hg_ns read_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (hg_ns)now.tv_sec * HG_NS_PER_S + now.tv_nsec;
+}
+
+hg_ns hg_clock_now_ns(void)
+{
+	return read_ns(CLOCK_MONOTONIC);
+}
+
+hg_ns hg_clock_boot_ns(void)
+{
+	return read_ns(CLOCK_BOOTTIME);
+}
+
+hg_ns hg_clock_wall_ns(void)
+{
+	return read_ns(CLOCK_REALTIME);
+}
+
+void hg_clock_boot_id(const char *root, char ret_id[HG_BOOT_ID_BYTES])
+{
+	char path[4096];
+	FILE *file;
+
+	ret_id[0] = '\0';
+	snprintf(path, sizeof(path), "%s/proc/sys/kernel/random/boot_id", root);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	if (fgets(ret_id, HG_BOOT_ID_BYTES, file) == NULL)
+		ret_id[0] = '\0';
+	ret_id[strcspn(ret_id, "\n")] = '\0';
+	fclose(file);
 }
 
 /* The line "cpu user nice system idle iowait irq softirq steal ..." sums over all processors, in ticks

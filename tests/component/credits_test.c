@@ -592,14 +592,15 @@ static void s6_7_a_damaged_store_is_kept_aside_only_when_told_to(void)
 	stop();
 	spoil("this is no database, and it is long enough to be looked at as one, is it not?\n");
 	start(false);
-	HG_CHECK_HAS(hg_credits_fault(w.credits), "is damaged: file is not a database");
 	apply();
+	HG_CHECK_HAS(hg_credits_fault(w.credits), "is damaged: file is not a database");
+	HG_CHECK_HAS(w.said, "processors are not governed");
 	HG_CHECK_EQ(hg_credits_tick(w.credits, w.clocks.monotonic_ns), HG_NEVER);
 	HG_CHECK_EQ(hg_credits_grant(w.credits, "web0", S, NULL), -HG_EIO);
 	stop();
 	start(true);
-	HG_CHECK_STR(hg_credits_fault(w.credits), "");
 	apply();
+	HG_CHECK_STR(hg_credits_fault(w.credits), "");
 	HG_CHECK_EQ(row("web0").balance_cpu_ns, 0);
 	snprintf(command, sizeof(command), "grep -q 'no database' %s.damaged-*Z", w.store);
 	HG_CHECK_EQ(system(command), 0);
@@ -618,6 +619,7 @@ static void s6_7_a_newer_store_is_refused(void)
 		 w.store);
 	HG_CHECK_EQ(system(command), 0);
 	start(false);
+	apply();
 	HG_CHECK_HAS(hg_credits_fault(w.credits), "has version 7; this program knows version 1");
 	end();
 }
