@@ -39,7 +39,8 @@ enum hg_log_level { HG_LOG_ERR = 3, HG_LOG_WARNING = 4, HG_LOG_NOTICE = 5, HG_LO
 
 struct hg_control_cfg {
 	struct hg_dp *dp;
-	struct hg_credits *credits; /* processor credits; NULL: not governed. Outlives the control lane */
+	struct hg_credits
+		*credits; /* processor credits; NULL: not governed. Outlives the control lane */
 	hg_ns started_at_ns; /* on the clock of now_ns */
 	/* Sum of stolen time of all processors since boot, in ns; injected so that tests need no /proc. */
 	hg_ns (*stolen_ns)(void *user);
