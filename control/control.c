@@ -416,7 +416,7 @@ static int leave(struct hg_control *c, struct hg_desired *without, uint32_t inst
 	take_out(without, instance_idx, /* with_instance= */ true);
 	rc = put_in_force(c, without, &move, /* want_save= */ true, now_ns, &before, reterr);
 	if (rc < 0) {
-		take_back(c);
+		take_back(c, now_ns);
 		return rc;
 	}
 	hg_state_fini(&before);
