@@ -90,6 +90,24 @@ static void s5_1_spoofed_source_is_dropped(void)
 	host_close(&host);
 }
 
+/* The next frame at the uplink, but for what headgate itself says of that new address, is this number. */
+static void expect_behind_announcements(uint32_t address, uint32_t number)
+{
+	for (;;) {
+		struct hg_pkt *pkt = host_receive(&host, "up0");
+		bool is_arp = hg_bytes_get16(pkt->data + 12) == HG_ETHERTYPE_ARP;
+		uint32_t sender = hg_bytes_get32(pkt->data + HG_ETHER_BYTES + HG_ARP_SENDER_OFFSET +
+						 HG_MAC_BYTES);
+		uint32_t got = packet_number(pkt);
+
+		host_release(&host, pkt);
+		if (is_arp && sender == address)
+			continue;
+		HG_CHECK_EQ(got, number);
+		return;
+	}
+}
+
 /* The last frame is one that passes: what came before it has been judged. */
 static void s5_1_spoofed_addresses_are_counted_by_reason(void)
 {
@@ -120,7 +138,7 @@ static void s5_1_spoofed_addresses_are_counted_by_reason(void)
 	pkt = host_packet(&host, "a1", "up0", 100, 7);
 	hg_bytes_put32(pkt->data + HG_ETHER_BYTES + HG_IP4_SOURCE_OFFSET, 0x0a000001);
 	host_inject(&host, "a1", pkt);
-	host_expect(&host, "up0", 7, 1);
+	expect_behind_announcements(0x0a000001, 7);
 	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_IP4], 3);
 	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_IP6], 1);
 	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_ARP], 1);
