@@ -128,23 +128,6 @@ static HG_NOINLINE void maxima_charge(struct hg_sched *s, uint32_t idx, uint32_t
 			      load_bytes(load), load_parts(load), now_ns);
 }
 
-/* Moves what was counted in the hot line to where it cannot wrap. */
-static HG_NOINLINE void settle_counts(struct hg_node *node, struct hg_node_cold *cold)
-{
-	cold->sent_pkts += node->new_pkts;
-	cold->guaranteed_bytes += node->new_guaranteed_bytes;
-	node->new_pkts = 0;
-	node->new_guaranteed_bytes = 0;
-}
-
-static HG_NOINLINE void settle_tenant_counts(struct hg_tenant *t)
-{
-	t->sent_pkts += t->new_pkts;
-	t->guaranteed_bytes += t->new_guaranteed_bytes;
-	t->new_pkts = 0;
-	t->new_guaranteed_bytes = 0;
-}
-
 static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t n_buffers,
 			 bool is_guaranteed)
 {

@@ -125,6 +125,23 @@ static inline void turn_end(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	}
 }
 
+/* Moves what was counted in the hot line to where it cannot wrap. */
+static inline void settle_counts(struct hg_node *node, struct hg_node_cold *cold)
+{
+	cold->sent_pkts += node->new_pkts;
+	cold->guaranteed_bytes += node->new_guaranteed_bytes;
+	node->new_pkts = 0;
+	node->new_guaranteed_bytes = 0;
+}
+
+static inline void settle_tenant_counts(struct hg_tenant *t)
+{
+	t->sent_pkts += t->new_pkts;
+	t->guaranteed_bytes += t->new_guaranteed_bytes;
+	t->new_pkts = 0;
+	t->new_guaranteed_bytes = 0;
+}
+
 /* The last packet of an instance has left. */
 static inline void hg_sched_emptied(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 {

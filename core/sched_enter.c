@@ -125,16 +125,6 @@ static uint64_t least_finish(const struct hg_sched *s, uint32_t flags, uint32_t 
 	return lag < virtual_now ? virtual_now - lag : 0;
 }
 
-/* Who wakes goes first even if it was served a little while ago, as long as that has put it ahead of the others
- * by less than a quantum: virtual time stands still for a whole round of those who always have something, and a
- * small request would wait for all of them, though it never had its share. What it takes counts as ever, so it
- * gains a quantum once. */
-static bool may_go_first(const struct hg_sched *s, uint32_t flags, uint32_t weight,
-			 uint64_t ahead_of_now)
-{
-	return !(flags & RETURNS) && ahead_of_now <= virtual_cost(s, weight, s->quantum_bytes);
-}
-
 static void share_file(struct hg_sched *s, uint32_t tenant_idx, unsigned priority)
 {
 	struct hg_wheel *shares = &s->shares[priority];

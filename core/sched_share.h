@@ -41,6 +41,16 @@ static inline struct hg_share *share_of(struct hg_sched *s, uint32_t tenant_idx,
 	return &s->other_shares[2u * tenant_idx + priority - 1u].share;
 }
 
+/* Who wakes goes first even if it was served a little while ago, as long as that has put it ahead of the others
+ * by less than a quantum: virtual time stands still for a whole round of those who always have something, and a
+ * small request would wait for all of them, though it never had its share. What it takes counts as ever, so it
+ * gains a quantum once. */
+static inline bool may_go_first(const struct hg_sched *s, uint32_t flags, uint32_t weight,
+				uint64_t ahead_of_now)
+{
+	return !(flags & RETURNS) && ahead_of_now <= virtual_cost(s, weight, s->quantum_bytes);
+}
+
 static inline bool is_share_empty(const struct hg_share *share)
 {
 	return share->current == NO_INSTANCE && share->full == 0;

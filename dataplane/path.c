@@ -3,6 +3,7 @@
 #include "dataplane/news.h"
 #include "dataplane/publish.h"
 #include "dataplane/pushback.h"
+#include "dataplane/run.h"
 #include "dataplane/watching.h"
 #include "vswitch/classify.h"
 #include "vswitch/parse.h"
@@ -23,8 +24,6 @@
 /* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
  * that it may be passed by so much, and one packet. */
 #define BATCH_BYTES (64u * 1024u)
-
-static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage);
 
 /* ---- drops -------------------------------------------------------------------------------------- */
 
@@ -47,35 +46,71 @@ void hg_path_drop_port(struct hg_worker *w, struct hg_port *port, struct hg_pkt 
 
 /* ---- receive: parse and forward ----------------------------------------------------------------- */
 
-/* Charges a copy to whoever sends or receives it, and sends it on its way to one port. */
-static void send_to(struct hg_worker *w, struct hg_pkt *pkt, const struct hg_hop *hop)
-{
-	uint32_t from_instance = w->snapshot->port_instance[pkt->in_port_idx];
-	uint32_t to_instance = w->snapshot->port_instance[hop->port_idx];
+/* What is the same for the packets of a burst, one after another. */
+struct burst {
+	struct hg_port *port;
+	struct hg_run run;
+	/* Where the last one goes, for those whose Ethernet header says the same; data NULL: none can be reused. */
+	struct hg_hop hop;
+	const struct hg_pkt *last;
+};
 
-	if (!hg_vlan_apply(pkt, hop)) {
-		hg_path_drop_port(w, hg_path_port(w, pkt->in_port_idx), pkt, HG_DROP_NO_BUFFER);
+/* Sends a packet on its way to one port. */
+static void send_to(struct hg_worker *w, struct burst *burst, struct hg_pkt *pkt,
+		    const struct hg_hop *hop)
+{
+	if (HG_UNLIKELY(hop->tag != HG_TAG_KEEP) && !hg_vlan_apply(pkt, hop)) {
+		hg_path_drop_port(w, burst->port, pkt, HG_DROP_NO_BUFFER);
 		return;
 	}
 	hg_weigh(pkt);
 	pkt->out_port_idx = hop->port_idx;
-	pkt->is_link = from_instance == HG_SLOT_NONE || to_instance == HG_SLOT_NONE;
-	if (from_instance != HG_SLOT_NONE) {
-		pkt->instance_idx = from_instance;
-		stage(w, pkt, HG_STAGE_OUT);
-	} else {
-		pkt->instance_idx = to_instance;
-		stage(w, pkt, HG_STAGE_IN);
-	}
+	hg_run_add(w, &burst->run, pkt);
 }
 
-static void forward(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
+/* To one port that is known, or to each of those that it is flooded to. */
+static void send_to_all(struct hg_worker *w, struct burst *burst, struct hg_pkt *pkt,
+			struct hg_forward *f)
 {
-	struct hg_forward f;
+	struct hg_port *port = burst->port;
 	struct hg_hop hop;
-	enum hg_drop reason;
 	uint32_t n_copies = 0;
 
+	/* All destinations but the last get a copy. */
+	while (hg_forward_next(f, &hop)) {
+		struct hg_pkt *to_send = hop.is_last ? pkt : hg_pkt_copy(w->lane->pool, pkt);
+
+		if (to_send == NULL) {
+			HG_COUNT(port->drops[HG_DROP_NO_BUFFER], 1u);
+			continue;
+		}
+		n_copies++;
+		if (hop.is_last && f->kind == HG_FORWARD_UNICAST && hop.tag == HG_TAG_KEEP) {
+			burst->hop = hop;
+			burst->last = pkt;
+		}
+		send_to(w, burst, to_send, &hop);
+		if (hop.is_last)
+			break;
+	}
+	if (n_copies > 1)
+		hg_flood_charge(&port->flood_limit, f->kind, n_copies - 1u, w->now_ns);
+}
+
+static void forward(struct hg_worker *w, struct burst *burst, struct hg_pkt *pkt)
+{
+	struct hg_port *port = burst->port;
+	struct hg_forward f;
+	enum hg_drop reason;
+
+	if (burst->last != NULL && hg_forward_is_like(burst->last, pkt)) {
+		if (hg_forward_accept_like(&w->snapshot->view, pkt, port->slot, &reason))
+			send_to(w, burst, pkt, &burst->hop);
+		else
+			hg_path_drop_port(w, port, pkt, reason);
+		return;
+	}
+	burst->last = NULL;
 	if (!hg_forward(&w->snapshot->view, &w->fdb, pkt, port->slot, w->now_ns, &f, &reason)) {
 		hg_path_drop_port(w, port, pkt, reason);
 		return;
@@ -87,21 +122,7 @@ static void forward(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pk
 		hg_path_drop_port(w, port, pkt, hg_flood_reason(f.kind));
 		return;
 	}
-	/* All destinations but the last get a copy. */
-	while (hg_forward_next(&f, &hop)) {
-		struct hg_pkt *to_send = hop.is_last ? pkt : hg_pkt_copy(w->lane->pool, pkt);
-
-		if (to_send == NULL) {
-			HG_COUNT(port->drops[HG_DROP_NO_BUFFER], 1u);
-			continue;
-		}
-		send_to(w, to_send, &hop);
-		n_copies++;
-		if (hop.is_last)
-			break;
-	}
-	if (n_copies > 1)
-		hg_flood_charge(&port->flood_limit, f.kind, n_copies - 1u, w->now_ns);
+	send_to_all(w, burst, pkt, &f);
 }
 
 /* How many frames to ask a port for next: as many as a turn has time for, judged by the last burst. */
@@ -118,8 +139,10 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 {
 	struct hg_pkt *pkts[HG_BURST_PKTS];
 	unsigned n = port->dev->driver->rx(port->dev, pkts, port->n_ask, w->now_ns), n_on = n;
+	struct burst burst = {.port = port};
 	uint32_t n_bytes = 0;
 
+	hg_run_begin(&burst.run, w->snapshot->port_instance[port->slot]);
 	if (HG_UNLIKELY(hg_watching(port) != 0))
 		n_on = hg_watching_received(w, port, pkts, n);
 	for (unsigned i = 0; i < n_on; i++) {
@@ -138,8 +161,9 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 			hg_weigh(pkts[i]);
 			HG_COUNT(port->rx_wire_bytes, pkts[i]->wire_bytes);
 		}
-		forward(w, port, pkts[i]);
+		forward(w, &burst, pkts[i]);
 	}
+	hg_run_end(w, &burst.run);
 	note_burst(port, n, n_bytes);
 	hg_path_note_progress(w, port);
 	return n;
@@ -206,7 +230,7 @@ void hg_path_push_batch(struct hg_worker *w, struct hg_tree *tree)
 void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 {
 	if (dir == HG_IN || pkt->is_link) {
-		stage(w, pkt, HG_STAGE_TX);
+		hg_path_stage(w, pkt, HG_STAGE_TX);
 		return;
 	}
 	/* Its port may have gone while it waited. */
@@ -215,7 +239,7 @@ void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		return;
 	}
 	pkt->instance_idx = w->snapshot->port_instance[pkt->out_port_idx];
-	stage(w, pkt, HG_STAGE_IN);
+	hg_path_stage(w, pkt, HG_STAGE_IN);
 }
 
 /* Queues a packet for the tree, with the time it says. */
@@ -236,11 +260,6 @@ static void hold(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow
 {
 	pkt->queued_at_ns = w->now_ns;
 	queue(w, tree, flow, pkt, class_idx);
-}
-
-static bool is_too_long(const struct hg_pkt *pkt, const struct hg_cut *cut)
-{
-	return pkt->parts > 1 && (pkt->wire_bytes > cut->wire_bytes || pkt->parts > cut->parts);
 }
 
 /* Queues a segment in pieces. */
@@ -295,31 +314,38 @@ static void schedule(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		hg_path_drop_flow(w, flow, pkt, hg_path_full(pkt, reason));
 		return;
 	}
-	if (HG_UNLIKELY(is_too_long(pkt, cut)))
+	if (HG_UNLIKELY(hg_path_is_too_long(pkt, cut)))
 		hold_cut(w, tree, flow, pkt, cut);
 	else
 		hold(w, tree, flow, pkt, class_idx);
+}
+
+void hg_path_stage_all(struct hg_worker *w, struct hg_port *port, struct hg_pkt *const *pkts,
+		       unsigned n)
+{
+	for (unsigned i = 0; i + 1 < n; i++)
+		pkts[i]->link = pkts[i + 1];
+	pkts[n - 1]->link = NULL;
+	if (port->staged_head == NULL)
+		port->staged_head = pkts[0];
+	else
+		port->staged_tail->link = pkts[0];
+	port->staged_tail = pkts[n - 1];
+	port->n_staged += n;
+	if (!port->is_staged) {
+		port->is_staged = true;
+		w->staged[w->n_staged++] = port;
+	}
 }
 
 static void stage_for_port(struct hg_worker *w, struct hg_pkt *pkt)
 {
 	struct hg_port *port = hg_path_out_port(w, pkt);
 
-	if (port == NULL) {
+	if (port == NULL)
 		hg_path_drop_port(w, NULL, pkt, HG_DROP_PORT_DOWN);
-		return;
-	}
-	pkt->link = NULL;
-	if (port->staged_head == NULL)
-		port->staged_head = pkt;
 	else
-		port->staged_tail->link = pkt;
-	port->staged_tail = pkt;
-	port->n_staged++;
-	if (!port->is_staged) {
-		port->is_staged = true;
-		w->staged[w->n_staged++] = port;
-	}
+		hg_path_stage_all(w, port, &pkt, 1);
 }
 
 void hg_path_put_back(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
@@ -366,7 +392,7 @@ void hg_path_flush_outbox(struct hg_worker *w, uint32_t to)
 	hg_worker_wake(w->lane->workers[to]);
 }
 
-static uint32_t owner_of(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_stage stage)
+uint32_t hg_path_owner(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_stage stage)
 {
 	const struct hg_port *port;
 
@@ -386,10 +412,9 @@ static void run_stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage sta
 		schedule(w, pkt, stage == HG_STAGE_OUT ? HG_OUT : HG_IN);
 }
 
-/* Goes on with the packet here or passes it over to the worker whose stage it is. */
-static void stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
+void hg_path_stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage)
 {
-	uint32_t owner = owner_of(w, pkt, stage);
+	uint32_t owner = hg_path_owner(w, pkt, stage);
 
 	if (HG_LIKELY(owner == w->idx)) {
 		run_stage(w, pkt, stage);
@@ -408,7 +433,7 @@ void hg_path_send_own(struct hg_worker *w, struct hg_pkt *pkt)
 	pkt->is_link = true;
 	pkt->at_ns = w->now_ns;
 	pkt->generation = (uint32_t)w->snapshot->generation;
-	stage(w, pkt, HG_STAGE_TX);
+	hg_path_stage(w, pkt, HG_STAGE_TX);
 }
 
 void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy)
@@ -427,7 +452,7 @@ void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy)
 		return;
 	}
 	copy->instance_idx = w->snapshot->port_instance[copy->out_port_idx];
-	stage(w, copy, HG_STAGE_IN);
+	hg_path_stage(w, copy, HG_STAGE_IN);
 }
 
 bool hg_path_has_crossing(const struct hg_worker *w)

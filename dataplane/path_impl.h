@@ -12,6 +12,13 @@ enum hg_stage { HG_STAGE_OUT, HG_STAGE_IN, HG_STAGE_TX };
 /* Counts and releases a packet that no flow is charged with. port: NULL if it is not this worker's. */
 void hg_path_drop_port(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt,
 		       enum hg_drop reason);
+/* Goes on with a packet at a stage, here or at the worker whose stage it is. */
+void hg_path_stage(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage stage);
+/* Who carries out a stage of a packet. */
+uint32_t hg_path_owner(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_stage stage);
+/* Stages n packets, from 1, for a port of this worker. */
+void hg_path_stage_all(struct hg_worker *w, struct hg_port *port, struct hg_pkt *const *pkts,
+		       unsigned n);
 /* Queues what was collected for the tree. */
 void hg_path_push_batch(struct hg_worker *w, struct hg_tree *tree);
 /* Goes on with a packet behind its scheduler. */
@@ -74,6 +81,12 @@ static inline struct hg_flow *hg_path_flow(const struct hg_worker *w, uint32_t i
 static inline uint32_t hg_path_n_buffers(const struct hg_pkt *pkt)
 {
 	return 1u + pkt->total_bytes / HG_PKT_ROOM_BYTES;
+}
+
+/* Whether a segment has to go in pieces. */
+static inline bool hg_path_is_too_long(const struct hg_pkt *pkt, const struct hg_cut *cut)
+{
+	return pkt->parts > 1 && (pkt->wire_bytes > cut->wire_bytes || pkt->parts > cut->parts);
 }
 
 static inline struct hg_sched_item hg_path_item(struct hg_pkt *pkt)

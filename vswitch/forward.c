@@ -61,6 +61,18 @@ static inline uint32_t packet_bytes(const struct hg_pkt *pkt)
 	return (uint32_t)pkt->payload_offset - pkt->l3_offset + pkt->gso_bytes;
 }
 
+bool hg_forward_accept_like(const struct hg_switch_view *view, const struct hg_pkt *pkt,
+			    uint32_t in_port_idx, enum hg_drop *ret_reason)
+{
+	const struct hg_switch_port *port = &view->ports[in_port_idx];
+
+	if (hg_guard_is_on(port) && HG_UNLIKELY(!hg_guard_pass(port, pkt, ret_reason)))
+		return false;
+	if (HG_UNLIKELY(packet_bytes(pkt) > port->mtu))
+		return drop(HG_DROP_TOO_BIG, ret_reason);
+	return true;
+}
+
 bool hg_forward_accept(const struct hg_switch_view *view, const struct hg_pkt *pkt,
 		       uint32_t in_port_idx, enum hg_drop *ret_reason)
 {
@@ -73,11 +85,7 @@ bool hg_forward_accept(const struct hg_switch_view *view, const struct hg_pkt *p
 		return drop(HG_DROP_RESERVED, ret_reason);
 	if (HG_UNLIKELY(!may_use_tag(port, pkt)))
 		return drop(HG_DROP_VLAN, ret_reason);
-	if (hg_guard_is_on(port) && HG_UNLIKELY(!hg_guard_pass(port, pkt, ret_reason)))
-		return false;
-	if (HG_UNLIKELY(packet_bytes(pkt) > port->mtu))
-		return drop(HG_DROP_TOO_BIG, ret_reason);
-	return true;
+	return hg_forward_accept_like(view, pkt, in_port_idx, ret_reason);
 }
 
 /* ---- learn -------------------------------------------------------------------------------------- */

@@ -46,7 +46,10 @@
 #include "core/verdict.h"
 #include "vswitch/fdb.h"
 #include "vswitch/pkt.h"
+#include "vswitch/proto.h"
 #include "vswitch/view.h"
+
+#include <string.h>
 
 enum hg_forward_kind {
 	HG_FORWARD_UNICAST = 0, /* exactly one destination */
@@ -118,6 +121,20 @@ static inline uint16_t hg_forward_vlan(const struct hg_switch_port *port, const 
 {
 	return pkt->vlan != 0 ? pkt->vlan : port->vlan;
 }
+
+/* Whether a frame's Ethernet header says what another's said: the same addresses, VLAN and kind. Both were parsed, and
+ * neither was changed. */
+static inline bool hg_forward_is_like(const struct hg_pkt *last, const struct hg_pkt *pkt)
+{
+	return memcmp(last->data, pkt->data, HG_ETHER_BYTES) == 0 &&
+	       last->l3_offset == pkt->l3_offset && last->vlan == pkt->vlan;
+}
+
+/* For a frame from the same port as one that it is like, which hg_forward() has accepted under the same view and at the
+ * same time, and sent to one port: what is left to be asked. It goes to the same port, in the same way. */
+HG_MUST_CHECK bool hg_forward_accept_like(const struct hg_switch_view *view,
+					  const struct hg_pkt *pkt, uint32_t in_port_idx,
+					  enum hg_drop *ret_reason);
 
 /* The three steps. On true the packet has at least one destination, read with hg_forward_next(); on
  * false *ret_reason says why not. pkt was parsed. in_port_idx < view->n_ports, not gone. */

@@ -1,0 +1,106 @@
+#include "dataplane/run.h"
+
+#include "dataplane/publish.h"
+#include "dataplane/pushback.h"
+
+static bool has_too_long(const struct hg_run *run, const struct hg_cut *cut)
+{
+	if (HG_LIKELY(run->parts == run->n))
+		return false;
+	for (uint32_t i = 0; i < run->n; i++)
+		if (hg_path_is_too_long(run->pkts[i], cut))
+			return true;
+	return false;
+}
+
+/* As hg_path_stage() and the hand-over behind the scheduler would count them, packet by packet, all in one turn. */
+static void count(struct hg_worker *w, struct hg_flow *flow, const struct hg_run *run, bool is_link)
+{
+	HG_COUNT(flow->offered_bytes, run->bytes);
+	HG_COUNT(flow->offered_pkts, run->parts);
+	HG_COUNT(flow->sent_bytes, run->bytes);
+	HG_COUNT(flow->sent_pkts, run->parts);
+	if (is_link) {
+		HG_COUNT(flow->link_offered_bytes, run->bytes);
+		HG_COUNT(flow->link_bytes, run->bytes);
+	}
+	flow->last_wait_ns = 0;
+	hg_histogram_add(&flow->wait, 0, run->n);
+	hg_publish_mark(w, flow);
+}
+
+/* Takes the run past the scheduler of what this instance sends on this host, or receives. Returns whether it went;
+ * if not, nothing has changed. */
+static bool pass(struct hg_worker *w, const struct hg_run *run, uint32_t instance_idx,
+		 enum hg_dir dir, bool is_link)
+{
+	struct hg_tree *tree = dir == HG_IN ? w->lane->in_tree : w->lane->local_tree;
+	const struct hg_lane_instance *instance = &w->snapshot->instances[instance_idx];
+	struct hg_flow *flow = hg_path_flow(w, instance_idx, dir);
+
+	if (w->snapshot->is_observe || tree->n_batch > 0 || instance->uplink_tree == NULL ||
+	    instance->classes[dir] != NULL || has_too_long(run, &instance->cut[dir]) ||
+	    !hg_sched_pass(tree->sched, instance_idx, run->loads, run->n, w->now_ns))
+		return false;
+	count(w, flow, run, is_link);
+	if (HG_UNLIKELY(flow->is_full) && dir == HG_OUT)
+		hg_pushback_left(w, tree, flow, instance_idx);
+	return true;
+}
+
+static void stage_each(struct hg_worker *w, const struct hg_run *run, enum hg_stage stage)
+{
+	for (uint32_t i = 0; i < run->n; i++)
+		hg_path_stage(w, run->pkts[i], stage);
+}
+
+static void set_instance(const struct hg_run *run, uint32_t instance_idx, bool is_link)
+{
+	for (uint32_t i = 0; i < run->n; i++) {
+		run->pkts[i]->instance_idx = instance_idx;
+		run->pkts[i]->is_link = is_link;
+	}
+}
+
+/* Who receives it. */
+static void go_in(struct hg_worker *w, const struct hg_run *run, uint32_t to_instance, bool is_link)
+{
+	struct hg_port *port = w->snapshot->ports[run->out_port_idx];
+
+	set_instance(run, to_instance, is_link);
+	if (port == NULL || w->lane->in_owner != w->idx ||
+	    !pass(w, run, to_instance, HG_IN, is_link)) {
+		stage_each(w, run, HG_STAGE_IN);
+		return;
+	}
+	for (uint32_t i = 0; i < run->n; i++) {
+		run->pkts[i]->queued_at_ns = w->now_ns;
+		run->pkts[i]->is_counted = true;
+	}
+	if (port->worker == w->idx)
+		hg_path_stage_all(w, port, run->pkts, run->n);
+	else
+		stage_each(w, run, HG_STAGE_TX);
+}
+
+void hg_run_end(struct hg_worker *w, struct hg_run *run)
+{
+	uint32_t to_instance = HG_SLOT_NONE;
+
+	if (run->n == 0)
+		return;
+	to_instance = w->snapshot->port_instance[run->out_port_idx];
+	if (run->from_instance == HG_SLOT_NONE) {
+		go_in(w, run, to_instance, /* is_link= */ true);
+	} else if (to_instance == HG_SLOT_NONE) {
+		set_instance(run, run->from_instance, /* is_link= */ true);
+		stage_each(w, run, HG_STAGE_OUT);
+	} else if (w->snapshot->ports[run->out_port_idx] == NULL || w->lane->out_owner != w->idx ||
+		   !pass(w, run, run->from_instance, HG_OUT, /* is_link= */ false)) {
+		set_instance(run, run->from_instance, /* is_link= */ false);
+		stage_each(w, run, HG_STAGE_OUT);
+	} else {
+		go_in(w, run, to_instance, /* is_link= */ false);
+	}
+	hg_run_begin(run, run->from_instance);
+}

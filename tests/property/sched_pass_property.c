@@ -1,0 +1,389 @@
+/* Two schedulers live through the same random history: in one, packets that nothing holds go by hg_sched_pass(), in the
+ * other all are pushed and popped. Whatever can be told of them is equal after every step, and what comes out later,
+ * too. The property is seen to fail with a liar in front of pass. */
+#include "core/caps.h"
+#include "core/sched.h"
+#include "tests/harness.h"
+
+#include <string.h>
+
+enum {
+	N_TENANTS = 4,
+	N_INSTANCES = 9,
+	RUN_MOST = 40,
+	STEPS = 1500,
+	DEFAULT_ROUNDS = 300,
+	N_PKTS = 1 << 14,
+	PASSED_LEAST = 10, /* percent of runs, or the property says little */
+};
+
+enum lie {
+	HONEST,
+	LIGHTER, /* pass is told of a byte less */
+	SHORTER, /* and of a packet less */
+	LATER, /* and of another time */
+	REORDERED, /* and of the largest packet at another place */
+};
+
+static char pkt_space[N_PKTS * 64];
+
+struct side {
+	struct hg_sched *s;
+	struct hg_caps *caps;
+	void *memory, *caps_memory;
+};
+
+static struct {
+	uint64_t seed;
+	enum lie lie;
+	const char *wrong;
+	struct side by, through; /* who passes, and who pushes and pops */
+	hg_ns now;
+	uint32_t next_pkt;
+	uint32_t tenant_of[N_INSTANCES];
+	uint8_t classes_of[N_INSTANCES];
+	uint64_t n_runs, n_passed;
+	bool has_guarantees, has_maxima, has_root, has_classes, has_priorities;
+} h; /* one at a time */
+
+static uint64_t pick(uint64_t lo, uint64_t hi)
+{
+	return hg_test_between(&h.seed, lo, hi);
+}
+
+static bool chance(unsigned percent)
+{
+	return pick(0, 99) < percent;
+}
+
+static void expect(bool is_right, const char *wrong)
+{
+	if (!is_right && h.wrong == NULL)
+		h.wrong = wrong;
+}
+
+/* ---- the world ---------------------------------------------------------------------------------- */
+
+static void *zeroed(size_t size)
+{
+	void *memory = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
+
+	HG_CHECK(memory != NULL);
+	return memset(memory, 0, size);
+}
+
+static struct hg_policy random_policy(void)
+{
+	struct hg_policy p = {.weight = (uint32_t)(chance(50) ? 1 : pick(1, 1000)),
+			      .burst_bytes = pick(HG_BURST_MIN_BYTES, 300000),
+			      .priority = HG_PRIORITY_NORMAL,
+			      .idle_after_ns = (hg_ns)pick(1000, 5000000)};
+
+	p.reserve_bytes = pick(0, p.burst_bytes);
+	p.accounting = chance(30) ? HG_ACCOUNT_L2 : HG_ACCOUNT_WIRE;
+	if (h.has_maxima && chance(60))
+		p.max_bytes_per_s = pick(1000000, 20000000000);
+	if (h.has_maxima && chance(30))
+		p.max_pkts_per_s = pick(1000, 20000000);
+	if (h.has_guarantees && chance(50))
+		p.min_bytes_per_s = pick(100000, 100000000);
+	if (h.has_priorities && chance(30))
+		p.priority = HG_PRIORITY_LOW;
+	return p;
+}
+
+#define BOTH(side) \
+	for (struct side *side = &h.by; side != NULL; side = side == &h.by ? &h.through : NULL)
+
+static void set_tenant(uint32_t t)
+{
+	struct hg_policy p = random_policy();
+
+	BOTH(side)
+	{
+		hg_caps_set_tenant(side->caps, t, &p, h.now);
+		HG_CHECK_EQ(hg_sched_set_tenant(side->s, t, &p, h.now, NULL), 0);
+		hg_sched_refresh_tenant(side->s, t, h.now);
+	}
+}
+
+static void set_instance(uint32_t i)
+{
+	struct hg_policy p = random_policy();
+	struct hg_class_set set = {.n = h.has_classes && chance(20) ? 2 : 0};
+
+	h.tenant_of[i] = (uint32_t)pick(0, N_TENANTS - 1);
+	h.classes_of[i] = (uint8_t)set.n;
+	set.classes[1].weight = 3;
+	BOTH(side)
+	{
+		hg_caps_set_instance(side->caps, i, &p, h.now);
+		HG_CHECK_EQ(hg_sched_set_instance(side->s, i, h.tenant_of[i], &p, h.now, NULL), 0);
+		hg_sched_refresh_instance(side->s, i, h.now);
+		hg_sched_set_classes(side->s, i, &set);
+	}
+}
+
+static void set_root(void)
+{
+	uint64_t rate = chance(50) ? 0 : pick(10000000, 1000000000);
+
+	BOTH(side)
+	hg_sched_set_root(side->s, rate, 100000, h.now);
+}
+
+static void world(uint64_t seed, enum lie lie)
+{
+	memset(&h, 0, sizeof(h));
+	h.seed = seed;
+	h.lie = lie;
+	h.now = (hg_ns)pick(1, 1000000000);
+	h.has_maxima = chance(70);
+	h.has_guarantees = chance(50);
+	h.has_root = chance(10);
+	h.has_classes = chance(20);
+	h.has_priorities = chance(10);
+	BOTH(side)
+	{
+		struct hg_sched_cfg cfg = {.max_tenants = N_TENANTS,
+					   .max_instances = N_INSTANCES,
+					   .max_queued_pkts = 4096,
+					   .pkt_base = pkt_space};
+
+		side->caps_memory = zeroed(hg_caps_size(N_TENANTS, N_INSTANCES));
+		cfg.caps = side->caps = hg_caps_init(side->caps_memory, N_TENANTS, N_INSTANCES);
+		side->memory = zeroed(hg_sched_size(&cfg));
+		HG_CHECK_EQ(hg_sched_init(side->memory, &cfg, h.now, &side->s, NULL), 0);
+	}
+	for (uint32_t t = 0; t < N_TENANTS; t++)
+		set_tenant(t);
+	for (uint32_t i = 0; i < N_INSTANCES; i++)
+		set_instance(i);
+}
+
+/* ---- what can be told --------------------------------------------------------------------------- */
+
+static bool is_same_stats(const struct hg_sched_stats *a, const struct hg_sched_stats *b)
+{
+	for (unsigned i = 0; i < HG_N_LIMITS; i++)
+		if (a->held_ns[i] != b->held_ns[i])
+			return false;
+	return a->sent_bytes == b->sent_bytes && a->sent_pkts == b->sent_pkts &&
+	       a->guaranteed_bytes == b->guaranteed_bytes && a->queued_bytes == b->queued_bytes &&
+	       a->queued_pkts == b->queued_pkts && a->held_by == b->held_by &&
+	       a->is_active == b->is_active;
+}
+
+/* Of a node without the maximum, the bucket is the same untouched one. */
+static bool is_same_cap(const struct hg_cap *a, const struct hg_cap *b)
+{
+	return hg_bucket_tokens(&a->bucket, h.now) == hg_bucket_tokens(&b->bucket, h.now) &&
+	       a->bucket.zero_at_ns == b->bucket.zero_at_ns &&
+	       a->bucket.fraction == b->bucket.fraction &&
+	       a->bucket.taken_at_ns == b->bucket.taken_at_ns;
+}
+
+static void compare(void)
+{
+	const struct hg_caps *a = h.by.caps, *b = h.through.caps;
+	struct hg_sched_stats x, y;
+
+	for (uint32_t i = 0; i < N_INSTANCES; i++) {
+		hg_sched_sample_instance(h.by.s, i, &x, h.now);
+		hg_sched_sample_instance(h.through.s, i, &y, h.now);
+		expect(is_same_stats(&x, &y), "an instance's counters");
+		expect(is_same_cap(&a->instance_bytes[i], &b->instance_bytes[i]) &&
+			       is_same_cap(&a->instance_pkts[i], &b->instance_pkts[i]),
+		       "an instance's tokens");
+	}
+	for (uint32_t t = 0; t < N_TENANTS; t++) {
+		hg_sched_sample_tenant(h.by.s, t, &x, h.now);
+		hg_sched_sample_tenant(h.through.s, t, &y, h.now);
+		expect(is_same_stats(&x, &y), "a tenant's counters");
+		expect(is_same_cap(&a->tenant_bytes[t], &b->tenant_bytes[t]) &&
+			       is_same_cap(&a->tenant_pkts[t], &b->tenant_pkts[t]),
+		       "a tenant's tokens");
+	}
+	expect(hg_sched_next_at(h.by.s, h.now) == hg_sched_next_at(h.through.s, h.now), "next_at");
+}
+
+/* ---- what happens ------------------------------------------------------------------------------- */
+
+static bool lie_pass(uint32_t i, const uint32_t *loads, unsigned n)
+{
+	uint32_t told[RUN_MOST];
+
+	memcpy(told, loads, n * sizeof(told[0]));
+	if (h.lie == LIGHTER)
+		told[n - 1]--;
+	if (h.lie == REORDERED && n > 1) {
+		told[0] = loads[n - 1];
+		told[n - 1] = loads[0];
+	}
+	return hg_sched_pass(h.by.s, i, told, h.lie == SHORTER && n > 1 ? n - 1 : n,
+			     h.lie == LATER ? h.now + 1 : h.now);
+}
+
+/* A run that went by in the one is all that comes out of the other. */
+static void check_through(const struct hg_sched_item *items, unsigned n)
+{
+	struct hg_sched_item out[RUN_MOST + 1];
+	unsigned n_out = hg_sched_pop(h.through.s, out, RUN_MOST + 1, UINT32_MAX, h.now);
+
+	expect(n_out == n, "not just what passed comes out");
+	for (unsigned k = 0; k < n && k < n_out; k++)
+		expect(out[k].pkt == items[k].pkt && out[k].load == items[k].load, "order");
+}
+
+static void send_run(uint32_t i)
+{
+	struct hg_sched_item items[RUN_MOST];
+	uint8_t classes[RUN_MOST];
+	uint32_t loads[RUN_MOST];
+	unsigned n = (unsigned)pick(1, chance(50) ? 4 : RUN_MOST);
+	bool is_small = chance(50), did_pass;
+
+	for (unsigned k = 0; k < n; k++) {
+		items[k] = (struct hg_sched_item){.pkt = pkt_space +
+							 (size_t)(h.next_pkt++ % N_PKTS) * 64u,
+						  .instance_idx = i};
+		items[k].parts = is_small ? 1 : pick(1, 3) & 0xfffu;
+		items[k].wire_bytes = pick(84, is_small ? 200 : 4600) & HG_WIRE_MAX_BYTES;
+		loads[k] = items[k].load;
+		classes[k] = h.classes_of[i] > 0 ? (uint8_t)pick(0, 1) : HG_CLASS_NONE;
+	}
+	h.n_runs++;
+	did_pass = lie_pass(i, loads, n);
+	HG_CHECK_EQ(hg_sched_push_classed(h.through.s, items, classes, n, h.now), n);
+	if (did_pass) {
+		h.n_passed++;
+		check_through(items, n);
+		return;
+	}
+	HG_CHECK_EQ(hg_sched_push_classed(h.by.s, items, classes, n, h.now), n);
+}
+
+static void pop_some(unsigned n)
+{
+	struct hg_sched_item a[RUN_MOST], b[RUN_MOST];
+	uint32_t max_bytes = chance(70) ? UINT32_MAX : (uint32_t)pick(1, 20000);
+	unsigned n_a = hg_sched_pop(h.by.s, a, n, max_bytes, h.now);
+	unsigned n_b = hg_sched_pop(h.through.s, b, n, max_bytes, h.now);
+
+	expect(n_a == n_b, "how much comes out");
+	for (unsigned k = 0; k < n_a && k < n_b; k++)
+		expect(a[k].pkt == b[k].pkt && a[k].load == b[k].load &&
+			       a[k].instance_idx == b[k].instance_idx,
+		       "what comes out");
+}
+
+static void drain(uint32_t i)
+{
+	struct hg_sched_item items[RUN_MOST];
+
+	BOTH(side)
+	while (hg_sched_drain(side->s, i, items, RUN_MOST, h.now) > 0)
+		continue;
+}
+
+static void advance(void)
+{
+	hg_ns next = hg_sched_next_at(h.through.s, h.now);
+
+	if (next != HG_NEVER && chance(30))
+		h.now = next > h.now ? next : h.now;
+	else if (chance(70))
+		h.now += (hg_ns)pick(0, 5000);
+	else
+		h.now += (hg_ns)pick(0, 20000000);
+}
+
+static const char *run(uint64_t seed, enum lie lie)
+{
+	world(seed, lie);
+	for (int step = 0; step < STEPS && h.wrong == NULL; step++) {
+		uint32_t i = (uint32_t)pick(0, N_INSTANCES - 1);
+
+		if (hg_sched_queued_pkts(h.through.s) < 2000)
+			send_run(i);
+		if (chance(60))
+			pop_some((unsigned)pick(1, RUN_MOST));
+		if (chance(1))
+			drain(i);
+		if (chance(1))
+			set_tenant((uint32_t)pick(0, N_TENANTS - 1));
+		if (chance(1)) {
+			drain(i);
+			set_instance(i);
+		}
+		if (h.has_root && chance(1))
+			set_root();
+		compare();
+		if (chance(50))
+			advance();
+		if (chance(10))
+			while (hg_sched_queued_pkts(h.through.s) > 0 && h.wrong == NULL) {
+				hg_ns next = hg_sched_next_at(h.through.s, h.now);
+
+				h.now = next > h.now ? next : h.now;
+				pop_some(RUN_MOST);
+			}
+	}
+	BOTH(side)
+	{
+		free(side->memory);
+		free(side->caps_memory);
+	}
+	return h.wrong;
+}
+
+static void s1_1_what_goes_by_the_scheduler_is_as_if_it_had_stood_in_it(void)
+{
+	unsigned n_rounds = hg_test_rounds > 0 ? hg_test_rounds : DEFAULT_ROUNDS;
+	uint64_t n_runs = 0, n_passed = 0;
+
+	for (unsigned r = 0; r < n_rounds; r++) {
+		uint64_t seed = hg_test_seed * 1000003 + r;
+		const char *wrong = run(seed, HONEST);
+
+		n_runs += h.n_runs;
+		n_passed += h.n_passed;
+		if (wrong != NULL)
+			HG_TEST_FAIL("round %u (seed %" PRIu64 "): %s differs, at %" PRId64, r,
+				     seed, wrong, h.now);
+	}
+	if (n_passed * 100 < n_runs * PASSED_LEAST)
+		HG_TEST_FAIL("only %" PRIu64 " of %" PRIu64 " runs passed", n_passed, n_runs);
+}
+
+static void expect_caught(enum lie lie, const char *name)
+{
+	for (unsigned r = 0; r < 100; r++)
+		if (run(hg_test_seed * 1000003 + r, lie) != NULL)
+			return;
+	HG_TEST_FAIL("%s was not noticed", name);
+}
+
+#define CAUGHT(test, lie)                   \
+	static void test(void)              \
+	{                                   \
+		expect_caught((lie), #lie); \
+	}
+
+CAUGHT(broken_lighter_pass_is_noticed, LIGHTER)
+CAUGHT(broken_shorter_pass_is_noticed, SHORTER)
+CAUGHT(broken_later_pass_is_noticed, LATER)
+CAUGHT(broken_reordered_pass_is_noticed, REORDERED)
+
+int main(int argc, char **argv)
+{
+	static const struct hg_test tests[] = {
+		HG_TEST(s1_1_what_goes_by_the_scheduler_is_as_if_it_had_stood_in_it),
+		HG_TEST(broken_lighter_pass_is_noticed),
+		HG_TEST(broken_shorter_pass_is_noticed),
+		HG_TEST(broken_later_pass_is_noticed),
+		HG_TEST(broken_reordered_pass_is_noticed),
+		{0}};
+
+	return hg_tests_main(argc, argv, tests);
+}
