@@ -38,6 +38,8 @@ test      fuzzer              libclang-rt-14-dev      the fuzzer and the sanitiz
 test      cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
 bench     cmd:iperf3          iperf3                  moves TCP in bulk
 bench     cmd:sockperf        sockperf                measures request and response
+bench     cmd:dpdk-testpmd    dpdk                    the rival that only forwards
+bench     cmd:ovs-vsctl       openvswitch-switch-dpdk the rival that switches
 bench     cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
 '
 

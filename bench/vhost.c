@@ -1,0 +1,238 @@
+/* vhost: the machines' side of the benchmark. Usage: bench_vhost SOCKET_A SOCKET_B small|mixed WARM_MS MS
+ *
+ * Model      Two virtio-user devices that listen on the sockets, as a machine's emulator would, in one process: A sends
+ *            frames to B's address as fast as its ring takes them, B counts what arrives. Now and then B says
+ *            something to A, so that a switch that learns knows where it is. Sizes (without the check sequence):
+ *            small: 60 bytes; mixed: 60, 590 and 1514 bytes as 7 to 4 to 1, the simple IMIX.
+ *            It says "ready" when frames arrive, goes on for WARM_MS, and measures for MS.
+ * Figures    pkts_per_s and bytes_per_s that arrived; refused_percent: of the attempts to send a burst, those that
+ *            found A's ring full. Near 0 would mean that this program is what was measured, not the switch.
+ */
+#include "bench/figures.h"
+#include "tests/frames.h"
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <time.h>
+#include <unistd.h>
+
+#define BURST 32u
+#define N_BUFFERS 8192u
+#define QUEUE_DESCRIPTORS 1024u
+#define HEADERS_BYTES 42u
+#define SIZES_MAX 12u
+#define SAY_EVERY_NS 10000000
+/* Rounds between two looks at the clock. */
+#define CLOCK_ROUNDS 64u
+
+struct mix {
+	const char *name;
+	uint16_t sizes[SIZES_MAX];
+	unsigned n;
+};
+
+static const struct mix mixes[] = {
+	{"small", {60}, 1},
+	{"mixed", {60, 590, 60, 590, 60, 1514, 60, 590, 60, 590, 60, 60}, 12},
+};
+
+static struct frame templates[SIZES_MAX], answer;
+static struct rte_mempool *pool;
+static uint64_t n_got, n_got_bytes, n_tried, n_refused;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "vhost: %s\n", what);
+	exit(1);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ---- frames ------------------------------------------------------------------------------------- */
+
+static void write_frame(struct frame *frame, uint8_t from, uint8_t to, uint16_t n_bytes)
+{
+	uint8_t source[6], destination[6];
+
+	frame_mac(source, from);
+	frame_mac(destination, to);
+	frame_eth(frame, destination, source);
+	frame_ip4(frame, HG_IP_UDP, 0);
+	frame_udp(frame);
+	frame_payload(frame, n_bytes - HEADERS_BYTES, 1);
+	frame_finish(frame);
+}
+
+static void fill(struct rte_mbuf *mbuf, const struct frame *frame)
+{
+	/* What lies behind the headers is what the buffer held before: no switch looks at it. */
+	memcpy(rte_pktmbuf_mtod(mbuf, void *), frame->bytes, HEADERS_BYTES);
+	mbuf->data_len = (uint16_t)frame->n;
+	mbuf->pkt_len = (uint32_t)frame->n;
+}
+
+/* ---- ports -------------------------------------------------------------------------------------- */
+
+static void start_port(uint16_t port)
+{
+	struct rte_eth_conf conf = {0};
+
+	if (rte_eth_dev_configure(port, 1, 1, &conf) != 0 ||
+	    rte_eth_rx_queue_setup(port, 0, QUEUE_DESCRIPTORS, rte_socket_id(), NULL, pool) != 0 ||
+	    rte_eth_tx_queue_setup(port, 0, QUEUE_DESCRIPTORS, rte_socket_id(), NULL) != 0 ||
+	    rte_eth_dev_start(port) != 0)
+		die("a virtio-user device does not start");
+}
+
+static void send_burst(const struct mix *mix, unsigned *at)
+{
+	static struct rte_mbuf *waiting[BURST];
+	static unsigned n_waiting;
+	unsigned n_sent;
+
+	if (n_waiting == 0) {
+		if (rte_pktmbuf_alloc_bulk(pool, waiting, BURST) != 0)
+			die("out of buffers");
+		for (n_waiting = 0; n_waiting < BURST; n_waiting++) {
+			fill(waiting[n_waiting], &templates[*at]);
+			*at = *at + 1 < mix->n ? *at + 1 : 0;
+		}
+	}
+	n_sent = rte_eth_tx_burst(0, 0, waiting, (uint16_t)n_waiting);
+	n_tried++;
+	n_refused += n_sent == 0;
+	n_waiting -= n_sent;
+	memmove(waiting, waiting + n_sent, n_waiting * sizeof(waiting[0]));
+}
+
+static unsigned receive(uint16_t port)
+{
+	struct rte_mbuf *mbufs[BURST];
+	unsigned n = rte_eth_rx_burst(port, 0, mbufs, BURST);
+
+	for (unsigned i = 0; i < n && port == 1; i++)
+		n_got_bytes += mbufs[i]->pkt_len;
+	if (port == 1)
+		n_got += n;
+	rte_pktmbuf_free_bulk(mbufs, n);
+	return n;
+}
+
+static void say(void)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+
+	if (mbuf == NULL)
+		return;
+	fill(mbuf, &answer);
+	if (rte_eth_tx_burst(1, 0, &mbuf, 1) == 0)
+		rte_pktmbuf_free(mbuf);
+}
+
+static void run_until(const struct mix *mix, int64_t until_ns)
+{
+	static unsigned at;
+	static int64_t say_at_ns;
+
+	for (;;) {
+		int64_t at_ns = now_ns();
+
+		if (at_ns >= until_ns)
+			return;
+		if (at_ns >= say_at_ns) {
+			say_at_ns = at_ns + SAY_EVERY_NS;
+			say();
+		}
+		(void)receive(0);
+		for (unsigned i = 0; i < CLOCK_ROUNDS; i++) {
+			send_burst(mix, &at);
+			while (receive(1) == BURST)
+				continue;
+		}
+	}
+}
+
+/* Until frames arrive: the switch has found both. */
+static void wait_for_switch(const struct mix *mix)
+{
+	int64_t until_ns = now_ns() + INT64_C(20000000000);
+
+	while (n_got == 0) {
+		if (now_ns() > until_ns)
+			die("nothing arrives within 20 s");
+		run_until(mix, now_ns() + 10000000);
+	}
+}
+
+static const struct mix *find_mix(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++)
+		if (strcmp(mixes[i].name, name) == 0)
+			return &mixes[i];
+	die("a mix is small or mixed");
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	char device_a[256], device_b[256], prefix[64];
+	char *args[] = {"bench_vhost",
+			"-l",
+			"0",
+			"--in-memory",
+			"--no-pci",
+			"--no-telemetry",
+			"--single-file-segments",
+			"-m",
+			"256",
+			"--log-level=*:error",
+			prefix,
+			device_a,
+			device_b,
+			NULL};
+	const struct mix *mix;
+	int64_t began_ns, took_ns;
+
+	if (argc != 6)
+		die("usage: bench_vhost SOCKET_A SOCKET_B small|mixed WARM_MS MS");
+	mix = find_mix(argv[3]);
+	snprintf(prefix, sizeof(prefix), "--file-prefix=bench_vhost%d", (int)getpid());
+	snprintf(device_a, sizeof(device_a),
+		 "--vdev=net_virtio_user0,path=%s,server=1,queue_size=%u,mac=02:00:00:00:00:01",
+		 argv[1], QUEUE_DESCRIPTORS);
+	snprintf(device_b, sizeof(device_b),
+		 "--vdev=net_virtio_user1,path=%s,server=1,queue_size=%u,mac=02:00:00:00:00:02",
+		 argv[2], QUEUE_DESCRIPTORS);
+	if (rte_eal_init(sizeof(args) / sizeof(args[0]) - 1, args) < 0)
+		die("DPDK does not start");
+	pool = rte_pktmbuf_pool_create("frames", N_BUFFERS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       SOCKET_ID_ANY);
+	if (pool == NULL)
+		die("no memory for buffers");
+	for (unsigned i = 0; i < mix->n; i++)
+		write_frame(&templates[i], 1, 2, mix->sizes[i]);
+	write_frame(&answer, 2, 1, 60);
+	start_port(0);
+	start_port(1);
+	wait_for_switch(mix);
+	puts("ready");
+	fflush(stdout);
+	run_until(mix, now_ns() + atoi(argv[4]) * INT64_C(1000000));
+	n_got = n_got_bytes = n_tried = n_refused = 0;
+	began_ns = now_ns();
+	run_until(mix, began_ns + atoi(argv[5]) * INT64_C(1000000));
+	took_ns = now_ns() - began_ns;
+	hg_figure("pkts_per_s", (double)n_got * 1e9 / (double)took_ns);
+	hg_figure("bytes_per_s", (double)n_got_bytes * 1e9 / (double)took_ns);
+	hg_figure("refused_percent", 100.0 * (double)n_refused / (double)n_tried);
+	rte_eal_cleanup();
+	return 0;
+}
