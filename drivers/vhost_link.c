@@ -657,11 +657,15 @@ void hg_vhost_link_stop(struct hg_vhost_link *link)
 
 void hg_vhost_link_close(struct hg_vhost_link *link)
 {
+	int fd;
+
 	if (link == NULL)
 		return;
 	shut(link);
+	fd = hg_vhost_hold(link->path);
 	/* Waits for the library's threads, so without our locks. */
 	rte_vhost_driver_unregister(link->path);
+	hg_vhost_hang_up(fd);
 	delist(link);
 	destroy(link);
 }

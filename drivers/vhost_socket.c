@@ -111,19 +111,50 @@ static bool is_on(int fd, const char *path)
 }
 
 /* The library does not say which descriptor a connection has. */
-void hg_vhost_hurry(const char *path)
+/* The next connection of that path in the list of our descriptors; -1: there is no further one. */
+static int next_on(DIR *dir, const char *path)
 {
-	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 
-	if (dir == NULL)
-		return;
 	while ((entry = readdir(dir)) != NULL) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] == '.' || !is_on(fd, path))
-			continue;
-		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		if (entry->d_name[0] != '.' && is_on(fd, path))
+			return fd;
 	}
+	return -1;
+}
+
+void hg_vhost_hurry(const char *path)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int fd;
+
+	if (dir == NULL)
+		return;
+	while ((fd = next_on(dir, path)) >= 0)
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	closedir(dir);
+}
+
+int hg_vhost_hold(const char *path)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int fd;
+
+	if (dir == NULL)
+		return -1;
+	fd = next_on(dir, path);
+	if (fd >= 0)
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	closedir(dir);
+	return fd;
+}
+
+void hg_vhost_hang_up(int fd)
+{
+	if (fd < 0)
+		return;
+	(void)shutdown(fd, SHUT_RDWR);
+	close(fd);
 }

@@ -30,4 +30,11 @@ HG_MUST_CHECK int hg_vhost_prepare_listen(const char *path, struct hg_error *ret
  * at once the library ends the connection. (A front end writes each message in one piece.) */
 void hg_vhost_hurry(const char *path);
 
+/* A descriptor more of the connection of that path, for hg_vhost_hang_up. -1: there is no connection. */
+HG_MUST_CHECK int hg_vhost_hold(const char *path);
+
+/* Ends a connection that was held (-1: none) and its descriptor. The guest's side learns it now: of a close alone it
+ * learns when the library's thread, which waits for that descriptor, has looked up again, up to a second later. */
+void hg_vhost_hang_up(int fd);
+
 #endif
