@@ -43,7 +43,8 @@ class Command:
 class Guest:
     """One QEMU. Its card's socket is `vhost_socket`: the guest's side listens, headgate connects."""
 
-    def __init__(self, world, image, name, mac=None, has_kvm=False, queues=1, card_options=""):
+    def __init__(self, world, image, name, mac=None, has_kvm=False, queues=1, card_options="",
+                 nice=NICE):
         self.world, self.name = world, name
         self.vhost_socket = world.path(f"{name}.vhost")
         self.is_up = False
@@ -53,7 +54,7 @@ class Guest:
         self._line = None
         card = self._card(mac, has_kvm, queues, card_options) if mac else []
         with open(world.path(f"{name}.qemu.log"), "w", encoding="utf-8") as log:
-            self.process = world.start(self._command(image, has_kvm) + card, nice=NICE, stdout=log,
+            self.process = world.start(self._command(image, has_kvm) + card, nice=nice, stdout=log,
                                        stderr=subprocess.STDOUT)
         until(lambda: self.check() or os.path.exists(self._path), 20, f"QEMU of guest {name} to start")
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
