@@ -557,7 +557,8 @@ void hg_depth_released(struct hg_depth *d, uint32_t wire_bytes, uint32_t parts, 
 		s->card_min_ns = card_ns;
 	if (card_ns > s->card_max_ns)
 		s->card_max_ns = card_ns;
-	d->heard_at_ns = now_ns;
+	if (now_ns > d->heard_at_ns)
+		d->heard_at_ns = now_ns;
 }
 
 /* What is released has been sent: the wire cannot have more left than is outstanding. Where it had, it was

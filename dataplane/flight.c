@@ -146,6 +146,7 @@ static void pace(struct hg_worker *w, struct hg_tree *tree)
 		return;
 	__atomic_store_n(&tree->is_paced, is_paced, __ATOMIC_RELAXED); /* read by who samples */
 	tree->lead_ns = lead_ns;
+	w->may_settle_late = false; /* until all links are looked at */
 	set_root(w, tree);
 }
 
@@ -161,52 +162,83 @@ static void advance(struct hg_worker *w, struct hg_tree *tree)
 	changed(w, tree, hg_inflight_advance(tree->inflight, w->now_ns));
 }
 
-/* Whoever has something in a card is on the list of those that are published. */
-static void settle_tree(struct hg_worker *w, struct hg_tree *tree, const struct hg_tag *tags,
-			unsigned n)
+static void follow(struct hg_worker *w, struct hg_tree *tree)
 {
-	hg_inflight_settle(tree->inflight, tags, n, w->now_ns);
-	hg_sched_window_settled(tree->sched, tags, n, w->now_ns);
 	changed(w, tree, hg_inflight_follow(tree->inflight, w->now_ns));
 }
 
-void hg_flight_settle_list(struct hg_worker *w)
+/* What came back at one instant. *last: the tree that was settled last, and has to follow. Whoever has something in a
+ * card is on the list of those that are published. */
+static inline void settle_burst(struct hg_worker *w, const struct hg_tag *tags, unsigned n,
+				hg_ns at_ns, struct hg_tree **last)
 {
-	const struct hg_tag *tags;
-	unsigned n = hg_hook_take(w->lane->hook, &tags);
-
 	while (n > 0) {
 		struct hg_tree *tree = tree_of(w, tags[0].queue);
 		unsigned n_run = 1;
 
 		while (n_run < n && tags[n_run].queue == tags[0].queue)
 			n_run++;
+		if (*last != NULL && *last != tree)
+			follow(w, *last);
+		*last = tree;
 		/* NULL: of an uplink that is gone with its accounts. */
-		if (tree != NULL)
-			settle_tree(w, tree, tags, n_run);
+		if (tree != NULL) {
+			hg_inflight_settle(tree->inflight, tags, n_run, at_ns);
+			hg_sched_window_settled(tree->sched, tags, n_run, w->now_ns);
+		}
 		tags += n_run;
 		n -= n_run;
 	}
 }
 
+void hg_flight_settle_list(struct hg_worker *w)
+{
+	struct hg_hook *hook = w->lane->hook;
+	struct hg_tree *last = NULL;
+	const struct hg_tag *tags;
+	const uint32_t n_marks = hook->n_marks, n_marked = hook->n_marked;
+	const unsigned n = hg_hook_take(hook, &tags);
+	uint32_t from = 0;
+
+	for (uint32_t i = 0; i < n_marks; i++) {
+		settle_burst(w, tags + from, hook->marks[i].end - from, hook->marks[i].at_ns,
+			     &last);
+		from = hook->marks[i].end;
+	}
+	settle_burst(w, tags + n_marked, n - n_marked, w->now_ns, &last);
+	if (last != NULL)
+		follow(w, last);
+}
+
 /* A card without a clock of its own says what it has sent when it is asked. */
-static bool has_to_be_asked(const struct hg_tree *tree)
+static bool has_to_be_asked(const struct hg_worker *w, const struct hg_tree *tree)
 {
 	const struct hg_port *port = tree->port;
 
-	return port != NULL && port->dev->driver->progress == NULL &&
+	/* What has come back and is not settled is not asked for. */
+	return w->lane->hook->n_out > 0 && port != NULL && port->dev->driver->progress == NULL &&
 	       hg_inflight_next_at(tree->inflight) != HG_NEVER;
 }
 
 static void look_at(struct hg_worker *w, struct hg_tree *tree, bool is_due)
 {
-	if (has_to_be_asked(tree) && w->now_ns >= tree->ask_at_ns) {
+	if (has_to_be_asked(w, tree) && w->now_ns >= tree->ask_at_ns) {
 		tree->ask_at_ns = w->now_ns + ASK_NS;
 		(void)tree->port->dev->driver->tx(tree->port->dev, 0, NULL, 0, w->now_ns);
 		hg_flight_settle(w);
 	}
 	if (is_due || hg_inflight_next_at(tree->inflight) <= w->now_ns)
 		advance(w, tree);
+}
+
+/* Nobody waits for a release while each link is paced: MAX is not in force. */
+static bool does_nobody_wait(const struct hg_worker *w)
+{
+	for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++) {
+		if (!w->snapshot->uplink_trees[i]->is_paced)
+			return false;
+	}
+	return true;
 }
 
 /* Behind what devices and releases had to say in this turn: after a pause of the worker itself no card looks
@@ -220,13 +252,18 @@ void hg_flight_look(struct hg_worker *w)
 	if (is_due)
 		w->flight_at_ns = w->now_ns + HG_HOUSEKEEPING_NS;
 	hg_lifo_hear(w->lane->hook);
-	hg_flight_settle(w);
+	if (is_due)
+		hg_flight_settle_now(w);
+	else
+		hg_flight_settle(w);
 	for (uint32_t i = 0; i < w->snapshot->n_uplink_trees; i++) {
 		if (w->snapshot->uplink_trees[i]->inflight != NULL)
 			look_at(w, w->snapshot->uplink_trees[i], is_due);
 	}
-	if (is_due)
+	if (is_due) {
 		hg_hook_rest(w->lane->hook);
+		w->may_settle_late = does_nobody_wait(w);
+	}
 }
 
 void hg_flight_publish(struct hg_worker *w)
@@ -257,7 +294,7 @@ void hg_flight_follow(struct hg_worker *w, const struct hg_snapshot *s)
 {
 	if (!w->owns_cards)
 		return;
-	hg_flight_settle(w);
+	hg_flight_settle_now(w);
 	for (uint32_t i = 0; i < s->n_uplink_trees; i++) {
 		struct hg_tree *tree = s->uplink_trees[i];
 		struct hg_port *port = s->ports[tree->uplink_slot];
@@ -282,6 +319,7 @@ void hg_flight_configure(struct hg_worker *w, const struct hg_op *op)
 	tree->root_bytes_per_s = op->root_bytes_per_s;
 	tree->root_burst_bytes = op->root_burst_bytes;
 	tree->link_bytes_per_s = op->inflight.depth.bytes_per_s;
+	w->may_settle_late = false; /* until all links are looked at */
 	__atomic_store_n(&tree->is_paced,
 			 tree->inflight == NULL || hg_inflight_is_paced(tree->inflight),
 			 __ATOMIC_RELAXED);

@@ -5,6 +5,11 @@
  * Model      pop -> hg_flight_tag -> staged -> hg_flight_hand -> the driver's tx -> released, on whatever thread ->
  *            the hook's list -> hg_flight_settle: accounts, histograms, who may go on, how the root is paced.
  *            What dies on the way is released with its tag, and gives back what it took.
+ * Late       While MAX is in force somewhere, releases are settled once a burst: somebody may wait for them. While
+ *            each link is paced nobody does, and they are settled several bursts at once: when
+ *            HG_FLIGHT_LATE_TAGS or HG_HOOK_MARKS bursts have come together, once in HG_HOUSEKEEPING_NS, before
+ *            anything is published or changed, and before a sleep. Each counts as of the instant at which it came.
+ *            Until then it counts as outstanding, in the peak as well.
  *            A card that is slow to say what it has sent is asked while something is outstanding: through
  *            progress, where the driver has it, else by a tx without packets.
  * Threads    The out owner's alone, but for what is marked.
@@ -45,11 +50,26 @@ void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt 
 void hg_flight_split(struct hg_worker *w, struct hg_pkt *segment, struct hg_pkt *part,
 		     bool is_last);
 
-/* Settles what was released since the last time. */
+/* So many tags at most wait to be settled: a tenth of the processor's first cache. */
+#define HG_FLIGHT_LATE_TAGS 128u
+/* Settles what was released since the last time: now, whatever it is. */
 void hg_flight_settle_list(struct hg_worker *w);
-static inline void hg_flight_settle(struct hg_worker *w)
+static inline void hg_flight_settle_now(struct hg_worker *w)
 {
 	if (w->owns_cards && w->lane->hook->n > 0)
+		hg_flight_settle_list(w);
+}
+/* The same, or notes when it was released, if nobody waits for it. */
+static inline void hg_flight_settle(struct hg_worker *w)
+{
+	struct hg_hook *hook = w->lane->hook;
+
+	if (!w->owns_cards || !hg_hook_has_unmarked(hook))
+		return;
+	if (HG_LIKELY(w->may_settle_late && hook->n < HG_FLIGHT_LATE_TAGS &&
+		      !hg_hook_is_out_of_marks(hook)))
+		hg_hook_mark(hook, w->now_ns);
+	else
 		hg_flight_settle_list(w);
 }
 /* Once a turn: settles, asks cards that have to be asked, and does what is due without a release;
@@ -58,7 +78,7 @@ void hg_flight_look(struct hg_worker *w);
 /* When there may be something to settle or to do next; HG_NEVER if nothing is outstanding. */
 hg_ns hg_flight_next_at(const struct hg_worker *w, const struct hg_tree *tree);
 
-/* What other threads read is brought up to date, and nothing else: before a sleep. */
+/* What other threads read is brought up to date, and nothing else: before a sleep, with all settled. */
 void hg_flight_publish(struct hg_worker *w);
 
 /* Another snapshot: what a card that is gone had will not be told of. */

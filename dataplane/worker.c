@@ -255,6 +255,7 @@ static void keep_house(struct hg_worker *w)
 	hg_worker_catch_up(w);
 	hg_buffers_keep_house(w->lane->pool);
 	w->max_held_buffers = hg_buffers_free(w->lane->pool) / HELD_PART;
+	hg_flight_settle_now(w);
 	hg_publish_some(w);
 	hg_news_hear(w);
 	hg_state_answer(w);
@@ -326,6 +327,7 @@ static void rest(struct hg_worker *w)
 		rte_pause();
 		return;
 	}
+	hg_flight_settle_now(w);
 	at_ns = next_at(w);
 	if (at_ns - w->now_ns <= OVERSLEEP_NS || hg_path_links_next_at(w) - w->now_ns <= AWAKE_NS)
 		rte_pause();

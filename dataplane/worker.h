@@ -80,6 +80,7 @@ struct hg_worker {
 	hg_ns busy_until_ns; /* spin until then */
 	bool has_moved; /* a packet in this turn */
 	bool owns_cards; /* is the out owner */
+	bool may_settle_late; /* nobody waits for what cards release */
 	hg_ns nap_ns; /* the last one, while it stands aside */
 	bool is_aside; /* its devices were told to pause */
 

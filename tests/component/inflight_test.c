@@ -227,6 +227,24 @@ static void s2_3_outstanding_is_what_the_card_has(void)
 	host_close(&host);
 }
 
+/* What a device of memory has, it has for no time: it releases within the send call. Nobody waits for that, so that
+ * several bursts are settled at once; each counts as of its own instant all the same. */
+static void s2_3_what_is_settled_later_was_released_before(void)
+{
+	struct hg_inflight_stats s;
+
+	start_generating("dummy:up0", 125000000);
+	WAIT_FOR(inflight().window.given_pkts > 2000);
+	stop_generating();
+	WAIT_FOR(is_settled(1));
+	check_sum();
+	s = inflight();
+	HG_CHECK_EQ(s.window.lost_pkts, 0);
+	HG_CHECK_EQ(s.card.counts[hg_histogram_bucket(0)], s.window.given_pkts);
+	HG_CHECK_EQ(hg_histogram_count(&s.card), s.window.given_pkts);
+	host_close(&host);
+}
+
 /* ---- states ------------------------------------------------------------------------------------- */
 
 static void s2_2_card_is_believed_and_the_link_runs_free(void)
@@ -567,6 +585,7 @@ int main(int argc, char **argv)
 		HG_TEST(s2_1_sum_is_the_cards_own_two_workers),
 		HG_TEST(s2_1_observed_host_accounts_too),
 		HG_TEST(s2_3_outstanding_is_what_the_card_has),
+		HG_TEST(s2_3_what_is_settled_later_was_released_before),
 		HG_TEST(s2_2_card_is_believed_and_the_link_runs_free),
 		HG_TEST(s2_2_driver_that_copies_leaves_the_link_paced),
 		HG_TEST(s2_2_tap_leaves_the_link_paced),
