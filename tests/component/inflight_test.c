@@ -510,6 +510,23 @@ static void s2_11_uplink_removed_with_packets_in_the_card(void)
 	host_close(&host);
 }
 
+/* A lane that was not run for longer than a packet may wait drops some, as it should. Then nothing can be said here. */
+static void check_order(const struct load *load)
+{
+	uint64_t n_late = 0;
+
+	if (!load->is_wrong)
+		return;
+	for (uint32_t i = 0; i < host.desired.n_instances; i++) {
+		for (enum hg_dir dir = 0; dir < HG_N_DIRS; dir++)
+			n_late += host_flow(&host, host.instances[i].name, dir)
+					  .drops[HG_DROP_HOLD_TIME];
+	}
+	if (n_late == 0)
+		HG_TEST_FAIL("%s", load->wrong);
+	HG_SKIP("the machine stood still for longer than a packet may wait");
+}
+
 static void switch_under_traffic(uint32_t n_workers)
 {
 	static struct stream streams[] = {
@@ -534,7 +551,8 @@ static void switch_under_traffic(uint32_t n_workers)
 		host_apply(&host);
 		if (i % 2 == 0)
 			HG_CHECK_EQ(inflight().state, HG_HOOK_OFF);
-		WAIT_FOR(load.got > before + 50);
+		WAIT_FOR(load.is_wrong || load.got > before + 50);
+		check_order(&load);
 	}
 	host.uplinks[0].is_inflight_off = true;
 	host_apply(&host);
