@@ -244,3 +244,19 @@ json_t *hg_card_samples(const struct hg_control *control, uint32_t uplink_idx, u
 	(void)json_object_set_new(object, "samples", list);
 	return object;
 }
+
+int hg_card_sample_number(const char *text, uint64_t *ret_number, struct hg_error *reterr)
+{
+	uint64_t number = 0;
+	size_t n = 0;
+
+	for (; text != NULL && text[n] >= '0' && text[n] <= '9' && n < 18u; n++)
+		number = number * 10u + (uint64_t)(text[n] - '0');
+	if (text != NULL && (n == 0 || text[n] != '\0'))
+		return hg_error_set(reterr, -HG_EINVAL,
+				    "since is the number of a sample, such as the 'next' of the "
+				    "answer before",
+				    NULL);
+	*ret_number = number;
+	return 0;
+}

@@ -28,6 +28,9 @@ void hg_card_put_quantiles(json_t *object, const struct hg_quantiles *quantiles)
 
 /* What MAX was decided from, from sample number `since` on. NULL: no memory. */
 json_t *hg_card_samples(const struct hg_control *control, uint32_t uplink_idx, uint64_t since);
+/* Such a number out of a parameter; 0 for NULL. -EINVAL. */
+HG_MUST_CHECK int hg_card_sample_number(const char *text, uint64_t *ret_number,
+					struct hg_error *reterr);
 
 /* "tightened to level 2 of 3: ..."; "ordinary" for who never gave a reason. Returns buf. */
 #define HG_CARD_SENTENCE_BYTES 400u

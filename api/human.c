@@ -1,6 +1,9 @@
 #include "api/human.h"
 
+#include "core/ledger.h"
+
 #include <stdio.h>
+#include <string.h>
 
 /* Three significant digits: 1.25, 12.5, 125; whole numbers below 10 keep no zeros behind the point. */
 static void three_digits(char *buf, double value, const char *unit)
@@ -67,5 +70,41 @@ char *hg_human_share(char *buf, uint64_t part, uint64_t whole)
 		snprintf(buf, HG_HUMAN_BYTES, "<0.1 %%");
 	else
 		snprintf(buf, HG_HUMAN_BYTES, percent < 9.95 ? "%.1f %%" : "%.0f %%", percent);
+	return buf;
+}
+
+char *hg_human_long(char *buf, hg_ns ns)
+{
+	double s = (double)ns / (double)HG_NS_PER_S;
+
+	if (ns == HG_NEVER)
+		snprintf(buf, HG_HUMAN_BYTES, "-");
+	else if (s < 120)
+		snprintf(buf, HG_HUMAN_BYTES, "%.0f s", s);
+	else if (s < 120 * 60)
+		snprintf(buf, HG_HUMAN_BYTES, "%.0f min", s / 60);
+	else if (s < 48 * 3600)
+		snprintf(buf, HG_HUMAN_BYTES, "%.1f h", s / 3600);
+	else
+		snprintf(buf, HG_HUMAN_BYTES, s < 100.0 * 86400 ? "%.1f days" : "%.0f days",
+			 s / 86400);
+	return buf;
+}
+
+char *hg_human_credits(char *buf, int64_t cpu_ns)
+{
+	double credits = (double)cpu_ns / (double)HG_CREDIT_CPU_NS;
+	double size = credits < 0 ? -credits : credits;
+	int n_decimals = size < 10 ? 2 : size < 1000 ? 1 : 0;
+
+	snprintf(buf, HG_HUMAN_BYTES, "%.*f", n_decimals, size < 0.005 ? 0 : credits);
+	if (strchr(buf, '.') != NULL) {
+		size_t n = strlen(buf);
+
+		while (buf[n - 1] == '0')
+			buf[--n] = '\0';
+		if (buf[n - 1] == '.')
+			buf[n - 1] = '\0';
+	}
 	return buf;
 }

@@ -22,5 +22,9 @@ char *hg_human_time(char *buf, hg_ns ns);
 char *hg_human_size(char *buf, uint64_t bytes);
 /* "87 %", "0.3 %", "<0.1 %" for what is not quite nothing. */
 char *hg_human_share(char *buf, uint64_t part, uint64_t whole);
+/* "41 min", "12 s", "2.2 h", "3.1 days": lengths that people plan with. HG_NEVER is "-". */
+char *hg_human_long(char *buf, hg_ns ns);
+/* Processor credits: "34.2", "-0.35", "1234"; of cpu_ns of processor time. */
+char *hg_human_credits(char *buf, int64_t cpu_ns);
 
 #endif

@@ -1,6 +1,7 @@
 #include "api/service.h"
 
 #include "api/card.h"
+#include "api/credits.h"
 #include "api/explain.h"
 #include "api/metrics.h"
 #include "api/nearest.h"
@@ -45,7 +46,7 @@ static void reply_text(struct hg_reply *reply, int status, const char *type, cha
 /* Takes the JSON. */
 static void reply_json(struct hg_reply *reply, int status, json_t *json)
 {
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	json_decref(json);
 	reply_text(reply, status, JSON_TYPE, text, text == NULL ? 0 : strlen(text));
@@ -208,24 +209,6 @@ static void get_uplink(struct call *call)
 	show_one(call, "uplink", hg_view_find_uplink, hg_view_uplink_whole);
 }
 
-/* "?since=N": a number of a sample. */
-static int sample_number(struct call *call, uint64_t *ret_number)
-{
-	const char *text = parameter(call, "since");
-	uint64_t number = 0;
-	size_t n = 0;
-
-	for (; text != NULL && text[n] >= '0' && text[n] <= '9' && n < 18u; n++)
-		number = number * 10u + (uint64_t)(text[n] - '0');
-	if (text != NULL && (n == 0 || text[n] != '\0'))
-		return hg_error_set(&call->error, -HG_EINVAL,
-				    "since is the number of a sample, such as the 'next' of the "
-				    "answer before",
-				    NULL);
-	*ret_number = number;
-	return 0;
-}
-
 static void get_depth(struct call *call)
 {
 	const struct hg_control *control = call->service->control;
@@ -237,7 +220,7 @@ static void get_depth(struct call *call)
 		reply_missing(call, "uplink");
 		return;
 	}
-	rc = sample_number(call, &since);
+	rc = hg_card_sample_number(parameter(call, "since"), &since, &call->error);
 	if (rc < 0)
 		reply_failure(call, rc);
 	else
@@ -663,6 +646,36 @@ static void post_announce(struct call *call)
 		reply_json(call->reply, 200, json_pack("{s:i}", "announced", (int)n));
 }
 
+/* ---- processor credits -------------------------------------------------------------------------- */
+
+static void credit(struct call *call, hg_credit_fn answer)
+{
+	const struct hg_credit_ask ask = {.control = call->service->control,
+					  .name = call->name,
+					  .body = call->request->body,
+					  .n_bytes = call->request->n_bytes,
+					  .since = parameter(call, "since")};
+	json_t *json = NULL;
+	int rc = answer(&ask, &json, &call->error);
+
+	if (rc < 0)
+		reply_failure(call, rc);
+	else
+		reply_json(call->reply, 200, json);
+}
+
+#define CREDIT(function, answer)                \
+	static void function(struct call *call) \
+	{                                       \
+		credit(call, answer);           \
+	}
+
+CREDIT(get_credits, hg_credit_list)
+CREDIT(get_credit, hg_credit_show)
+CREDIT(get_credit_history, hg_credit_history)
+CREDIT(post_grant, hg_credit_grant)
+CREDIT(post_transfer, hg_credit_transfer)
+
 /* ---- paths -------------------------------------------------------------------------------------- */
 
 struct route {
@@ -691,6 +704,11 @@ static const struct route routes[] = {
 	{"GET", "/metrics", get_metrics},
 	{"GET", "/v1/restart", get_restart},
 	{"POST", "/v1/restart", post_restart},
+	{"GET", "/v1/credits", get_credits},
+	{"GET", "/v1/credits/*", get_credit},
+	{"GET", "/v1/credits/*/history", get_credit_history},
+	{"POST", "/v1/credits/*/grant", post_grant},
+	{"POST", "/v1/credits/*/transfer", post_transfer},
 	{"PUT", "/v1/config", put_config},
 	{"POST", "/v1/config/diff", post_diff},
 	{"POST", "/v1/config/confirm", post_confirm},

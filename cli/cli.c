@@ -104,9 +104,17 @@ static const char *option_doc(const char *option)
 	return "";
 }
 
-/* One of them takes a value in one command and none in another. */
-static const char *value_doc(const char *option)
+/* How far back in time, where it is the number of a sample elsewhere. */
+static bool is_history(const struct hg_command *c, const char *option)
 {
+	return strcmp(c->noun, "credit") == 0 && strcmp(option, "since") == 0;
+}
+
+/* One of them takes a value in one command and none in another. */
+static const char *value_doc(const struct hg_command *c, const char *option)
+{
+	if (is_history(c, option))
+		return "how far back: 5m to 360h (default 24h)";
 	if (strcmp(option, "uplink") == 0)
 		return "make its tenant on this uplink, if it is not here";
 	return option_doc(option);
@@ -169,7 +177,8 @@ static void command_usage(FILE *out, const struct hg_command *c)
 	for (const char *const *flag = c->flags; *flag != NULL; flag++)
 		option_line(out, *flag, "", option_doc(*flag));
 	for (const char *const *value = c->values; *value != NULL; value++)
-		option_line(out, *value, option_value(*value), value_doc(*value));
+		option_line(out, *value, is_history(c, *value) ? "TIME" : option_value(*value),
+			    value_doc(c, *value));
 	for (unsigned i = 0; i < n_fields; i++)
 		option_line(out, fields[i].option, value_text(fields[i].field, words),
 			    fields[i].field->doc);

@@ -6,6 +6,7 @@ static const char *const export_flags[] = {"json", NULL};
 static const char *const change_flags[] = {"dry-run", NULL};
 static const char *const change_values[] = {"confirm", NULL};
 static const char *const depth_values[] = {"since", NULL};
+static const char *const history_values[] = {"since", NULL};
 static const char *const capture_flags[] = {"uplink", NULL};
 static const char *const capture_values[] = {"direction", "filter",  "count", "bytes",
 					     "seconds",   "snaplen", "write", NULL};
@@ -64,5 +65,15 @@ const struct hg_command hg_commands[] = {
 	 "look at the packets of a port; -w writes a file of pcapng"},
 	{"port", "announce", 1, 1, "NAME", none, none, NULL, hg_command_port_announce,
 	 "tell the network behind the uplink where the port's addresses are"},
+	{"credit", "list", 0, 0, "", none, none, NULL, hg_command_credit_list,
+	 "processor credits of all instances and pools: balance, use, limit, when they end"},
+	{"credit", "show", 1, 1, "NAME", none, none, NULL, hg_command_credit_show,
+	 "all about the processor credits of an instance, or of a tenant's pool"},
+	{"credit", "grant", 2, 2, "NAME CREDITS", none, none, NULL, hg_command_credit_grant,
+	 "give credits: they are spent first, and need not fit below the maximum"},
+	{"credit", "transfer", 3, 3, "FROM TO CREDITS", none, none, NULL,
+	 hg_command_credit_transfer, "move credits from one to another, the oldest first"},
+	{"credit", "history", 1, 1, "NAME", none, history_values, NULL, hg_command_credit_history,
+	 "balance, use and earnings of each 5 minutes"},
 	{0},
 };

@@ -42,6 +42,12 @@ int hg_command_port_announce(const struct hg_cli *cli);
 int hg_command_port_attach(const struct hg_cli *cli);
 int hg_command_port_detach(const struct hg_cli *cli);
 
+int hg_command_credit_list(const struct hg_cli *cli);
+int hg_command_credit_show(const struct hg_cli *cli);
+int hg_command_credit_grant(const struct hg_cli *cli);
+int hg_command_credit_transfer(const struct hg_cli *cli);
+int hg_command_credit_history(const struct hg_cli *cli);
+
 int hg_command_capture(const struct hg_cli *cli);
 
 int hg_command_tenant_list(const struct hg_cli *cli);

@@ -266,6 +266,12 @@ void hg_credits_destroy(struct hg_credits *credits)
 	free(credits);
 }
 
+hg_ns hg_credits_wall_ns(struct hg_credits *credits)
+{
+	(void)hg_credits_read_clocks(credits);
+	return credits->clocks.wall_ns;
+}
+
 const char *hg_credits_fault(const struct hg_credits *credits)
 {
 	return credits->fault;

@@ -95,6 +95,8 @@ void hg_credits_destroy(struct hg_credits *credits);
  * process goes on with them. false: it does not, and this one goes on as if nothing had been. */
 HG_MUST_CHECK int hg_credits_rest(struct hg_credits *credits, bool is_resting, hg_ns now_ns,
 				  struct hg_error *reterr);
+/* What the wall's clock says: histories and instants of rows are on it. */
+hg_ns hg_credits_wall_ns(struct hg_credits *credits);
 /* Empty, or why nothing is governed. */
 const char *hg_credits_fault(const struct hg_credits *credits);
 

@@ -4,12 +4,10 @@
 #include "control/credits.h"
 #include "core/cpu.h"
 
+#include "tests/component/files.h"
 #include "tests/harness.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define S HG_NS_PER_S
@@ -35,23 +33,7 @@ static struct {
 
 static void put(const char *folder, const char *file, const char *text)
 {
-	char path[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s%s", w.root, folder);
-	for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
-		*at = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			HG_TEST_FAIL("%s: %s", path, strerror(errno));
-		*at = '/';
-	}
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		HG_TEST_FAIL("%s: %s", path, strerror(errno));
-	snprintf(path, sizeof(path), "%s%s/%s", w.root, folder, file);
-	f = fopen(path, "w");
-	HG_CHECK(f != NULL);
-	fputs(text, f);
-	fclose(f);
+	files_put(w.root, folder, file, text);
 }
 
 static void put_use(unsigned i)
@@ -74,14 +56,6 @@ static void make_group(unsigned i)
 	put(folder, "cpu.weight", "100\n");
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void drop_group(unsigned i)
 {
 	char path[128], folder[64];
@@ -90,7 +64,7 @@ static void drop_group(unsigned i)
 	snprintf(folder, sizeof(folder), "/cg/g%u", i);
 	put(folder, "cpu.stat", "");
 	snprintf(path, sizeof(path), "%s%s", w.root, folder);
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	files_drop(path);
 }
 
 /* What the kernel is told: mcpu, or UINT64_MAX. */
@@ -200,7 +174,7 @@ static void stop(void)
 static void end(void)
 {
 	stop();
-	nftw(w.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	files_drop(w.root);
 }
 
 static void pass(hg_ns for_ns)

@@ -98,9 +98,10 @@ static const char *text(const char *path)
 	return json_string_value(at(path));
 }
 
-static inline void set_up(void)
+/* credits: NULL where processors are not governed; the caller's, and destroyed after tear_down(). */
+static inline void set_up_with(struct hg_credits *credits, const char *with_config)
 {
-	struct hg_control_cfg cfg = {.started_at_ns = 0};
+	struct hg_control_cfg cfg = {.started_at_ns = 0, .credits = credits};
 	struct hg_dp_cfg dp_cfg;
 
 	memset(&w, 0, sizeof(w));
@@ -109,9 +110,14 @@ static inline void set_up(void)
 	cfg.dp = w.dp;
 	w.service.version = "1.2.3";
 	HG_CHECK_EQ(hg_control_create(&cfg, &w.service.control, NULL), 0);
-	HG_CHECK_EQ(ask("PUT", "/v1/config", config), 200);
+	HG_CHECK_EQ(ask("PUT", "/v1/config", with_config), 200);
 	w.now_ns = S;
 	(void)hg_control_tick(w.service.control, w.now_ns);
+}
+
+static inline void set_up(void)
+{
+	set_up_with(NULL, config);
 }
 
 static inline void tear_down(void)

@@ -1,0 +1,251 @@
+/* Processor credits through the interface: a real loop on control groups made of files, on virtual time. */
+#include "control/credits.h"
+#include "tests/component/files.h"
+#include "tests/component/service_world.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#define CREDIT HG_CREDIT_CPU_NS
+
+static const char governed[] =
+	"uplinks: [{name: up0, device: 'tap:up0', capacity: 1Gbit}]\n"
+	"tenants:\n"
+	"  - name: acme\n"
+	"    instances:\n"
+	"      - {name: web1, cpu: {cgroup: g0, vcpus: 1, baseline: 20%, max: 288}}\n"
+	"      - {name: web2, cpu: {cgroup: g1, vcpus: 2, baseline: 10%, mode: unlimited}}\n"
+	"      - {name: free}\n"
+	"  - name: shop\n"
+	"    pool: {launch: 7}\n"
+	"    instances: [{name: till, cpu: {cgroup: g2, baseline: 10%, pool: yes}}]\n";
+
+static struct {
+	char root[64], store[128];
+	struct hg_credits *credits;
+	int64_t used_cpu_ns[3];
+} host;
+
+static void clocks(void *user, struct hg_clocks *ret)
+{
+	(void)user;
+	*ret = (struct hg_clocks){.monotonic_ns = w.now_ns,
+				  .boot_ns = w.now_ns,
+				  .wall_ns = 1000000 * S + w.now_ns,
+				  .boot_id = "boot-1"};
+}
+
+static void put_use(unsigned i)
+{
+	char folder[32], text[96];
+
+	snprintf(folder, sizeof(folder), "/cg/g%u", i);
+	snprintf(text, sizeof(text), "usage_usec %lld\nnr_throttled 4\nthrottled_usec 2500000\n",
+		 (long long)(host.used_cpu_ns[i] / 1000));
+	files_put(host.root, folder, "cpu.stat", text);
+}
+
+static void make_group(unsigned i)
+{
+	char folder[32];
+
+	snprintf(folder, sizeof(folder), "/cg/g%u", i);
+	put_use(i);
+	files_put(host.root, folder, "cpu.max", "max 100000\n");
+	files_put(host.root, folder, "cpu.weight", "100\n");
+}
+
+static void begin_on(const char *store_text)
+{
+	struct hg_credits_cfg cfg = {.root = host.root,
+				     .store = host.store,
+				     .interval_ns = HG_CREDITS_INTERVAL_NS,
+				     .host_mcpu = 4000,
+				     .clocks = clocks};
+
+	setenv("TZ", "UTC", 1);
+	memset(&host, 0, sizeof(host));
+	memset(&w, 0, sizeof(w));
+	snprintf(host.root, sizeof(host.root), "/tmp/headgate-credits-XXXXXX");
+	HG_CHECK(mkdtemp(host.root) != NULL);
+	snprintf(host.store, sizeof(host.store), "%s/credits.db", host.root);
+	files_put(host.root, "/proc/self", "mountinfo",
+		  "41 31 0:38 / /cg rw - cgroup2 cgroup2 rw\n");
+	files_put(host.root, "/cg", "cgroup.controllers", "cpu memory\n");
+	if (store_text != NULL)
+		files_put(host.root, "", "credits.db", store_text);
+	for (unsigned i = 0; i < 3; i++)
+		make_group(i);
+	HG_CHECK_EQ(hg_credits_create(&cfg, &host.credits, NULL), 0);
+	set_up_with(host.credits, governed);
+}
+
+static void begin(void)
+{
+	begin_on(NULL);
+}
+
+static void end(void)
+{
+	tear_down();
+	hg_credits_destroy(host.credits);
+	files_drop(host.root);
+}
+
+/* The group uses so much for a while, whatever it may. */
+static void use(unsigned i, int64_t mcpu, hg_ns for_ns)
+{
+	hg_ns until_ns = w.now_ns + for_ns;
+
+	while (w.now_ns < until_ns) {
+		host.used_cpu_ns[i] += mcpu * (100 * HG_NS_PER_MS / 1000);
+		put_use(i);
+		pass(100 * HG_NS_PER_MS);
+	}
+}
+
+static double real(const char *path)
+{
+	return json_real_value(at(path));
+}
+
+/* ---- looking ------------------------------------------------------------------------------------ */
+
+static void s6_12_all_are_listed_with_what_they_have(void)
+{
+	begin();
+	HG_CHECK_EQ(get("/v1/credits"), 200);
+	HG_CHECK_STR(text("fault"), "");
+	HG_CHECK_EQ(json_array_size(at("credits")), 4);
+	HG_CHECK_STR(text("credits.0.name"), "web1");
+	HG_CHECK_STR(text("credits.0.tenant"), "acme");
+	HG_CHECK_STR(text("credits.1.mode"), "unlimited");
+	HG_CHECK_STR(text("credits.3.name"), "shop");
+	HG_CHECK(json_is_true(at("credits.3.is_pool")));
+	HG_CHECK_EQ(number("credits.3.balance_cpu_ns"), number("credits.2.balance_cpu_ns"));
+	HG_CHECK_EQ(get("/v1/credits/web1"), 200);
+	HG_CHECK_EQ(number("max_cpu_ns"), 288 * CREDIT);
+	HG_CHECK(fabs(real("max_credits") - 288) < 1e-9);
+	HG_CHECK(fabs(real("earn_credits_per_h") - 12) < 1e-9);
+	HG_CHECK_EQ(number("baseline_mcpu"), 200);
+	HG_CHECK_EQ(number("throttled"), 4);
+	HG_CHECK_HAS(text("cgroup"), "/cg/g0");
+	end();
+}
+
+static void s6_12_who_is_not_there_is_said_with_the_nearest(void)
+{
+	begin();
+	HG_CHECK_EQ(get("/v1/credits/wbe1"), 404);
+	HG_CHECK_HAS(text("error.text"), "did you mean web1?");
+	HG_CHECK_EQ(get("/v1/credits/free"), 404);
+	HG_CHECK_HAS(text("error.text"), "no `cpu` with a `cgroup`");
+	HG_CHECK_EQ(ask("PUT", "/v1/credits/web1", "{}"), 405);
+	end();
+}
+
+static void s6_12_history_is_of_the_last_day_or_as_asked(void)
+{
+	begin();
+	use(0, 100, 600 * S);
+	HG_CHECK_EQ(get("/v1/credits/web1/history"), 200);
+	HG_CHECK_EQ(json_array_size(at("points")), 2);
+	HG_CHECK_EQ(number("points.1.wall_ns") - number("points.0.wall_ns"), 300 * S);
+	HG_CHECK_BETWEEN(number("points.1.used_cpu_ns"), 29 * S, 31 * S);
+	HG_CHECK_BETWEEN(number("points.1.earned_cpu_ns"), 59 * S, 61 * S);
+	w.keys[0] = "since";
+	w.values[0] = "5m";
+	HG_CHECK_EQ(get("/v1/credits/web1/history"), 200);
+	HG_CHECK_EQ(json_array_size(at("points")), 1);
+	w.values[0] = "1s";
+	HG_CHECK_EQ(get("/v1/credits/web1/history"), 400);
+	HG_CHECK_STR(text("error.path"), "since");
+	HG_CHECK_HAS(text("error.text"), "[5m, 360h]");
+	w.values[0] = "yesterday";
+	HG_CHECK_EQ(get("/v1/credits/web1/history"), 400);
+	end();
+}
+
+/* ---- changing ----------------------------------------------------------------------------------- */
+
+static void s6_11_a_grant_is_exact_and_bounded(void)
+{
+	int64_t before;
+
+	begin();
+	HG_CHECK_EQ(get("/v1/credits/web1"), 200);
+	before = number("balance_cpu_ns");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{\"credits\": 10.5}"), 200);
+	HG_CHECK_EQ(number("granted_cpu_ns"), 10 * CREDIT + CREDIT / 2);
+	HG_CHECK_EQ(number("credit.balance_cpu_ns"), before + 10 * CREDIT + CREDIT / 2);
+	HG_CHECK_EQ(number("credit.gift_cpu_ns"), 10 * CREDIT + CREDIT / 2);
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credits: 0}"), 400);
+	HG_CHECK_STR(text("error.path"), "credits");
+	HG_CHECK_HAS(text("error.text"), "allowed is 0.000001 to 9999999");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credits: -3}"), 400);
+	HG_CHECK_HAS(text("error.text"), "is no number of credits");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credit: 3}"), 400);
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", ""), 400);
+	HG_CHECK_HAS(text("error.text"), "credits");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/nobody/grant", "{credits: 1}"), 404);
+	HG_CHECK_EQ(get("/v1/credits/web1"), 200);
+	HG_CHECK_EQ(number("gift_cpu_ns"), 10 * CREDIT + CREDIT / 2);
+	end();
+}
+
+static void s6_11_a_transfer_moves_all_or_nothing(void)
+{
+	begin();
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credits: 10}"), 200);
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/transfer", "{to: web2, credits: 4}"), 200);
+	HG_CHECK_EQ(number("sent_cpu_ns"), 4 * CREDIT);
+	HG_CHECK_EQ(number("from.total.sent_cpu_ns"), 4 * CREDIT);
+	HG_CHECK_EQ(number("to.total.received_cpu_ns"), 4 * CREDIT);
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/transfer", "{to: web2, credits: 400}"), 409);
+	HG_CHECK_STR(text("error.code"), "ENOSPC");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/transfer", "{to: web3, credits: 1}"), 404);
+	HG_CHECK_STR(text("error.path"), "to");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/transfer", "{to: web1, credits: 1}"), 400);
+	HG_CHECK_EQ(ask("POST", "/v1/credits/till/transfer", "{to: shop, credits: 1}"), 400);
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/transfer", "{credits: 1}"), 400);
+	HG_CHECK_HAS(text("error.text"), "to");
+	HG_CHECK_EQ(get("/v1/credits/web1"), 200);
+	HG_CHECK_EQ(number("total.sent_cpu_ns"), 4 * CREDIT);
+	end();
+}
+
+/* ---- faults ------------------------------------------------------------------------------------- */
+
+static void s6_7_why_nothing_is_governed_is_shown(void)
+{
+	begin_on("this is no database, but long enough to be looked at as one");
+	HG_CHECK_EQ(get("/v1/credits"), 200);
+	HG_CHECK_HAS(text("fault"), "credits.db");
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credits: 1}"), 502);
+	HG_CHECK_HAS(text("error.text"), "credits.db");
+	end();
+}
+
+static void s6_12_a_daemon_without_credits_says_so(void)
+{
+	set_up();
+	HG_CHECK_EQ(get("/v1/credits"), 501);
+	HG_CHECK_EQ(get("/v1/credits/web1"), 501);
+	tear_down();
+}
+
+static const struct hg_test tests[] = {
+	HG_TEST(s6_12_all_are_listed_with_what_they_have),
+	HG_TEST(s6_12_who_is_not_there_is_said_with_the_nearest),
+	HG_TEST(s6_12_history_is_of_the_last_day_or_as_asked),
+	HG_TEST(s6_11_a_grant_is_exact_and_bounded),
+	HG_TEST(s6_11_a_transfer_moves_all_or_nothing),
+	HG_TEST(s6_7_why_nothing_is_governed_is_shown),
+	HG_TEST(s6_12_a_daemon_without_credits_says_so),
+	{0},
+};
+
+int main(int argc, char **argv)
+{
+	return hg_tests_main(argc, argv, tests);
+}
