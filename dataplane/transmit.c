@@ -17,18 +17,6 @@ void hg_path_note_progress(struct hg_worker *w, struct hg_port *port)
 	}
 }
 
-static uint32_t gso_cap(const struct hg_pkt *pkt)
-{
-	switch (pkt->gso) {
-	case HG_GSO_TCP4:
-		return HG_DEV_TX_TSO4;
-	case HG_GSO_TCP6:
-		return HG_DEV_TX_TSO6;
-	default:
-		return HG_DEV_TX_USO;
-	}
-}
-
 static struct hg_pkt *unstage(struct hg_port *port)
 {
 	struct hg_pkt *pkt = port->staged_head;
@@ -78,6 +66,12 @@ static void split(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 	port->staged_head = head;
 }
 
+static bool takes_segment(const struct hg_dev *dev, const struct hg_pkt *pkt)
+{
+	return (hg_dev_gso_caps(pkt) & ~dev->caps) == 0 &&
+	       (dev->gso_max_bytes == 0 || pkt->total_bytes <= dev->gso_max_bytes);
+}
+
 /* Brings a packet into a form that the device takes. Returns whether it is ready to go now. */
 static bool fit(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 {
@@ -90,7 +84,7 @@ static bool fit(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 		hg_path_drop_port(w, port, pkt, HG_DROP_TOO_BIG);
 		return false;
 	}
-	if (pkt->gso != HG_GSO_NONE && !(port->dev->caps & gso_cap(pkt))) {
+	if (pkt->gso != HG_GSO_NONE && !takes_segment(port->dev, pkt)) {
 		split(w, port, pkt);
 		return false;
 	}

@@ -54,7 +54,18 @@ enum hg_dev_cap {
 	HG_DEV_TX_USO = 1u << 3, /* takes HG_GSO_UDP whole */
 	HG_DEV_RX_PUSHES_BACK =
 		1u << 4, /* unread packets wait in the guest; otherwise: always drain */
+	HG_DEV_TX_ECN = 1u << 5, /* takes segments with gso_ecn whole, of the kinds that it takes */
 };
+
+/* What a device must have for a segment to go to it whole. Requires gso not NONE. */
+static inline uint32_t hg_dev_gso_caps(const struct hg_pkt *pkt)
+{
+	static const uint8_t caps[] = {[HG_GSO_TCP4] = HG_DEV_TX_TSO4,
+				       [HG_GSO_TCP6] = HG_DEV_TX_TSO6,
+				       [HG_GSO_UDP] = HG_DEV_TX_USO};
+
+	return caps[pkt->gso] | (pkt->gso_ecn ? (uint32_t)HG_DEV_TX_ECN : 0u);
+}
 
 enum hg_dev_link { HG_DEV_DOWN = 0, HG_DEV_UP = 1, HG_DEV_GONE = 2 };
 
@@ -151,6 +162,8 @@ struct hg_dev {
 	uint32_t caps;
 	uint32_t mtu; /* read with hg_dev_mtu(): adjust changes it under the worker's eyes */
 	uint16_t n_tx_queues; /* fixed after open, at least 1 */
+	uint32_t
+		gso_max_bytes; /* of the longest frame that it takes as a segment; 0: any. Fixed after open */
 };
 
 static inline uint32_t hg_dev_mtu(const struct hg_dev *dev)

@@ -139,7 +139,8 @@ static struct hg_dummy *make_locked(const char *name, uint32_t n_ring)
 	}
 	strncpy(far->name, name, sizeof(far->name) - 1u);
 	far->accept_left = UINT64_MAX;
-	far->caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_USO;
+	far->caps =
+		HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_ECN | HG_DEV_TX_USO;
 	far->next = all;
 	all = far;
 	return far;

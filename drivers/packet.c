@@ -22,6 +22,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Longer ones the kernel would cut itself (its gso_max_size is 65,536), which it does not do for a socket that
+ * passes the queueing discipline: it drops them. */
+#define GSO_MAX_BYTES 65535u
+
 struct packet {
 	struct hg_dev dev;
 	int fd;
@@ -77,7 +81,9 @@ static int open_here(struct packet *packet, const struct hg_dev_cfg *cfg, struct
 		return r;
 	packet->if_idx = link.idx;
 	packet->dev.mtu = link.mtu;
-	packet->dev.caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_USO;
+	packet->dev.caps =
+		HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_ECN | HG_DEV_TX_USO;
+	packet->dev.gso_max_bytes = GSO_MAX_BYTES;
 	if (take_over(packet, cfg))
 		return 0;
 	packet->claim_fd = hg_claim(link.idx, packet->name, reterr);

@@ -110,6 +110,7 @@ static int open_inner(struct simnic *nic, const struct hg_dev_cfg *cfg, const ch
 		return r;
 	nic->dev.caps = nic->inner->caps;
 	nic->dev.mtu = nic->inner->mtu;
+	nic->dev.gso_max_bytes = nic->inner->gso_max_bytes;
 	return 0;
 }
 
@@ -156,6 +157,7 @@ static int simnic_start(struct hg_dev *dev, struct hg_error *reterr)
 
 	nic->dev.caps = nic->inner->caps;
 	nic->dev.mtu = nic->inner->mtu;
+	nic->dev.gso_max_bytes = nic->inner->gso_max_bytes;
 	return r;
 }
 

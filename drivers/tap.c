@@ -134,7 +134,7 @@ static bool take_over(struct tap *tap, const struct hg_dev_cfg *cfg)
 
 static int set_offloads(struct tap *tap, struct hg_error *reterr)
 {
-	tap->dev.caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6;
+	tap->dev.caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_ECN;
 	if (ioctl(tap->fd, TUNSETOFFLOAD, OFFLOADS | TUN_F_USO4 | TUN_F_USO6) == 0) {
 		tap->dev.caps |= HG_DEV_TX_USO;
 		return 0;

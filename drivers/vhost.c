@@ -61,8 +61,8 @@ static int vhost_check(const char *device, struct hg_error *reterr)
 }
 
 /* Nothing is done to packets for a guest that is not there. */
-static const uint32_t all_caps =
-	HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_USO | HG_DEV_RX_PUSHES_BACK;
+static const uint32_t all_caps = HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_ECN |
+				 HG_DEV_TX_USO | HG_DEV_RX_PUSHES_BACK;
 
 static int vhost_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 		      struct hg_error *reterr)
@@ -257,10 +257,7 @@ static unsigned send(struct vhost *vhost, struct hg_pkt *const *pkts, unsigned n
 /* Whether the guest takes it as it is. */
 static bool is_fit(const struct hg_pkt *pkt, uint32_t caps)
 {
-	static const uint32_t needs[] = {[HG_GSO_TCP4] = HG_DEV_TX_TSO4,
-					 [HG_GSO_TCP6] = HG_DEV_TX_TSO6,
-					 [HG_GSO_UDP] = HG_DEV_TX_USO};
-	uint32_t need = needs[pkt->gso];
+	uint32_t need = pkt->gso != HG_GSO_NONE ? hg_dev_gso_caps(pkt) : 0u;
 
 	if (pkt->flags & HG_PKT_NEEDS_CSUM)
 		need |= HG_DEV_TX_CSUM;

@@ -195,6 +195,8 @@ static uint32_t caps_of(uint64_t features)
 		caps |= HG_DEV_TX_TSO4;
 	if (features & BIT(VIRTIO_NET_F_GUEST_TSO6))
 		caps |= HG_DEV_TX_TSO6;
+	if (features & BIT(VIRTIO_NET_F_GUEST_ECN))
+		caps |= HG_DEV_TX_ECN;
 	if ((features & uso) == uso)
 		caps |= HG_DEV_TX_USO;
 	return caps;

@@ -15,7 +15,8 @@ static struct host host;
 static void push_back(const char *name)
 {
 	hg_dummy_caps(host_far(&host, name), HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 |
-						     HG_DEV_TX_USO | HG_DEV_RX_PUSHES_BACK);
+						     HG_DEV_TX_ECN | HG_DEV_TX_USO |
+						     HG_DEV_RX_PUSHES_BACK);
 }
 
 static void begin(uint32_t n_workers, bool want_push_back)
