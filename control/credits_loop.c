@@ -15,6 +15,8 @@
 #define PPM 1000000u
 /* A limit is written again when it differs by more. */
 #define DEADBAND_PPM 20000u
+/* A limit that rises over the head of who does not use half of it is in nobody's way: it may trail by a fifth. */
+#define TRAIL_PPM 250000u
 /* A host is full when so much of it is used; and no more when less than the second. */
 #define FULL_PPM 950000u
 #define ROOM_PPM 900000u
@@ -204,6 +206,11 @@ static void look_at_host(struct hg_credits *c)
 	c->is_full = used_mcpu * PPM >= c->host_mcpu * (c->is_full ? ROOM_PPM : FULL_PPM);
 }
 
+static bool has_slack(const struct hg_credit_row *row)
+{
+	return row->used_mcpu * 2u < row->limit_mcpu;
+}
+
 static bool is_other_limit(const struct hg_credit_row *row, uint64_t mcpu)
 {
 	uint64_t was = row->limit_mcpu, diff;
@@ -213,7 +220,7 @@ static bool is_other_limit(const struct hg_credit_row *row, uint64_t mcpu)
 	if (was == HG_SHARE_OPEN)
 		return false;
 	diff = was > mcpu ? was - mcpu : mcpu - was;
-	return diff * PPM > was * DEADBAND_PPM;
+	return diff * PPM > was * (mcpu > was && has_slack(row) ? TRAIL_PPM : DEADBAND_PPM);
 }
 
 static int write_limit(struct hg_credits *c, struct hg_credit_row *row, uint64_t mcpu,
@@ -286,6 +293,12 @@ static hg_ns longest_step(const struct hg_credit_row *row)
 	return row->cpu.glide_ns / 2 < LOOK_NS ? row->cpu.glide_ns / 2 : LOOK_NS;
 }
 
+/* Looks of many fall together, so that there are few divisions. */
+static hg_ns on_grid(const struct hg_credits *c, hg_ns at_ns)
+{
+	return (at_ns + c->cfg.interval_ns - 1) / c->cfg.interval_ns * c->cfg.interval_ns;
+}
+
 static hg_ns next_look(struct hg_credits *c, struct hg_credit_row *row,
 		       const struct hg_share_ask *ask, bool has_changed, hg_ns now_ns)
 {
@@ -303,12 +316,13 @@ static hg_ns next_look(struct hg_credits *c, struct hg_credit_row *row,
 			at_ns = end_ns;
 		return at_ns < now_ns + SOONEST_NS ? now_ns + SOONEST_NS : at_ns;
 	}
-	row->step_ns = has_changed ? c->cfg.interval_ns : row->step_ns * 2;
+	row->step_ns = has_changed && !has_slack(row) ? c->cfg.interval_ns : row->step_ns * 2;
 	if (row->step_ns > longest_step(row))
 		row->step_ns = longest_step(row);
 	if (row->step_ns < c->cfg.interval_ns)
 		row->step_ns = c->cfg.interval_ns;
-	return now_ns + row->step_ns;
+	/* A little late counts as in time: else half of the looks would be one interval later. */
+	return on_grid(c, now_ns + row->step_ns - c->cfg.interval_ns / 2);
 }
 
 static void divide(struct hg_credits *c, hg_ns now_ns)
