@@ -1,0 +1,30 @@
+"""Used against entitled: busy control groups with processor credits, beside static quotas, in real time.
+
+1, 4 and 16 groups that would take a whole processor each, with launch credits and baselines of 80 % of one processor
+together; then the same groups with a quota of the same baselines (period 100 ms), in turn. worst_error_percent: by how
+much the worst group missed launch + baseline * time. The machine must have two processors, and time to spare on them:
+a group that was kept waiting by other work (not held by its quota, and below it) in its last ten seconds is called
+disturbed, counted, and its error given by itself; all of that work it did not get is unserved_percent, and credits
+catch up with it. stolen_percent: the part of their use that two thieves were not charged for, one asleep whenever the
+loop looks, one whenever the kernel's tick comes. Root, control groups of version 1.
+"""
+import os
+
+import harness
+
+
+def add_options(parser):
+    parser.add_argument("--seconds", type=int, default=60, metavar="N",
+                        help="of each of the six runs; the thieves' takes a third (default 60)")
+
+
+def measure(bench, options):
+    if options.seconds < 40:
+        raise harness.Failure("--seconds must be 40 at least: the launch credits must be spent by then")
+    build = bench.build("bench/bench_credits")
+    figures = bench.figures_of([os.path.join(build, "bench/bench_credits"), str(options.seconds)])
+    spread = {}
+    for name, of in ("worst_error_percent", "credits"), ("quota_worst_error_percent", "quota"):
+        found = [figures[f"{of}_{n}_worst_error_percent"] for n in (1, 4, 16)]
+        spread[name] = [min(found), max(found)]
+    return figures, spread
