@@ -4,7 +4,8 @@ contracts kept.
 
   flood   sends and receives as fast as TCP can
   rr      asks small questions one after another, waits for each answer
-  wake    is silent most of the time, then has something large to send
+  wake    is silent most of the time, then has something large to send; and
+          works by spells, on processor credits
 
 The link is a modelled card (1 Gbit/s, a ring of 1,024) in front of a TAP into
 a namespace that plays the outside world. Each tenant is a namespace with a TAP
@@ -88,10 +89,14 @@ class Demo:
             status = lab.until(lambda: self.next_second(phase), 10, "headgated to close a second")
             for load in loads.values():
                 load.check()
-            phase.book(status, {name: load.last() for name, load in loads.items()})
+            phase.book(status, {name: load.last() for name, load in loads.items()}, self.credits())
             self.screen.show(live_block(phase, seconds))
             if time.monotonic() > patience:
                 raise lab.LabError("the seconds take too long: this machine is too busy")
+
+    def credits(self):
+        """The processor credits of who has any; None: nobody."""
+        return self.daemon.get("/v1/credits/wake") if self.stage.burner else None
 
     def next_second(self, phase):
         if self.daemon.process.poll() is not None:

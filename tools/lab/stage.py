@@ -1,6 +1,7 @@
 """The tenants of ./run: who they are, what each does, what each is owed; as namespaces or as virtual machines."""
 import time
 
+from lab.burn import Burner, hierarchies
 from lab.guest import Guest, GuestLoad, kvm_works, wait_up
 from lab.image import Image
 from lab.load import HGLOAD, Load
@@ -35,9 +36,11 @@ tenants:
       out: {{min: {r300}, max: {r600}}}
     instances:
       - name: wake
-        ports:
+{cpu}        ports:
           - {{name: wake-0, {wake}}}
 """
+# A day's credits in half a minute: the most is 3 s of a processor, and a second of rest earns 0.2 s.
+CPU = "        cpu: {{cgroup: {group}, baseline: 20%, launch: 0.02, max: 0.05, glide: 500ms}}\n"
 RATES_MBIT_PER_S = (100, 200, 300, 600, 1000)
 BURST_BYTES = 8_000_000  # of wake
 OUTSIDE = "10.77.0.1"
@@ -56,6 +59,8 @@ class Stage:
 
     divisor = 1
 
+    burner = None  # of who uses the processor too
+
     def __init__(self, world):
         self.world = world
 
@@ -66,7 +71,8 @@ class Stage:
     def config(self, mode):
         rates = {f"r{rate}": f"{rate // self.divisor}Mbit" for rate in RATES_MBIT_PER_S}
         ports = {name: self.port(name) for name in TENANTS}
-        return CONFIG.format(mode=mode, prefix=self.world.prefix, **rates, **ports)
+        cpu = CPU.format(group=self.burner.group) if self.burner else ""
+        return CONFIG.format(mode=mode, prefix=self.world.prefix, cpu=cpu, **rates, **ports)
 
     def serve(self):
         """The servers in the outside world."""
@@ -92,9 +98,13 @@ class Namespaces(Stage):
         """What has to be there before headgated."""
         for name in TENANTS:
             self.world.netns(name)
+        if hierarchies():
+            self.burner = Burner(self.world)
 
     def start(self, _screen):
         """The tenants, on the ports that headgated has."""
+        if self.burner:
+            self.burner.work()
         for name, address in TENANTS.items():
             self.world.address(self.world.name(name), self.world.name(name), address + "/24")
 

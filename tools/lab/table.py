@@ -99,6 +99,33 @@ def felt_rows(felt):
             f"burst {wake.get('burst_mbit_per_s', 0.0):.0f} Mbit/s"]
 
 
+CPU_NS = 1e9
+# What the page calls the states of processor credits.
+DOOR = {"open": "open", "gliding": "closing", "baseline": "held at its baseline", "host": "host is full",
+        "observed": "not enforced"}
+
+
+def cpu_row(credits):
+    """Processor credits, in seconds of a processor: a minute of one is a credit."""
+    return (f"cpu   wake: {credits['balance_cpu_ns'] / CPU_NS:.2f} s saved of at most "
+            f"{credits['max_cpu_ns'] / CPU_NS:.0f} s, uses {credits['used_mcpu'] / 10:.0f} % of a processor, "
+            f"{DOOR.get(credits['state'], credits['state'])}")
+
+
+def cpu_summary(before, after):
+    """How the balance rose and fell, and whether it bought what it should."""
+    balances = after.credits("balance_cpu_ns")
+    if not balances:
+        return
+    states = after.credits("state")
+    yield "processor credits of wake: a day's story in half a minute (20 % for certain; rest saves more)"
+    yield (f"cpu   saved, seconds      {min(balances) / CPU_NS:.2f} to {max(balances) / CPU_NS:.2f};  "
+           f"used {min(after.credits('used_mcpu')) / 10:.0f} % to {max(after.credits('used_mcpu')) / 10:.0f} % "
+           f"of a processor")
+    yield (f"cpu   the door            open in {states.count('open')}, closing in {states.count('gliding')}, "
+           f"at its baseline in {states.count('baseline')} of {len(states)} s")
+
+
 def live_block(phase, n_seconds):
     at = phase.seconds[-1]
     of = f"/{n_seconds}" if n_seconds < 10**6 else ""
@@ -107,7 +134,10 @@ def live_block(phase, n_seconds):
              f"{phase.capacity * 8e-6:.0f} Mbit/s{stolen}",
              HEADER]
     lines += [contract_row(line, at["mode"] == "observe") for line in phase.lines.values()]
-    return lines + [card_row(at["card"], at["mode"] == "observe")] + felt_rows(at["felt"]) + [""]
+    lines.append(card_row(at["card"], at["mode"] == "observe"))
+    if at["credits"]:
+        lines.append(cpu_row(at["credits"]))
+    return lines + felt_rows(at["felt"]) + [""]
 
 
 def promise_text(contract):
@@ -196,5 +226,6 @@ def summary_lines(before, after, result, stolen_max):
     yield "the link and its card's queue"
     yield f"link  used{100 * before.link_use():>26.1f} %{100 * after.link_use():>11.1f} %"
     yield from card_summary(before, after)
+    yield from cpu_summary(before, after)
     yield ""
     yield from conclusion(after, result, stolen_max)

@@ -124,8 +124,9 @@ class Phase:
                 self.lines[key].last = row["second"]
                 self._missed_before[key] = 0
 
-    def book(self, status, felt):
-        """Takes one closed second; felt: what the tenants' own programs measured meanwhile."""
+    def book(self, status, felt, credits=None):
+        """Takes one closed second; felt: what the tenants' own programs measured meanwhile; credits: the
+        processor credits of who has any."""
         host = status["host"]
         is_stolen = host["stolen_seconds"] > self._stolen_before
         self._stolen_before = host["stolen_seconds"]
@@ -142,6 +143,7 @@ class Phase:
         self.seconds.append({
             "second": len(self.seconds) + 1, "stolen": is_stolen, "link_use": round(use, 5),
             "mode": host["mode"], "felt": felt, "card": self._card(status),
+            "credits": credits,
             "contracts": {f"{t} {d}": row["second"] for t, d, row, _ in self._rows(status)}})
 
     def finish(self, totals):
@@ -164,6 +166,10 @@ class Phase:
         """What the card's queue had in the middle one of the seconds."""
         values = sorted(at["card"][what] for at in self.seconds if not at["stolen"])
         return values[len(values) // 2] if values else 0
+
+    def credits(self, what):
+        """Of each second."""
+        return [at["credits"][what] for at in self.seconds if at["credits"]]
 
     def p99_us(self, name):
         return self.totals.get(name, {}).get("p99_us", 0.0)

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import time
 
+from lab.burn import remove_groups
+
 PR_SET_CHILD_SUBREAPER = 36
 FOLDERS = "/run/headgate-lab"
 # In front of a command: the kernel ends it when its owner ends, however that happens.
@@ -102,7 +104,8 @@ def ip(*args, netns=None, check=True):
 
 
 def _remove_traces(prefix):
-    """Deletes every namespace and device whose name begins so."""
+    """Deletes every namespace, device and control group whose name begins so."""
+    remove_groups(prefix)
     for line in ip("netns", "list", check=False).splitlines():
         name = line.split()[0] if line else ""
         if name.startswith(prefix):
