@@ -230,8 +230,8 @@ class World:
         a child's life to the thread that started it."""
         if nice:
             command = ["nice", "-n", str(nice)] + command
-        if netns:
-            command = ["ip", "netns", "exec", netns] + command
+        if netns:  # not by `ip netns exec`, which mounts another /sys, without control groups
+            command = ["nsenter", f"--net=/run/netns/{netns}"] + command
         child = subprocess.Popen(DIE_WITH_OWNER + command, start_new_session=True,
                                  stdin=subprocess.DEVNULL, **options)
         if nice:
