@@ -3,6 +3,7 @@
 #include "tests/component/drivers/world_vhost.h"
 #include "tests/guest/guest.h"
 #include "tests/harness.h"
+#include "vswitch/parse.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -101,6 +102,114 @@ static void s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed(void)
 	check_notifications(&world_vhost_packed);
 }
 
+/* ---- several queues ----------------------------------------------------------------------------- */
+
+#define QUEUE_FRAMES 64u
+#define BURST 32u
+#define N_FLOWS 64u
+#define FLOW_FRAMES 10u
+
+/* Every queue has its turn, a burst at a time, and keeps its order. */
+static void s5_1_queues_of_a_guest_are_received_from_in_turn(void)
+{
+	struct world *world = &world_vhost_queues;
+	struct hg_dev *dev = begin(world);
+	uint8_t frame[60], next[WORLD_VHOST_QUEUES] = {0};
+
+	HG_CHECK_EQ(guest_n_pairs(world_vhost_guest()), WORLD_VHOST_QUEUES);
+	(void)receive(world, dev);
+	for (unsigned i = 0; i < WORLD_VHOST_QUEUES * QUEUE_FRAMES; i++) {
+		world_frame(frame, sizeof(frame), i);
+		frame[14] = (uint8_t)(i / QUEUE_FRAMES);
+		frame[15] = (uint8_t)(i % QUEUE_FRAMES);
+		HG_CHECK(guest_send(world_vhost_guest(), frame[14], frame, sizeof(frame), NULL));
+	}
+	for (unsigned turn = 0; turn < WORLD_VHOST_QUEUES * QUEUE_FRAMES / BURST; turn++) {
+		struct hg_pkt *pkts[BURST];
+		unsigned n = dev->driver->rx(dev, pkts, BURST, world_now_ns());
+
+		HG_CHECK_EQ(n, BURST);
+		for (unsigned i = 0; i < n; i++) {
+			uint8_t queue = pkts[i]->data[14];
+
+			HG_CHECK_EQ(queue, pkts[0]->data[14]);
+			HG_CHECK_EQ(pkts[i]->data[15], next[queue]++);
+		}
+		/* All have had as many turns, or one more. */
+		for (unsigned q = 0; q < WORLD_VHOST_QUEUES; q++)
+			HG_CHECK_BETWEEN(next[q], turn / WORLD_VHOST_QUEUES * BURST,
+					 (turn / WORLD_VHOST_QUEUES + 1) * BURST);
+		hg_pool_put(&world->heap.pool, pkts, n);
+	}
+	end(world, dev);
+}
+
+struct flows {
+	uint8_t queue[N_FLOWS], next[N_FLOWS];
+	unsigned n_got, n_queues_used;
+};
+
+static void take_in(struct flows *flows)
+{
+	uint8_t frame[128];
+
+	for (unsigned queue = 0; queue < WORLD_VHOST_QUEUES; queue++) {
+		while (guest_receive(world_vhost_guest(), queue, frame, sizeof(frame), NULL) > 0) {
+			uint8_t flow = frame[35], number = frame[42];
+
+			HG_CHECK(flow < N_FLOWS);
+			if (number == 0)
+				flows->queue[flow] = (uint8_t)queue;
+			HG_CHECK_EQ(queue, flows->queue[flow]);
+			HG_CHECK_EQ(number, flows->next[flow]++);
+			flows->n_queues_used |= 1u << queue;
+			flows->n_got++;
+		}
+	}
+}
+
+/* A UDP frame over IPv4, flow by its source port. */
+static struct hg_pkt *flow_packet(struct world *world, uint8_t flow, uint8_t number)
+{
+	static const uint8_t ip[] = {0x45, 0, 0,  46, 0, 0, 0, 0, 64, 17, 0, 0,  10, 0,
+				     0,    1, 10, 0,  0, 2, 0, 0, 0,  9,  0, 26, 0,  0};
+	enum hg_drop reason;
+	uint8_t frame[60];
+	struct hg_pkt *pkt;
+
+	world_frame(frame, sizeof(frame), number);
+	frame[12] = 8;
+	frame[13] = 0;
+	memcpy(frame + 14, ip, sizeof(ip));
+	frame[35] = flow;
+	frame[42] = number;
+	pkt = world_chain(world, frame, sizeof(frame), sizeof(frame));
+	pkt->flags = 0;
+	pkt->gso = HG_GSO_NONE;
+	HG_CHECK(hg_parse(pkt, &reason));
+	return pkt;
+}
+
+static void s5_1_flow_stays_on_one_queue_of_a_guest_in_order(void)
+{
+	struct world *world = &world_vhost_queues;
+	struct hg_dev *dev = begin(world);
+	struct flows flows = {0};
+
+	for (unsigned i = 0; i < N_FLOWS * FLOW_FRAMES; i += BURST) {
+		struct hg_pkt *pkts[BURST];
+
+		for (unsigned j = 0; j < BURST; j++)
+			pkts[j] = flow_packet(world, (uint8_t)((i + j) % N_FLOWS),
+					      (uint8_t)((i + j) / N_FLOWS));
+		HG_CHECK_EQ(dev->driver->tx(dev, 0, pkts, BURST, world_now_ns()), BURST);
+		take_in(&flows);
+	}
+	HG_CHECK_EQ(flows.n_got, N_FLOWS * FLOW_FRAMES);
+	HG_CHECK_EQ(flows.n_queues_used, (1u << WORLD_VHOST_QUEUES) - 1u);
+	end(world, dev);
+}
+
 /* ---- the socket --------------------------------------------------------------------------------- */
 
 static int listen_at(const char *path)
@@ -158,6 +267,8 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks),
 		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed),
+		HG_TEST(s5_1_queues_of_a_guest_are_received_from_in_turn),
+		HG_TEST(s5_1_flow_stays_on_one_queue_of_a_guest_in_order),
 		HG_TEST(s5_1_socket_with_an_owner_is_refused_by_name),
 		HG_TEST(s5_1_text_of_a_port_is_checked),
 		{0},

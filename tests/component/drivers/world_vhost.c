@@ -34,9 +34,9 @@ static bool begin_environment(void)
 	return is_up;
 }
 
-static const char *build(struct world *world, uint64_t features)
+static const char *build(struct world *world, uint64_t features, unsigned n_pairs)
 {
-	struct guest_cfg cfg = {.path = path, .features = features};
+	struct guest_cfg cfg = {.path = path, .features = features, .n_pairs = n_pairs};
 
 	if (!begin_environment())
 		return "DPDK does not start here";
@@ -48,12 +48,17 @@ static const char *build(struct world *world, uint64_t features)
 
 static const char *split_build(struct world *world)
 {
-	return build(world, GUEST_FEATURES);
+	return build(world, GUEST_FEATURES, 1);
 }
 
 static const char *packed_build(struct world *world)
 {
-	return build(world, GUEST_FEATURES | GUEST_PACKED);
+	return build(world, GUEST_FEATURES | GUEST_PACKED, 1);
+}
+
+static const char *queues_build(struct world *world)
+{
+	return build(world, GUEST_FEATURES, WORLD_VHOST_QUEUES);
 }
 
 static void tear_down(struct world *world)
@@ -130,3 +135,4 @@ struct guest *world_vhost_guest(void)
 
 struct world world_vhost = {.name = "vhost", .build = split_build, GUEST};
 struct world world_vhost_packed = {.name = "vhost_packed", .build = packed_build, GUEST};
+struct world world_vhost_queues = {.name = "vhost_queues", .build = queues_build, GUEST};

@@ -4,7 +4,10 @@
 
 #include "tests/component/drivers/world.h"
 
-extern struct world world_vhost, world_vhost_packed;
+#define WORLD_VHOST_QUEUES 4u
+
+/* The last has several queues; the suite's helpers use the first. */
+extern struct world world_vhost, world_vhost_packed, world_vhost_queues;
 
 /* The machine of the world that was built last. */
 struct guest;
