@@ -1,6 +1,7 @@
 #include "api/explain.h"
 
 #include "api/card.h"
+#include "api/credits.h"
 #include "api/human.h"
 
 #include <inttypes.h>
@@ -256,6 +257,22 @@ static json_t *direction_json(struct subject *s, enum hg_dir dir)
 	return object;
 }
 
+/* Of who is governed: its row, or why nothing is. */
+static json_t *processors_json(const struct subject *s)
+{
+	struct hg_credits *credits = hg_control_credits(s->control);
+	json_t *object = hg_credit_of_instance(s->control, s->instance_idx);
+	char text[HG_ERROR_TEXT_BYTES];
+
+	if (object != NULL && (credits == NULL || hg_credits_fault(credits)[0] == '\0'))
+		return object;
+	json_decref(object);
+	snprintf(text, sizeof(text), "not governed: %.*s", (int)sizeof(text) - 20,
+		 credits == NULL ? "processor credits are not served here"
+				 : hg_credits_fault(credits));
+	return json_pack("{s:s}", "text", text);
+}
+
 json_t *hg_explain_instance(const struct hg_control *control, uint32_t instance_idx)
 {
 	const struct hg_desired *d = hg_control_desired(control);
@@ -272,5 +289,7 @@ json_t *hg_explain_instance(const struct hg_control *control, uint32_t instance_
 	put(object, "uplink", json_string(s.uplink->name));
 	put(object, "out", direction_json(&s, HG_OUT));
 	put(object, "in", direction_json(&s, HG_IN));
+	if (hg_cpu_is_governed(&s.instance->cpu))
+		put(object, "processors", processors_json(&s));
 	return object;
 }

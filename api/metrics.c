@@ -282,6 +282,7 @@ int hg_metrics_text(const struct hg_control *control, const char *version, hg_ns
 {
 	char *text = NULL;
 	size_t n_bytes = 0;
+	int rc;
 	struct hg_metrics_writer w = {.control = control, .desired = hg_control_desired(control)};
 
 	w.out = open_memstream(&text, &n_bytes);
@@ -292,7 +293,8 @@ int hg_metrics_text(const struct hg_control *control, const char *version, hg_ns
 	hg_metrics_cards(&w);
 	write_ports(&w);
 	write_contracts(&w);
-	if (fclose(w.out) != 0) {
+	rc = hg_metrics_credits(&w);
+	if (fclose(w.out) != 0 || rc < 0) {
 		free(text);
 		return -HG_ENOMEM;
 	}

@@ -1,6 +1,7 @@
 #include "api/view.h"
 
 #include "api/card.h"
+#include "api/credits.h"
 #include "api/schema.h"
 #include "core/admit.h"
 
@@ -281,6 +282,7 @@ static json_t *instance_json(const struct hg_control *control, uint32_t idx)
 	const struct hg_desired_tenant *tenant = &d->tenants[instance->tenant_idx];
 	struct hg_status_row row;
 	json_t *object = json_object();
+	json_t *credit;
 
 	hg_control_status_instance(control, idx, &row);
 	put_text(object, "name", instance->name);
@@ -289,6 +291,9 @@ static json_t *instance_json(const struct hg_control *control, uint32_t idx)
 	put_text(object, "mode", mode_name(d, &tenant->contract, &instance->contract));
 	put(object, "ports", json_array());
 	put_directions(object, &instance->contract, &row, /* is_instance= */ true);
+	credit = hg_credit_of_instance(control, idx);
+	if (credit != NULL)
+		put(object, "credit", credit);
 	return object;
 }
 

@@ -156,6 +156,18 @@ static void explain_direction(const struct hg_cli *cli, const json_t *direction,
 			text(one, "instance"), text(one, "tenant"));
 }
 
+static void explain_processors(const struct hg_cli *cli, const json_t *processors)
+{
+	char line[512];
+
+	if (processors == NULL)
+		return;
+	fputc('\n', cli->out);
+	hg_table_text(cli, HG_BOLD, "processors");
+	snprintf(line, sizeof(line), ": %s.", text(processors, "text"));
+	hg_table_wrap(cli->out, (unsigned)strlen("processors"), 2, line);
+}
+
 int hg_command_explain(const struct hg_cli *cli)
 {
 	char path[PATH_BYTES];
@@ -171,6 +183,7 @@ int hg_command_explain(const struct hg_cli *cli)
 			text(answer, "tenant"), text(answer, "uplink"));
 		explain_direction(cli, json_object_get(answer, "out"), "out");
 		explain_direction(cli, json_object_get(answer, "in"), "in");
+		explain_processors(cli, json_object_get(answer, "processors"));
 	}
 	json_decref(answer);
 	return HG_EXIT_DONE;

@@ -1,6 +1,7 @@
 #include "cli/show.h"
 
 #include "api/human.h"
+#include "cli/credit_text.h"
 #include "cli/table.h"
 
 #include <string.h>
@@ -238,6 +239,15 @@ static void uplink_line(const struct hg_cli *cli, const json_t *uplink)
 	card_line(cli, uplink);
 }
 
+static void instance_lines(const struct hg_cli *cli, const json_t *instance)
+{
+	const json_t *credit = json_object_get(instance, "credit");
+
+	row_line(cli, instance, /* is_tenant= */ false);
+	if (credit != NULL)
+		hg_credit_text_brief(cli, credit);
+}
+
 static void tenant_lines(const struct hg_cli *cli, const json_t *tenant)
 {
 	const json_t *instance;
@@ -245,7 +255,7 @@ static void tenant_lines(const struct hg_cli *cli, const json_t *tenant)
 
 	row_line(cli, tenant, /* is_tenant= */ true);
 	json_array_foreach(json_object_get(tenant, "instances"), i, instance)
-		row_line(cli, instance, /* is_tenant= */ false);
+		instance_lines(cli, instance);
 }
 
 static bool is_on(const json_t *object, const char *key, const char *uplink)

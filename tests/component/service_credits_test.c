@@ -166,6 +166,78 @@ static void s6_12_history_is_of_the_last_day_or_as_asked(void)
 	end();
 }
 
+/* ---- explaining, metrics ------------------------------------------------------------------------- */
+
+static void s6_12_explain_says_why_and_until_when(void)
+{
+	begin();
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credits: 34.2}"), 200);
+	use(0, 1000, 5 * S);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_HAS(text("processors.text"), "open: 34.");
+	HG_CHECK_HAS(text("processors.text"), "credits, at this use they last 43 min");
+	use(0, 1000, 2700 * S);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_STR(text("processors.state"), "baseline");
+	HG_CHECK_HAS(text("processors.text"), "held at baseline since 14:");
+	HG_CHECK_HAS(text("processors.text"), ", earns 12 credits an hour");
+	HG_CHECK_EQ(get("/v1/instances/free/explain"), 200);
+	HG_CHECK(json_object_get(w.json, "processors") == NULL);
+	HG_CHECK_EQ(get("/v1/status"), 200);
+	HG_CHECK_STR(text("tenants.0.instances.0.credit.state"), "baseline");
+	end();
+}
+
+static void s6_12_explain_says_whose_group_is_not_there(void)
+{
+	char path[128];
+
+	begin();
+	files_put(host.root, "/cg/g0", "cpu.stat", "");
+	snprintf(path, sizeof(path), "%s/cg/g0", host.root);
+	files_drop(path);
+	pass(2 * S);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_HAS(text("processors.text"), "waiting for its control group: ");
+	end();
+	begin_on("this is no database, but long enough to be looked at as one");
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_HAS(text("processors.text"), "not governed: ");
+	HG_CHECK_EQ(get("/metrics"), 200);
+	HG_CHECK_HAS(w.reply.text, "headgate_cpu_governed_bool 0\n");
+	end();
+}
+
+static void s6_12_metrics_have_the_names_of_the_cloud(void)
+{
+	static const char *const wanted[] = {
+		"headgate_cpu_governed_bool 1\n",
+		"headgate_cpu_credit_balance{tenant=\"acme\",instance=\"web1\"} 10",
+		"(a cloud's CPUCreditBalance)",
+		"CPUCreditUsage.\n",
+		"(a cloud's CPUSurplusCreditBalance).\n",
+		"(a cloud's CPUSurplusCreditsCharged).\n",
+		"headgate_cpu_surplus_credit_balance{tenant=\"acme\",instance=\"web2\"} 0.",
+		"headgate_cpu_surplus_credits_charged_total{tenant=\"acme\",instance=\"web2\"} 0\n",
+		"headgate_cpu_credit_balance{tenant=\"shop\",instance=\"\"} 7",
+		"headgate_cpu_credit_state{tenant=\"acme\",instance=\"web1\",state=\"open\"} 1\n",
+		"headgate_cpu_used_processors{tenant=\"acme\",instance=\"web2\"} 0.99",
+		"headgate_cpu_limit_processors{tenant=\"acme\",instance=\"web2\"} 2\n",
+		"headgate_cpu_throttled_seconds_total{tenant=\"shop\",instance=\"till\"} 2.5\n",
+		"headgate_cpu_credit_alarm_bool{tenant=\"acme\",instance=\"web1\"} 0\n",
+	};
+
+	begin();
+	HG_CHECK_EQ(ask("POST", "/v1/credits/web1/grant", "{credits: 10}"), 200);
+	use(1, 1000, 20 * S);
+	HG_CHECK_EQ(get("/metrics"), 200);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		HG_CHECK_HAS(w.reply.text, wanted[i]);
+	/* A pool's credits are counted once. */
+	HG_CHECK(strstr(w.reply.text, "credit_balance{tenant=\"shop\",instance=\"till\"}") == NULL);
+	end();
+}
+
 /* ---- changing ----------------------------------------------------------------------------------- */
 
 static void s6_11_a_grant_is_exact_and_bounded(void)
@@ -238,6 +310,9 @@ static const struct hg_test tests[] = {
 	HG_TEST(s6_12_all_are_listed_with_what_they_have),
 	HG_TEST(s6_12_who_is_not_there_is_said_with_the_nearest),
 	HG_TEST(s6_12_history_is_of_the_last_day_or_as_asked),
+	HG_TEST(s6_12_explain_says_why_and_until_when),
+	HG_TEST(s6_12_explain_says_whose_group_is_not_there),
+	HG_TEST(s6_12_metrics_have_the_names_of_the_cloud),
 	HG_TEST(s6_11_a_grant_is_exact_and_bounded),
 	HG_TEST(s6_11_a_transfer_moves_all_or_nothing),
 	HG_TEST(s6_7_why_nothing_is_governed_is_shown),
