@@ -1,7 +1,7 @@
 """Used against entitled: busy control groups with processor credits, beside static quotas, in real time.
 
 1, 4 and 16 groups that would take a whole processor each, with launch credits and baselines of 80 % of one processor
-together; then the same groups with a quota of the same baselines (period 100 ms), in turn. worst_error_percent: by how
+together (one by itself: 40 %); then the same groups with a quota of the same baselines (period 100 ms), in turn. worst_error_percent: by how
 much the worst group missed launch + baseline * time. The machine must have two processors, and time to spare on them:
 a group that was kept waiting by other work (not held by its quota, and below it) in its last ten seconds is called
 disturbed, counted, and its error given by itself; all of that work it did not get is unserved_percent, and credits
@@ -25,6 +25,9 @@ def measure(bench, options):
     figures = bench.figures_of([os.path.join(build, "bench/bench_credits"), str(options.seconds)])
     spread = {}
     for name, of in ("worst_error_percent", "credits"), ("quota_worst_error_percent", "quota"):
-        found = [figures[f"{of}_{n}_worst_error_percent"] for n in (1, 4, 16)]
+        keys = [f"{of}_{n}_worst_error_percent" for n in (1, 4, 16)]
+        found = [figures[key] for key in keys if key in figures]
+        if not found:
+            raise harness.Failure("other work kept every group from its share: nothing was measured")
         spread[name] = [min(found), max(found)]
     return figures, spread
