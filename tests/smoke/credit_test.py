@@ -40,9 +40,10 @@ class Group:
         quota = self.read(CPU, "cpu.cfs_quota_us")
         return None if quota < 0 else quota / self.read(CPU, "cpu.cfs_period_us")
 
-    def is_at_baseline(self):
+    def is_about_baseline(self):
+        """What is granted is within 2 % above and 5 % below, and written again when it differs by 2 %."""
         limit = self.limit()
-        return limit is not None and 0.93 * BASELINE <= limit <= 1.03 * BASELINE
+        return limit is not None and 0.93 * BASELINE <= limit <= 1.045 * BASELINE
 
     def remove(self):
         def is_gone():
@@ -59,11 +60,10 @@ class Group:
 
 def host_of(world, group):
     host = Host(world)
-    # `ip netns exec` hides control groups; the only device is in a namespace of its own.
-    host.daemon.netns = None
+    # It earns nothing, so that it spends whatever others leave it of the machine.
     host.config["tenants"] = [{"name": "acme", "instances": [
         {"name": "web1", "cpu": {"cgroup": group.name, "vcpus": 1, "baseline": "20%",
-                                 "launch": LAUNCH_CREDITS, "glide": "0.5s"}}]}]
+                                 "launch": LAUNCH_CREDITS, "earn": 0, "glide": "0.5s"}}]}]
     return host
 
 
@@ -80,10 +80,10 @@ def said(host, *args):
 def expect_held(host, group):
     """Who spends more than it earns is held at its baseline, and it is said since when."""
     until(lambda: row_of(host)["state"] == "baseline", HELD_S, "the credits to end")
-    assert group.is_at_baseline(), group.limit()
+    assert group.is_about_baseline(), group.limit()
     text = " ".join(said(host, "explain", "web1").split())
     assert "processors: held at baseline since " in text, text
-    assert "earns 12 credits an hour" in text, text
+    assert "earns 0 credits an hour" in text, text
     assert " baseline " in said(host, "credit", "list"), said(host, "credit", "list")
     assert "credits, uses" in said(host, "show")
 
@@ -109,7 +109,7 @@ def expect_kept_over_kill(host, group):
     assert total["gift_cpu_ns"] == before["gift_cpu_ns"] > GRANTED_CREDITS * NS_PER_CREDIT
     assert total["used_cpu_ns"] <= group.used_ns(), "more was booked than was used"
     assert row["balance_cpu_ns"] == (total["gift_cpu_ns"] + total["earned_cpu_ns"] -
-                                     total["used_cpu_ns"]), row
+                                     total["used_cpu_ns"] + total["charged_cpu_ns"]), row
 
 
 def expect_errors(host):
@@ -137,7 +137,7 @@ def s6_7_spent_held_granted_and_kept(world):
         expect_errors(host)
         host.daemon.process.send_signal(signal.SIGTERM)
         host.daemon.process.wait(timeout=20)
-        assert group.is_at_baseline(), group.limit()
+        assert abs(group.limit() - BASELINE) < 0.001, group.limit()
         assert "web1 is left at its baseline" in host.daemon.last_words(20)
     finally:
         if busy is not None:
