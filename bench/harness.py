@@ -17,7 +17,7 @@ class Failure(Exception):
 
 
 # Parts of benchmarks, and none by themselves.
-PARTS = ("harness", "isolation_real")
+PARTS = ("harness", "isolation_real", "ovs")
 
 
 def names():

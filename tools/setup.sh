@@ -37,6 +37,8 @@ test      cmd:clang-format    clang-format            the house format
 test      fuzzer              libclang-rt-14-dev      the fuzzer and the sanitizers of clang
 test      cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
 bench     cmd:iperf3          iperf3                  moves TCP in bulk
+bench     cmd:qemu-system-x86_64  qemu-system-x86     the machines of vms
+bench     cmd:busybox         busybox-static          what runs in them
 bench     cmd:sockperf        sockperf                measures request and response
 bench     cmd:dpdk-testpmd    dpdk                    the rival that only forwards
 bench     cmd:ovs-vsctl       openvswitch-switch-dpdk the rival that switches

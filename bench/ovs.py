@@ -1,0 +1,85 @@
+"""OVS with DPDK beside whatever the machine runs: its own database, sockets and folders, ended by process id."""
+import os
+import shlex
+import subprocess
+import sys
+
+import harness
+
+SWITCH = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
+HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
+MEMORY_MIB = 512
+
+
+class HugePages:
+    """Use as a context manager: so many more pages of 2 MiB than there were, and given back afterwards."""
+
+    def __init__(self, n_pages):
+        self.n_pages = n_pages
+
+    @staticmethod
+    def add(n_pages):
+        total = int(harness.read(HUGE_PAGES, "0")) + n_pages
+        with open(HUGE_PAGES, "w", encoding="ascii") as file:
+            file.write(str(max(total, 0)))
+        return int(harness.read(HUGE_PAGES)) >= total
+
+    def __enter__(self):
+        if not self.add(self.n_pages):
+            self.add(-self.n_pages)
+            raise harness.Failure(f"the kernel has no {self.n_pages} huge pages of 2 MiB to give")
+
+    def __exit__(self, *what):
+        self.add(-self.n_pages)
+
+
+class Ovs:
+    """A bridge with dpdkvhostuserclient ports. ports: {name: path of the guest's socket}; settings: of the switch."""
+
+    def __init__(self, world, ports, settings=()):
+        self.world, self.folder = world, world.path("ovs")
+        os.mkdir(self.folder)
+        self.environment = dict(os.environ, OVS_RUNDIR=self.folder, OVS_LOGDIR=self.folder, OVS_DBDIR=self.folder)
+        if not os.path.exists(SWITCH):
+            raise harness.Failure("openvswitch-switch-dpdk is not installed")
+        database, socket = self.path("conf.db"), self.path("db.sock")
+        self.run("ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema")
+        self.start(["ovsdb-server", database, f"--remote=punix:{socket}", "--unixctl=" + self.path("db.ctl")])
+        self.socket = f"unix:{socket}"
+        sys.modules["lab.world"].until(lambda: os.path.exists(socket), 10, "ovsdb-server")
+        last_cpu = (os.cpu_count() or 1) - 1
+        self.vsctl("--no-wait", "init")
+        self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
+                   "other_config:dpdk-lcore-mask=0x1", f"other_config:pmd-cpu-mask={1 << last_cpu:#x}",
+                   f"other_config:dpdk-socket-mem={MEMORY_MIB}",
+                   "other_config:dpdk-extra=--in-memory --no-pci --no-telemetry",
+                   *(f"other_config:{setting}" for setting in settings))
+        self.switch = self.start([SWITCH, self.socket, "--unixctl=" + self.path("switch.ctl")])
+        self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
+        for name, path in ports.items():
+            self.vsctl("add-port", "br0", name, "--", "set", "Interface", name, "type=dpdkvhostuserclient",
+                       f"options:vhost-server-path={path}")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    @staticmethod
+    def told(words):
+        print(f"ovs: $ {shlex.join(words)}", file=sys.stderr, flush=True)
+        return words
+
+    def start(self, words):
+        with open(self.path(os.path.basename(words[0]) + ".log"), "w", encoding="utf-8") as log:
+            # With headgated's niceness.
+            return self.world.start(self.told(words), nice=sys.modules["lab.daemon"].NICE, stdout=log,
+                                    stderr=subprocess.STDOUT, env=self.environment)
+
+    def run(self, *words):
+        done = subprocess.run(self.told(list(words)), env=self.environment, capture_output=True, text=True,
+                              check=False, timeout=60)
+        if done.returncode != 0:
+            raise harness.Failure(f"{shlex.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def vsctl(self, *words):
+        self.run("ovs-vsctl", f"--db={self.socket}", "--timeout=40", *words)
