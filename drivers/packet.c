@@ -3,6 +3,7 @@
 #include "drivers/claim.h"
 #include "drivers/counts.h"
 #include "drivers/cut.h"
+#include "drivers/offloads.h"
 #include "drivers/link.h"
 #include "drivers/netns.h"
 #include "drivers/psock.h"
@@ -81,16 +82,17 @@ static int open_here(struct packet *packet, const struct hg_dev_cfg *cfg, struct
 		return r;
 	packet->if_idx = link.idx;
 	packet->dev.mtu = link.mtu;
-	packet->dev.caps =
-		HG_DEV_TX_CSUM | HG_DEV_TX_TSO4 | HG_DEV_TX_TSO6 | HG_DEV_TX_ECN | HG_DEV_TX_USO;
 	packet->dev.gso_max_bytes = GSO_MAX_BYTES;
-	if (take_over(packet, cfg))
-		return 0;
-	packet->claim_fd = hg_claim(link.idx, packet->name, reterr);
-	if (packet->claim_fd < 0)
-		return packet->claim_fd;
-	packet->fd = hg_psock_open(packet->name, reterr);
-	return packet->fd < 0 ? packet->fd : 0;
+	if (!take_over(packet, cfg)) {
+		packet->claim_fd = hg_claim(link.idx, packet->name, reterr);
+		if (packet->claim_fd < 0)
+			return packet->claim_fd;
+		packet->fd = hg_psock_open(packet->name, reterr);
+		if (packet->fd < 0)
+			return packet->fd;
+	}
+	packet->dev.caps = hg_offloads_of(packet->fd, packet->name);
+	return 0;
 }
 
 static void destroy(struct packet *packet)

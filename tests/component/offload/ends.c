@@ -224,6 +224,9 @@ static void make_veth(struct end *end)
 	HG_CHECK(world_run_in(world_home_fd(), command));
 	snprintf(command, sizeof(command), "ip link set %s up", end->cfg->name);
 	HG_CHECK(world_run_in(far_netns_fd, command));
+	snprintf(command, sizeof(command), "ethtool -K n%s tso off >/dev/null 2>&1",
+		 end->cfg->name);
+	HG_CHECK(!end->cfg->has_no_tso || world_run_in(world_home_fd(), command));
 	/* As drivers/xdp.h asks. */
 	if (end->cfg->kind != END_XDP)
 		return;

@@ -28,6 +28,7 @@ struct end_cfg {
 	struct takes takes; /* as its far side should take; the kernel's are given */
 	uint64_t features; /* vhost */
 	const char *device; /* simnic: what stands in front, with the plus sign */
+	bool has_no_tso; /* packet: its interface does not send segments of TCP */
 	bool is_behind_kernel; /* simnic: in front of a TAP, not of memory */
 };
 
