@@ -325,6 +325,19 @@ static hg_ns next_look(struct hg_credits *c, struct hg_credit_row *row,
 	return on_grid(c, now_ns + row->step_ns - c->cfg.interval_ns / 2);
 }
 
+/* On a full host who is open and does nothing stays open: a limit would be written to all of them each time that it
+ * fills up or empties, and holds nobody. Who begins to use more is found at his next look, and until then his and
+ * the others' weights keep baselines. */
+static struct hg_share_grant needed(const struct hg_credit_row *row,
+				    const struct hg_share_grant *grant)
+{
+	bool is_open = row->knows_limit && row->limit_mcpu == HG_SHARE_OPEN;
+
+	if (grant->limit == HG_SHARE_BY_HOST && is_open && !wants_more(row))
+		return (struct hg_share_grant){.mcpu = HG_SHARE_OPEN, .limit = HG_SHARE_BY_NOTHING};
+	return *grant;
+}
+
 static void divide(struct hg_credits *c, hg_ns now_ns)
 {
 	uint32_t n = 0;
@@ -339,7 +352,8 @@ static void divide(struct hg_credits *c, hg_ns now_ns)
 	for (uint32_t k = 0; k < n; k++) {
 		struct hg_credit_row *row = &c->rows[c->asking[k]];
 		bool is_due = row->due_ns <= now_ns;
-		bool has_changed = carry_out(c, row, &c->grants[k]);
+		const struct hg_share_grant grant = needed(row, &c->grants[k]);
+		bool has_changed = carry_out(c, row, &grant);
 
 		if (is_due || has_changed)
 			row->due_ns = next_look(c, row, &c->asks[k], has_changed, now_ns);
