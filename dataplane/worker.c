@@ -146,14 +146,14 @@ static void hold_port(struct hg_worker *w, uint32_t i)
 	w->held[w->n_held++] = port;
 }
 
-/* Whether the owner of the out trees is so far behind that what a far side could keep would be lost on the
- * way. */
+/* Whether the owner of the out trees is behind: then what a far side can keep stays there. The owner queues all
+ * that is on the way before it sees that the instance is over its contract, so that must not be much. */
 static bool has_no_room_ahead(const struct hg_worker *w, const struct hg_port *port)
 {
 	const struct rte_ring *ahead = w->lane->crossings[w->idx][w->lane->out_owner];
 
 	return ahead != NULL && (HG_READ(port->dev->caps) & HG_DEV_RX_PUSHES_BACK) &&
-	       rte_ring_free_count(ahead) < HG_CROSSING_PKTS / 2;
+	       rte_ring_count(ahead) >= HG_BURST_PKTS;
 }
 
 static void receive_all(struct hg_worker *w)
@@ -187,7 +187,7 @@ static void receive_all(struct hg_worker *w)
 		struct hg_port *port = w->snapshot->always[i];
 
 		if (port->worker == w->idx && !hg_pushback_holds(w, port) &&
-		    hg_path_receive(w, port) > 0)
+		    !has_no_room_ahead(w, port) && hg_path_receive(w, port) > 0)
 			w->has_moved = true;
 	}
 }
