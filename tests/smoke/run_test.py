@@ -75,8 +75,8 @@ def measured(world):
         with open(path, encoding="utf-8") as file:
             result = json.load(file)
         if SECONDS - result["contracts"]["stolen_seconds"] >= JUDGED_SECONDS:
-            return child.returncode, text, result
-    raise Skip("the machine underneath took too much processor time away")
+            break
+    return child.returncode, text, result
 
 
 @test
@@ -87,7 +87,9 @@ def s1_8_every_contract_is_kept_in_each_second(world):
     assert ("EVERY CONTRACT WAS KEPT" if code == 0 else "COULD NOT MEASURE") in text, text
     print(f"link used {result['link_use']:.4f}, rr's p99 {result['rr_p99_times_better']} times "
           f"better, {n_stolen} of {SECONDS} s left out")
-    assert result["kept"] and result["seconds"] == SECONDS, text
+    assert result["seconds"] == SECONDS, text
+    # Where every second was stolen from, nothing was measured, and that is what is said.
+    assert result["kept"] == (n_stolen < SECONDS), text
     if code == 3:
         print("processor time was stolen from this machine: the goals are not judged")
         return

@@ -56,10 +56,17 @@ class Guest:
         with open(world.path(f"{name}.qemu.log"), "w", encoding="utf-8") as log:
             self.process = world.start(self._command(image, has_kvm) + card, nice=nice, stdout=log,
                                        stderr=subprocess.STDOUT)
-        until(lambda: self.check() or os.path.exists(self._path), 20, f"QEMU of guest {name} to start")
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._line.connect(self._path)
+        until(lambda: self.check() or self._connects(), 20, f"QEMU of guest {name} to start")
         threading.Thread(target=self._read, daemon=True).start()
+
+    def _connects(self):
+        """The socket is there a moment before anybody listens at it."""
+        try:
+            self._line.connect(self._path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     def _command(self, image, has_kvm):
         machine = ["-accel", "kvm", "-cpu", "host"] if has_kvm else EMULATED
