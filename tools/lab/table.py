@@ -118,12 +118,12 @@ def cpu_summary(before, after):
     if not balances:
         return
     states = after.credits("state")
-    yield "processor credits of wake: a day's story in half a minute (20 % for certain; rest saves more)"
+    yield "processor credits of wake, a day's story in half a minute: 20 % for certain"
     yield (f"cpu   saved, seconds      {min(balances) / CPU_NS:.2f} to {max(balances) / CPU_NS:.2f};  "
            f"used {min(after.credits('used_mcpu')) / 10:.0f} % to {max(after.credits('used_mcpu')) / 10:.0f} % "
            f"of a processor")
-    yield (f"cpu   the door            open in {states.count('open')}, closing in {states.count('gliding')}, "
-           f"at its baseline in {states.count('baseline')} of {len(states)} s")
+    yield (f"cpu   the door            open {states.count('open')}, closing {states.count('gliding')}, "
+           f"at its baseline {states.count('baseline')} of {len(states)} s")
 
 
 def live_block(phase, n_seconds):
