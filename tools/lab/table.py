@@ -101,14 +101,14 @@ def felt_rows(felt):
 
 CPU_NS = 1e9
 # What the page calls the states of processor credits.
-DOOR = {"open": "open", "gliding": "closing", "baseline": "held at its baseline", "host": "host is full",
+DOOR = {"open": "open", "gliding": "closing", "baseline": "at its baseline", "host": "host is full",
         "observed": "not enforced"}
 
 
 def cpu_row(credits):
     """Processor credits, in seconds of a processor: a minute of one is a credit."""
-    return (f"cpu   wake: {credits['balance_cpu_ns'] / CPU_NS:.2f} s saved of at most "
-            f"{credits['max_cpu_ns'] / CPU_NS:.0f} s, uses {credits['used_mcpu'] / 10:.0f} % of a processor, "
+    return (f"cpu   wake: {credits['balance_cpu_ns'] / CPU_NS:.2f} of at most "
+            f"{credits['max_cpu_ns'] / CPU_NS:.0f} s saved, uses {credits['used_mcpu'] / 10:.0f} % of a processor, "
             f"{DOOR.get(credits['state'], credits['state'])}")
 
 
