@@ -107,7 +107,7 @@ DOOR = {"open": "open", "gliding": "closing", "baseline": "at its baseline", "ho
 
 def cpu_row(credits):
     """Processor credits, in seconds of a processor: a minute of one is a credit."""
-    return (f"cpu   wake: {credits['balance_cpu_ns'] / CPU_NS:.2f} of at most "
+    return (f"cpu   wake: {credits['balance_cpu_ns'] / CPU_NS:.2f} of "
             f"{credits['max_cpu_ns'] / CPU_NS:.0f} s saved, uses {credits['used_mcpu'] / 10:.0f} % of a processor, "
             f"{DOOR.get(credits['state'], credits['state'])}")
 
