@@ -17,7 +17,7 @@
 
 struct hg_credit_store {
 	sqlite3 *db;
-	sqlite3_stmt *save, *load, *forget, *set_meta, *get_meta, *add_point, *points, *drop_points;
+	sqlite3_stmt *save, *load, *set_meta, *get_meta, *add_point, *points, *drop_points;
 	hg_ns dropped_at_wall_ns;
 };
 
@@ -137,7 +137,6 @@ static int prepare(struct hg_credit_store *s, struct hg_error *reterr)
 		 "SELECT " LEDGER_COLUMNS(AS_NAME) "mode, slots, group_identity, group_used, "
 						   "stopped_at, keep_stopped FROM ledger WHERE "
 						   "name = ?"},
-		{&s->forget, "DELETE FROM ledger WHERE name = ?"},
 		{&s->set_meta, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)"},
 		{&s->get_meta, "SELECT value FROM meta WHERE key = ?"},
 		{&s->add_point, "INSERT OR REPLACE INTO point VALUES(?, ?, ?, ?, ?, ?, ?)"},
@@ -220,7 +219,6 @@ void hg_credit_store_close(struct hg_credit_store *store)
 		return;
 	sqlite3_finalize(store->save);
 	sqlite3_finalize(store->load);
-	sqlite3_finalize(store->forget);
 	sqlite3_finalize(store->set_meta);
 	sqlite3_finalize(store->get_meta);
 	sqlite3_finalize(store->add_point);
@@ -304,7 +302,7 @@ int hg_credit_store_clock(struct hg_credit_store *store, struct hg_stored_clock 
 
 /* ---- ledgers ------------------------------------------------------------------------------------ */
 
-/* Numbers with blanks between; those at the end that are 0 are left out. */
+/* Numbers with blanks between. */
 #define SLOTS_BYTES ((HG_LEDGER_SLOTS + 1u) * 21u)
 
 static void slots_to_text(const struct hg_ledger *ledger, char text[SLOTS_BYTES])
@@ -412,12 +410,6 @@ int hg_credit_store_load(struct hg_credit_store *store, const char *name,
 	}
 	sqlite3_reset(store->load);
 	return rc;
-}
-
-int hg_credit_store_forget(struct hg_credit_store *store, const char *name, struct hg_error *reterr)
-{
-	bind_text(store->forget, 1, name);
-	return step(store, store->forget, reterr);
 }
 
 /* ---- history ------------------------------------------------------------------------------------ */

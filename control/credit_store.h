@@ -48,8 +48,6 @@ HG_MUST_CHECK int hg_credit_store_save(struct hg_credit_store *store,
 				       const struct hg_stored_clock *clock,
 				       const struct hg_stored *const *rows, unsigned n,
 				       struct hg_error *reterr);
-HG_MUST_CHECK int hg_credit_store_forget(struct hg_credit_store *store, const char *name,
-					 struct hg_error *reterr);
 HG_MUST_CHECK int hg_credit_store_add_point(struct hg_credit_store *store, const char *name,
 					    const struct hg_credits_point *point,
 					    struct hg_error *reterr);

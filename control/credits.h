@@ -105,8 +105,8 @@ const char *hg_credits_fault(const struct hg_credits *credits);
 /* Whether the baselines fit the host. */
 HG_MUST_CHECK int hg_credits_check(const struct hg_credits *credits,
 				   const struct hg_desired *desired, struct hg_error *reterr);
-/* Another desired state: rows come, go and change; balances stay. Those that went are kept in the store for as
- * long as their terms said. */
+/* Another desired state: rows come, go and change; balances stay. Those that went stay in the store; who
+ * comes back later than its terms keep its balance begins anew. */
 HG_MUST_CHECK int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desired,
 				   hg_ns now_ns, struct hg_error *reterr);
 /* Does what is due; returns when to call it again. */

@@ -345,21 +345,6 @@ hg_ns hg_ledger_exhausted_at_ns(const struct hg_ledger *ledger, uint64_t mcpu)
 	return drain_per_h <= 0 ? HG_NEVER : after(at_ns, left, drain_per_h);
 }
 
-hg_ns hg_ledger_reached_at_ns(const struct hg_ledger *ledger, int64_t n_cpu_ns)
-{
-	wide missing = (wide)n_cpu_ns - hg_ledger_balance_cpu_ns(ledger);
-
-	if (missing <= 0)
-		return ledger->at_ns;
-	if (ledger->cfg.earn_cpu_ns_per_h == 0 ||
-	    n_cpu_ns > ledger->gift_cpu_ns + ledger->cfg.max_cpu_ns)
-		return HG_NEVER;
-	/* Up: the first instant at which all of it was earned. */
-	missing = missing * HOUR_NS - ledger->remainder + ledger->cfg.earn_cpu_ns_per_h - 1;
-	missing /= ledger->cfg.earn_cpu_ns_per_h;
-	return missing >= HG_NEVER - ledger->at_ns ? HG_NEVER : ledger->at_ns + (hg_ns)missing;
-}
-
 /* ---- what was stored ---------------------------------------------------------------------------- */
 
 static int broken(struct hg_error *reterr, const char *field, const char *why)

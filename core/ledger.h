@@ -123,9 +123,6 @@ static inline int64_t hg_ledger_balance_cpu_ns(const struct hg_ledger *ledger)
  * not. Never later than the truth if use stays below mcpu and nothing expires. */
 hg_ns hg_ledger_exhausted_at_ns(const struct hg_ledger *ledger, uint64_t mcpu);
 
-/* The instant from which the balance is at least n if nothing is used; HG_NEVER if it never is. */
-hg_ns hg_ledger_reached_at_ns(const struct hg_ledger *ledger, int64_t n_cpu_ns);
-
 /* Whether what was read back can be a ledger at all: every field in its range, the sums right.
  * -EINVAL names the field. */
 HG_MUST_CHECK int hg_ledger_check(const struct hg_ledger *ledger, struct hg_error *reterr);

@@ -40,7 +40,6 @@
 #define HG_SHARE_OPEN UINT64_MAX
 /* How far below the baseline who overdrew may be held until it is repaid. */
 #define HG_SHARE_FLOOR_PPM 950000u
-#define HG_SHARE_GLIDE_DEFAULT_NS (2 * HG_NS_PER_S)
 #define HG_SHARE_DEMAND_UNKNOWN UINT64_MAX
 
 struct hg_share_ask {
