@@ -17,13 +17,13 @@ class Failure(Exception):
 
 
 # Parts of benchmarks, and none by themselves.
-PARTS = ("harness", "isolation_real", "ovs")
+PARTS = ("harness", "isolation_real", "ovs", "turns")
 
 
 def names():
     """Benchmarks there are: every bench/NAME.py that is no part of others."""
     found = (os.path.basename(path)[:-3] for path in glob.glob(os.path.join(HERE, "*.py")))
-    return sorted(name for name in found if name not in PARTS)
+    return sorted(name for name in found if name not in PARTS and not name.endswith("_test"))
 
 
 def read(path, otherwise=""):
@@ -76,6 +76,24 @@ def median(values):
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
+def short(figures):
+    """Figures in a few words, for progress: the first four."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[:4])
+
+
+# What was said of each side in this run, in order: {side: [line]}. A benchmark is a process of its own.
+SAID = {}
+
+
+def say(side, text):
+    """A side's command or configuration, on stderr and for the report: the same lines are said once."""
+    lines = SAID.setdefault(side, [])
+    for line in text.rstrip().splitlines():
+        print(f"{side}: {line}", file=sys.stderr, flush=True)
+    if text.rstrip() not in lines:
+        lines.append(text.rstrip())
+
+
 class Bench:
     """One run of one benchmark."""
 
@@ -83,6 +101,7 @@ class Bench:
         self.name = name
         self.command = shlex.join(command)
         self.stolen_before_ms = stolen_ms()
+        self.turns = []  # whatever was measured in turn (turns.Turns) adds itself
 
     def progress(self, text):
         print(f"{self.name}: {text}", file=sys.stderr, flush=True)
@@ -126,4 +145,5 @@ class Bench:
         about["stolen_ms_during_run"] = stolen_ms() - self.stolen_before_ms
         about["load_average_1m"] = os.getloadavg()[0]
         return json.dumps({"bench": self.name, "figures": figures, "spread": spread, "machine": about,
-                           "command": self.command})
+                           "command": self.command, "turns": [turns.about() for turns in self.turns],
+                           "configurations": SAID})
