@@ -5,7 +5,7 @@
  * Model      Pure: the control lane's figures in, JSON out; keys carry their units.
  * Memory     The caller owns what is returned. Threads: the control lane.
  * Errors     none: without memory parts are missing, and what dumps the whole notices.
- * Used by    api/view.c, api/explain.c, api/service.c.
+ * Used by    api/view.c, api/explain.c, api/service_show.c.
  */
 #ifndef HG_API_CARD_H
 #define HG_API_CARD_H
