@@ -33,6 +33,10 @@ tenants:
         ports: [{{name: b, device: "tap:{prefix}tb", netns: {prefix}hb, mac: "02:00:00:00:78:02"}}]
 """
 
+# Of bench/run all, and of --quick.
+ALL = ["--seconds", "2"]
+QUICK = ["--pairs", "1", "--seconds", "1"]
+
 
 def add_options(parser):
     parser.add_argument("--pairs", type=int, default=5, metavar="N",

@@ -34,6 +34,10 @@ tenants:
     instances:
 {instances}"""
 
+# Of bench/run all, and of --quick.
+ALL = ["--cycles", "1000"]
+QUICK = ["--cycles", "50", "--warm-up", "20", "--guests", "40"]
+
 
 def add_options(parser):
     parser.add_argument("--cycles", type=int, default=1000, metavar="N", help="attach and detach (default 1000)")

@@ -8,6 +8,10 @@ open. start_ms: finding and opening all groups. Root, control groups of version 
 """
 import os
 
+# Of bench/run all, and of --quick.
+ALL = ["--seconds", "20"]
+QUICK = ["--seconds", "3", "--groups", "200"]
+
 
 def add_options(parser):
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="of each of the two runs (default 60)")

@@ -12,6 +12,10 @@ import os
 
 import harness
 
+# Of bench/run all, and of --quick.
+ALL = ["--seconds", "40"]
+QUICK = None
+
 
 def add_options(parser):
     parser.add_argument("--seconds", type=int, default=60, metavar="N",

@@ -17,6 +17,10 @@ sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 # 15,000 bytes at the maximum of 40 Gbit/s.
 CUT, NEVER = "3us", "never"
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--rounds", "21", "--pairs", "0"]
+
 
 def add_options(parser):
     parser.add_argument("--rounds", type=int, default=101, metavar="N",

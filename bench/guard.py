@@ -6,6 +6,10 @@ family, of which it speaks from the last: `tcp4_ns`, `tcp6_ns`, `arp_ns`, `adver
 """
 import os
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--rounds", "31"]
+
 
 def add_options(parser):
     parser.add_argument("--rounds", type=int, default=201, metavar="N",

@@ -17,7 +17,18 @@ class Failure(Exception):
 
 
 # Parts of benchmarks, and none by themselves.
-PARTS = ("harness", "isolation_real", "ovs", "turns")
+PARTS = (
+    "charts",
+    "draw",
+    "everything",
+    "goals",
+    "harness",
+    "isolation_real",
+    "ovs",
+    "page",
+    "turns",
+    "waits",
+)
 
 
 def names():

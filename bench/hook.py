@@ -17,6 +17,10 @@ import harness
 
 SENDERS = (1, 4)
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--pairs", "7"]
+
 
 def add_options(parser):
     parser.add_argument("--pairs", type=int, default=31, metavar="N",

@@ -9,6 +9,10 @@ import os
 
 import harness
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--rounds", "5"]
+
 
 def add_options(parser):
     parser.add_argument("--instances", type=int, default=4096, metavar="N", help="idle instances (default 4096)")

@@ -10,6 +10,10 @@ import harness
 
 PLAIN = "_run2_of9_ns"
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--repeats", "2"]
+
 
 def add_options(parser):
     parser.add_argument("--repeats", type=int, default=15, metavar="N",

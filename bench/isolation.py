@@ -19,6 +19,10 @@ OVER_LIMIT = "_headgate_wire_p999_over_limit"
 GAIN_10G = "_gain"
 LINK_USE = "_headgate_link_use_percent"
 
+# Of bench/run all, and of --quick.
+ALL = ["--seconds", "0.2", "--rounds", "2"]
+QUICK = ["--seconds", "0.05", "--rounds", "0"]
+
 
 def add_options(parser):
     parser.add_argument("--seconds", type=float, default=1.0, metavar="N",

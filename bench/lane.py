@@ -9,6 +9,10 @@ import harness
 
 SIZES = (60, 1514)
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--slots", "9"]
+
 
 def add_options(parser):
     parser.add_argument("--slots", type=int, default=31, metavar="N", help="of each size (default 31)")

@@ -6,6 +6,10 @@ real_time_error_percent is the worst of its rates, each the median of undisturbe
 """
 import os
 
+# Of bench/run all, and of --quick.
+ALL = ["--seconds", "600"]
+QUICK = ["--seconds", "30", "--real-seconds", "0"]
+
 
 def add_options(parser):
     parser.add_argument("--seconds", type=int, default=3600, metavar="N",

@@ -14,6 +14,10 @@ HUGEPAGES = "/proc/sys/vm/nr_hugepages"
 SIZES = (64, 1024, 4096, 32768)
 MILLION = 1 << 20
 
+# Of bench/run all, and of --quick.
+ALL = []
+QUICK = ["--pairs", "3", "--packets", "300000", "--largest", "4096"]
+
 
 def add_options(parser):
     parser.add_argument("--pairs", type=int, default=7, metavar="N",

@@ -43,6 +43,10 @@ tenants:
         ports: [{{name: b, device: "vhost(queues=1):{b}", mac: "02:00:00:00:00:02"}}]
 """
 
+# Of bench/run all, and of --quick.
+ALL = ["--rounds", "5", "--ms", "1000"]
+QUICK = ["--rounds", "1", "--ms", "500"]
+
 
 def add_options(parser):
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="of all three in turn (default 7)")

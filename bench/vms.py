@@ -38,6 +38,10 @@ tenants:
         ports: [{{name: b, device: "vhost(queues=1):{b}", mac: "{mac_b}"}}]
 """
 
+# Of bench/run all, and of --quick.
+ALL = ["--pairs", "5", "--seconds", "2"]
+QUICK = None
+
 
 def add_options(parser):
     parser.add_argument("--pairs", type=int, default=7, metavar="N",

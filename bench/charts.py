@@ -1,0 +1,59 @@
+"""What the report draws and lists of the benchmarks whose modules say nothing of it.
+
+A module may have CHARTS, a list of draw.Bars and draw.Lines, and SHOWN, a list of patterns (as of fnmatch) for the
+figures of its table; with neither, all figures are listed, up to MOST.
+"""
+from draw import Bars, Lines
+
+MOST = 40
+
+SIZES = (64, 1024, 4096, 32768, 1048576)
+
+
+def sized(prefix):
+    return {size: f"{prefix}_{size}" for size in SIZES}
+
+
+def sides(names, figure):
+    """{label: figure's name} for figures called SIDE_FIGURE."""
+    return {label: f"{side}_{figure}" for side, label in names.items()}
+
+
+BRIDGED = {"headgate": "headgate", "bridge": "bridge with HTB"}
+SWITCHES = {"headgate": "headgate", "testpmd": "testpmd", "ovs": "OVS with DPDK"}
+GUESTS = {"headgate": "headgate", "ovs": "OVS with DPDK"}
+QUOTAS = {"credits": "headgate's credits", "quota": "a quota of the same share"}
+
+CHARTS = {
+    "sched": [Lines("sched", "A packet in and out of the scheduler", "instances", "ns a packet", {
+        "headgate, no rates": sized("u_ns"), "headgate, all minima": sized("g_ns"), "rte_sched": sized("rte_ns")})],
+    "bulk": [Bars("bulk", "Between two containers", "more is better, but for round trips", {
+        "TCP, bit/s": sides(BRIDGED, "tcp_bit_per_s"),
+        "TCP, bytes per processor-second": sides(BRIDGED, "tcp_bytes_per_cpu_s"),
+        "small UDP packets received, packets/s": sides(BRIDGED, "udp_pkts_per_s"),
+        "round trip p50, us": sides(BRIDGED, "rr_p50_us"),
+        "round trip p99, us": sides(BRIDGED, "rr_p99_us")})],
+    "vhost": [Bars("vhost", "Between two vhost ports, one processor for the switch", "packets/s", {
+        "64 bytes": sides(SWITCHES, "64_pkts_per_s"),
+        "64, 594 and 1518 bytes": sides(SWITCHES, "mixed_pkts_per_s")})],
+    "vms": [Bars("vms", "Between two virtual machines", "TCP: more is better; round trips: less", {
+        "TCP, Mbit/s": sides(GUESTS, "tcp_mbit_per_s"), "round trip p50, us": sides(GUESTS, "rr_p50_us"),
+        "round trip p99, us": sides(GUESTS, "rr_p99_us")})],
+    "guard": [Bars("guard", "A packet past the guard", "ns a packet", {"": {
+        "nothing configured": "off_ns", "mac": "mac_ns", "TCP, IPv4 address": "tcp4_ns",
+        "TCP, IPv6 address": "tcp6_ns", "ARP": "arp_ns", "neighbour advertisement": "advert_ns"}})],
+    "cut": [Bars("cut", "A segment of 64 KiB", "ns a segment", {"": {
+        "cut for 100 Mbit/s": "cut_ns_100m", "cut for 1 Gbit/s": "cut_ns_1g", "not cut (10 Gbit/s)": "cut_ns_10g",
+        "split into packets": "split_ns", "released whole": "whole_ns"}})],
+    "credits": [Bars("credits", "Processor time used against entitled: the worst group's error", "percent", {
+        f"{n} busy groups" if n > 1 else "1 busy group": sides(QUOTAS, f"{n}_worst_error_percent")
+        for n in (1, 4, 16)})],
+}
+
+SHOWN = {
+    "isolation": ["sim_p999_over_limit", "sim_gain_10g", "sim_link_use_percent", "real_*"],
+    "rate": ["worst_window_error_packets", "long_run_error_ppm", "*_error_packets", "*_long_run_error_ppm",
+             "real_time_error_percent", "real_disturbed_runs"],
+    "inflight": ["all_ns", "hook_ns", "window_ns", "depth_ns", "inflight_ns", "plain_ns", "full_ns"],
+    "depth": ["settle_ms", "share_settle_ms", "link_use_percent", "excess_ratio"],
+}

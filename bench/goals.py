@@ -1,0 +1,71 @@
+"""What the figures have to be: one line for each goal, and how a run is judged by them."""
+import collections
+
+# bench and figure as they are printed; sense: "least" or "most"; goal: what it has to be; aim: what is hoped for, or
+# None; sentence: what it says, for somebody who does not know the name.
+Goal = collections.namedtuple("Goal", "bench figure sense goal aim sentence")
+
+GOALS = tuple(Goal(*words) for words in (
+    ("path", "over_ovs_1", "least", 1.2, 2, "one flow, by OVS with its egress policer"),
+    ("path", "over_ovs_100000", "least", 2, 6, "100,000 flows, by OVS with its egress policer"),
+    ("sched", "speedup_4096", "least", 4, None, "a packet through the scheduler, 4,096 instances, by rte_sched"),
+    ("sched", "growth_1048576", "most", 6, None, "cost at 1,048,576 instances by that at 64"),
+    ("sched", "bucket_over_meter", "most", 0.5, None, "a lone bucket decision by rte_meter_srtcm"),
+    ("containers", "bulk_over_bridge", "least", 0.9, 1.1, "bulk TCP by the Linux bridge with HTB"),
+    ("containers", "bulk_over_ovs", "least", 1.5, None, "bulk TCP by OVS with DPDK"),
+    ("rate", "worst_window_error_packets", "most", 1, None, "a window of 100 ms misses its rate, in packets"),
+    ("rate", "real_time_error_percent", "most", 1, None, "a maximum is missed in real time, in percent"),
+    ("hook", "hook_ns", "most", 1.5, None, "accounting for a packet in flight, in ns"),
+    ("vhost", "over_testpmd", "least", 0.7, 0.85, "between two vhost ports, by testpmd that only forwards"),
+    ("vhost", "over_ovs", "least", 1.2, 2, "between two vhost ports, by OVS with its egress policer"),
+    ("vms", "tcp_over_ovs", "least", 1, None, "TCP between guests, by OVS with DPDK"),
+    ("vms", "rr_over_ovs", "least", 1, None, "round trips between guests, by OVS with DPDK"),
+    ("churn", "leaked_bytes", "most", 0, None, "memory that 1,000 attachments leave behind"),
+    ("churn", "leaked_buffers", "most", 0, None, "buffers that they leave behind"),
+    ("churn", "leaked_descriptors", "most", 0, None, "descriptors that they leave behind"),
+    ("churn", "worst_stall_us", "most", 1000, None, "the longest that another port was kept waiting, in us"),
+    ("credits", "worst_error_percent", "most", 0.5, 0.1, "processor time used against entitled, in percent"),
+    ("credits", "stolen_percent", "most", 0.1, 0.01, "processor time that thieves were not charged for, in percent"),
+    ("credit-loop", "processor_percent", "most", 1, 0.5, "the loop for 1,000 groups, of one processor, in percent"),
+    ("credit-loop", "writes_fewer", "least", 50, None, "times fewer quotas written than one for each tick"),
+    ("burst", "p999_over_unlimited", "most", 1.1, None, "p99.9 of a service on credits by that without limit"),
+))
+
+# (bench, figure): what was tried where a goal is missed, for the report.
+TRIED = {}
+
+# From best to worst.
+VERDICTS = ("aim", "met", "disturbed", "missed", "no figure")
+
+
+def reaches(sense, value, bound):
+    return value >= bound if sense == "least" else value <= bound
+
+
+def verdict(goal, bench):
+    """One of VERDICTS. A figure from pairs that were disturbed is shown and not counted, whatever it is."""
+    value = (bench or {}).get("figures", {}).get(goal.figure)
+    if value is None:
+        return "no figure"
+    if any(turns["is_disturbed"] for turns in bench.get("turns", ())):
+        return "disturbed"
+    if not reaches(goal.sense, value, goal.goal):
+        return "missed"
+    return "aim" if goal.aim is not None and reaches(goal.sense, value, goal.aim) else "met"
+
+
+def judge(benches):
+    """All goals with what was measured: a list of objects for the result."""
+    found = []
+    for goal in GOALS:
+        bench = benches.get(goal.bench)
+        found.append(dict(goal._asdict(), value=(bench or {}).get("figures", {}).get(goal.figure),
+                          interval=(bench or {}).get("spread", {}).get(goal.figure), verdict=verdict(goal, bench)))
+    return found
+
+
+def line(judged):
+    """A goal as one line of text."""
+    value = "-" if judged["value"] is None else f"{judged['value']:.4g}"
+    return (f"{judged['verdict']:12} {judged['bench']}.{judged['figure']}: {value}, at {judged['sense']} "
+            f"{judged['goal']:g}" + (f" (aim {judged['aim']:g})" if judged["aim"] is not None else ""))

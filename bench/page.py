@@ -1,0 +1,271 @@
+"""The page and the pictures of a run of all benchmarks, the README's figures, and two runs beside each other.
+
+All of it is text made from the result (bench/run all), so that it can be checked against it.
+"""
+import fnmatch
+import importlib
+import re
+import textwrap
+
+import charts
+import draw
+import goals
+import harness
+import waits
+
+COLUMNS = 80
+PAGE, FOLDER = "docs/benchmarks.md", "docs/benchmarks"
+RESULT = f"{FOLDER}/results.json"
+README_SECTION = "## How fast"
+UNITS = r"(?:times|percent|ns|us|ms|Mpps|[KMG]?bit/s|packets/s)\b|%"
+NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?(?: [MGT]\b)?"
+
+
+def paragraph(words):
+    return textwrap.fill(words, COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
+def table(head, rows):
+    """Columns as wide as they must be, so that it can be read as it is; the first to the left, numbers too."""
+    widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
+    one = lambda row: "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+    return "\n".join([one(head), "|" + "|".join("-" * (width + 2) for width in widths) + "|"] + [one(row) for row in rows])
+
+
+def bound(goal):
+    sign = ">=" if goal["sense"] == "least" else "<="
+    return f"{sign} {goal['goal']:g}" + (f", aim {goal['aim']:g}" if goal["aim"] is not None else "")
+
+
+def told(goal):
+    return {"aim": "aim met"}.get(goal["verdict"], goal["verdict"])
+
+
+def short_of(goal):
+    """How far a goal is that was missed."""
+    value, wanted = goal["value"], goal["goal"]
+    if goal["sense"] == "least":
+        return f"{100 * value / wanted:.0f} % of what was asked"
+    return f"{value / wanted:.3g} times what was allowed" if wanted else f"{draw.number(value)} too many"
+
+
+def span(spread):
+    return "" if spread is None else f"{draw.number(spread[0])} to {draw.number(spread[1])}"
+
+
+def module_of(name):
+    return importlib.import_module(name) if name in harness.names() else None
+
+
+def charts_of(name, bench):
+    """[(file name, title, SVG)] of one benchmark."""
+    found = []
+    for chart in getattr(module_of(name), "CHARTS", charts.CHARTS.get(name, [])):
+        drawn = (draw.bars if isinstance(chart, draw.Bars) else draw.lines)(chart, bench["figures"], bench["spread"])
+        if drawn:
+            found.append((f"{chart.name}.svg", chart.title, drawn))
+    if name == "isolation":
+        drawn = waits.draw(bench["figures"])
+        if drawn:
+            found.append(("isolation.svg", "One light sender beside eight heavy ones", drawn))
+    return found
+
+
+def shown_of(name, figures):
+    patterns = getattr(module_of(name), "SHOWN", charts.SHOWN.get(name))
+    if patterns is None:
+        return list(figures)[:charts.MOST]
+    return [figure for figure in figures if any(fnmatch.fnmatchcase(figure, pattern) for pattern in patterns)]
+
+
+def head(result):
+    seconds = result["seconds"]
+    told_commit = result["commit"][:12] + ("" if result["commit_is_clean"] else ", with changes")
+    kind = {"full": "full run", "quick": "quick run, with wide intervals"}[result["kind"]]
+    if not result["is_complete"]:
+        kind += ", of which not everything was run"
+    yield "# Benchmarks\n"
+    yield paragraph(
+        f"What `{result['command']}` measured: a {kind}, of commit {told_commit}, begun {result['began']}, in "
+        f"{seconds / 60:.0f} minutes. This page is written by `bench/report` from [{RESULT[5:]}]({RESULT[5:]}); "
+        "what each benchmark does, and how, is in [../bench/README.md](../bench/README.md).") + "\n"
+    yield paragraph(
+        "What is compared was measured in turn. Where a benchmark says how many pairs, figures are medians over pairs "
+        "and ratios have a 95 % bootstrap interval; slices in which the machine was stolen from, or in which a loop of "
+        "fixed work took 5 % more or less than usual, are thrown away and counted. Ranges of other figures are the "
+        "least and the largest.") + "\n"
+
+
+def goals_part(result):
+    judged = result["goals"]
+    counts = {}
+    for goal in judged:
+        counts[told(goal)] = counts.get(told(goal), 0) + 1
+    yield "## Goals\n"
+    yield paragraph("; ".join(f"{word} {n}" for word, n in counts.items()) + ".") + "\n"
+    if draw.goals(judged):
+        yield f"![How many times better than asked each figure is]({FOLDER[5:]}/goals.svg)\n"
+    yield table(["figure", "asked", "measured", "verdict"], [
+        [f"`{goal['bench']}.{goal['figure']}`", bound(goal), draw.number(goal["value"]), told(goal)]
+        for goal in judged]) + "\n"
+    missed = [goal for goal in judged if goal["verdict"] == "missed"]
+    if missed:
+        yield "Missed, and by how much:\n"
+    for goal in missed:
+        words = f"- `{goal['bench']}.{goal['figure']}` ({goal['sentence']}): {short_of(goal)}."
+        tried = goals.TRIED.get((goal["bench"], goal["figure"]))
+        yield textwrap.fill(words + (f" Tried: {tried}" if tried else ""), COLUMNS, subsequent_indent="  ",
+                            break_long_words=False, break_on_hyphens=False)
+    yield ""
+
+
+def turns_told(turns):
+    why = ", ".join(f"{reason} {n}" for reason, n in sorted(turns["why"].items()))
+    words = (f"{' and '.join(turns['sides'])}: {turns['n_pairs']} undisturbed pairs of {turns['n_pairs_measured']}, "
+             f"{turns['thrown_slices']} slices thrown away" + (f" ({why})" if why else ""))
+    return words + (". Too few are left: figures are of all pairs, and prove nothing" if turns["is_disturbed"] else "")
+
+
+def wrapped(text):
+    """Commands and configuration in lines that fit; long ones go on behind a backslash, as a shell has it."""
+    for whole in text.splitlines():
+        parts = textwrap.wrap(whole, COLUMNS - 2, subsequent_indent="    ", break_long_words=False,
+                              break_on_hyphens=False) if len(whole) > COLUMNS else [whole]
+        yield from (part + " \\" for part in parts[:-1])
+        yield from parts[-1:]
+
+
+def bench_part(name, bench):
+    yield f"## {name}\n"
+    yield paragraph(bench["about"]) + "\n"
+    if "failure" in bench:
+        yield paragraph(f"**No figures**: {bench['failure']} (after {bench['seconds']:.0f} s).") + "\n"
+        return
+    yield paragraph(f"`{bench['command']}`, {bench['seconds']:.0f} s" + (
+        f"; {bench['stolen_ms']} ms were stolen meanwhile" if bench["stolen_ms"] else "") + ".") + "\n"
+    for turns in bench["turns"]:
+        yield paragraph(turns_told(turns) + ".") + "\n"
+    for file, title, _ in charts_of(name, bench):
+        yield f"![{title}]({FOLDER[5:]}/{file})\n"
+    shown = shown_of(name, bench["figures"])
+    yield table(["figure", "value", "range"], [
+        [f"`{figure}`", draw.number(bench["figures"][figure]), span(bench["spread"].get(figure))]
+        for figure in shown]) + "\n"
+    left_out = len(bench["figures"]) - len(shown)
+    if left_out:
+        yield paragraph(f"{left_out} more are in [{RESULT[5:]}]({RESULT[5:]}).") + "\n"
+    if bench["configurations"]:
+        yield "<details><summary>Commands and configurations</summary>\n"
+        for side, parts in bench["configurations"].items():
+            yield f"{side}:\n"
+            yield "```\n" + "\n".join(line for part in parts for line in wrapped(part)) + "\n```\n"
+        yield "</details>\n"
+
+
+def machine_part(result):
+    machine = result["machine"]
+    yield "## Machine and versions\n"
+    rows = [["processor", f"{machine['cpu']}, {machine['n_cpus']} of them"],
+            ["memory", f"{machine['memory_mib'] / 1024:.1f} GiB"], ["virtual", machine["virtual"]],
+            ["kernel", machine["kernel"]], ["system", machine["system"]], ["compiler", machine["compiler"]],
+            ["DPDK", machine["dpdk"]], ["stolen", f"{machine['stolen_ms_during_run'] / 1e3:.2f} s during the run"]]
+    yield table(["what", "which"], rows + [[name, version] for name, version in result["versions"].items()]) + "\n"
+    total = sum(bench["seconds"] for bench in result["benches"].values())
+    yield "## Time\n"
+    yield paragraph(f"Installing and building took {result['prepare_s']:.0f} s, measuring {total:.0f} s.") + "\n"
+    yield table(["benchmark", "s", "planned"], [
+        [f"`{name}`", f"{bench['seconds']:.0f}", f"{bench['budget_s']}"] for name, bench in result["benches"].items()])
+
+
+def of(result):
+    """{path in the project: text} of the page and its pictures."""
+    parts = list(head(result)) + list(goals_part(result))
+    files = {}
+    drawn = draw.goals(result["goals"])
+    if drawn:
+        files[f"{FOLDER}/goals.svg"] = drawn
+    for name, bench in result["benches"].items():
+        parts += bench_part(name, bench)
+        if "failure" not in bench:
+            files.update({f"{FOLDER}/{file}": svg for file, _, svg in charts_of(name, bench)})
+    parts += machine_part(result)
+    files[PAGE] = "\n".join(parts) + "\n"
+    return files
+
+
+def section(readme):
+    """(begin, end) of the README's section about speed; None if there is none."""
+    begin = readme.find(README_SECTION + "\n")
+    if begin < 0:
+        return None
+    end = readme.find("\n## ", begin + 1)
+    return begin, len(readme) if end < 0 else end
+
+
+ROW = re.compile(r"^\|(?P<what>[^|]*)\|(?P<value>[^|]*)\|\s*`(?P<bench>[\w-]+)\.(?P<figure>\w+)`\s*\|$")
+
+
+def quoted(readme, result):
+    """The README with the figures of a result in the rows of its section that name one."""
+    place = section(readme)
+    if place is None:
+        return readme
+    lines = readme[place[0]:place[1]].split("\n")
+    for i, line in enumerate(lines):
+        row = ROW.match(line)
+        if row:
+            value = result["benches"].get(row["bench"], {}).get("figures", {}).get(row["figure"])
+            words = "not measured" if value is None else draw.number(value)
+            lines[i] = f"|{row['what']}| {words.ljust(len(row['value']) - 2)} | `{row['bench']}.{row['figure']}` |"
+    return readme[:place[0]] + "\n".join(lines) + readme[place[1]:]
+
+
+def page_rows(page):
+    """{(bench, figure): value as shown}, of the page's tables."""
+    found, bench = {}, None
+    for line in page.split("\n"):
+        if line.startswith("## "):
+            bench = line[3:]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 3:
+            found[bench, cells[0].strip("`")] = cells[1]
+        if line.startswith("| `") and len(cells) == 4:
+            found[tuple(cells[0].strip("`").split(".", 1))] = cells[2]
+    return found
+
+
+def unfounded(readme, page):
+    """What the README's section says and the page does not: sentences."""
+    place = section(readme)
+    if place is None:
+        return
+    rows, numbers = page_rows(page), set(re.findall(NUMBER, page))
+    for line in readme[place[0]:place[1]].split("\n"):
+        row = ROW.match(line)
+        if row:
+            shown = rows.get((row["bench"], row["figure"]), "-")
+            shown = "not measured" if shown == "-" else shown
+            if row["value"].strip() != shown:
+                yield (f"README.md: {row['bench']}.{row['figure']} is given as {row['value'].strip()}; {PAGE} says "
+                       f"{shown}")
+            line = row["what"]
+        for value, _ in re.findall(rf"({NUMBER})[ -]?({UNITS})", line):
+            if value not in numbers:
+                yield f"README.md: {value!r} in {line.strip()!r} is not in {PAGE}"
+
+
+def compared(old, new):
+    """Figures that both results have, as a table; those whose ranges do not meet are marked."""
+    rows = []
+    for name, bench in new["benches"].items():
+        before = old["benches"].get(name, {})
+        for figure, value in bench.get("figures", {}).items():
+            was = before.get("figures", {}).get(figure)
+            if was is None or figure not in shown_of(name, bench["figures"]):
+                continue
+            change = f"{100 * (value / was - 1):+.1f} %" if was else ""
+            a, b = before["spread"].get(figure), bench["spread"].get(figure)
+            apart = a is not None and b is not None and (a[1] < b[0] or b[1] < a[0])
+            rows.append([f"{name}.{figure}", draw.number(was), draw.number(value), change, "*" if apart else ""])
+    return (f"{old['commit'][:12]} ({old['began']}) and {new['commit'][:12]} ({new['began']}); *: ranges do not meet\n\n"
+            + table(["figure", "before", "now", "change", ""], rows))

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""A run of all benchmarks, how it is judged, its page and pictures, and what the README may quote of it.
+
+Each check is also given what it must find.
+"""
+import argparse
+import copy
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+import draw  # noqa: E402
+import everything  # noqa: E402
+import goals  # noqa: E402
+import harness  # noqa: E402
+import page  # noqa: E402
+import turns_test  # noqa: E402
+
+TURNS = {"sides": ["headgate", "bridge"], "pairs_asked": 15, "n_pairs": 15, "n_pairs_measured": 17,
+         "thrown_slices": 3, "why": {"stolen": 2, "calibration": 1}, "is_disturbed": False}
+BULK = {"about": "TCP between two containers.", "command": "bench/run bulk --pairs 15", "budget_s": 60, "seconds": 58.2,
+        "stolen_ms": 20, "load_average_1m": 0.5, "turns": [TURNS],
+        "figures": {"headgate_tcp_bit_per_s": 21234567890.0, "bridge_tcp_bit_per_s": 20e9, "tcp_ratio": 1.0617},
+        "spread": {"headgate_tcp_bit_per_s": [20e9, 22e9], "bridge_tcp_bit_per_s": [19e9, 21e9],
+                   "tcp_ratio": [1.01, 1.11]},
+        "configurations": {"bridge": ["$ tc qdisc add dev v0 root handle 1: htb default 10 " + "and more " * 20]}}
+SCHED = dict(BULK, about="The scheduler.", command="bench/run sched", turns=[], configurations={},
+             figures={"speedup_4096": 4.25, "growth_1048576": 7.5, "u_ns_64": 10.5, "u_ns_4096": 14, "rte_ns_64": 43,
+                      "rte_ns_4096": 62}, spread={"speedup_4096": [4.1, 4.4]})
+
+
+def result_with(**benches):
+    return {"format": 1, "kind": "full", "command": "bench/run all", "commit": "0123456789abcdef",
+            "commit_is_clean": True, "began": "2026-01-01 00:00 UTC", "seconds": 2000.0, "prepare_s": 100.0,
+            "is_complete": True, "machine": dict(harness.machine(), stolen_ms_during_run=0),
+            "versions": {"dpdk": "22.11"}, "benches": benches, "goals": goals.judge(benches)}
+
+
+def lines_outside_code(text):
+    """Of a page, those that are neither in a code block nor a picture's or a link's, which cannot be broken."""
+    is_code = False
+    for line in text.split("\n"):
+        if line.startswith("```"):
+            is_code = not is_code
+        elif not is_code and not line.startswith("!["):
+            yield line
+
+
+class Goals(unittest.TestCase):
+    def verdict(self, sense, value, is_disturbed=False, aim=2.0):
+        goal = goals.Goal("b", "f", sense, 1.0, aim if sense == "least" else 0.5, "")
+        return goals.verdict(goal, {"figures": {"f": value}, "turns": [{"is_disturbed": is_disturbed}]})
+
+    def test_verdicts(self):
+        self.assertEqual([self.verdict("least", value) for value in (0.99, 1.0, 2.0)], ["missed", "met", "aim"])
+        self.assertEqual([self.verdict("most", value) for value in (1.01, 1.0, 0.5)], ["missed", "met", "aim"])
+
+    def test_disturbed_is_never_met(self):
+        self.assertEqual(self.verdict("least", 5.0, is_disturbed=True), "disturbed")
+
+    def test_nothing_measured_is_not_met(self):
+        goal = goals.GOALS[0]
+        self.assertEqual(goals.verdict(goal, None), "no figure")
+        self.assertEqual(goals.verdict(goal, {"failure": "no OVS"}), "no figure")
+
+    def test_each_goal_once_and_aims_beyond_them(self):
+        self.assertEqual(len({(goal.bench, goal.figure) for goal in goals.GOALS}), len(goals.GOALS))
+        for goal in goals.GOALS:
+            self.assertIn(goal.sense, ("least", "most"))
+            if goal.aim is not None:
+                self.assertTrue(goals.reaches(goal.sense, goal.aim, goal.goal), goal)
+
+
+class Run(unittest.TestCase):
+    def test_budgets_fit(self):
+        for is_quick in False, True:
+            total = everything.PREPARE_BUDGET_S[is_quick] + sum(
+                entry.budget_s for entry in everything.entries(is_quick, []))
+            self.assertLessEqual(total, everything.LIMIT_S[is_quick])
+
+    def test_options_are_known_to_their_benchmarks(self):
+        for is_quick in False, True:
+            for entry in everything.entries(is_quick, []):
+                parser = argparse.ArgumentParser()
+                importlib.import_module(entry.name).add_options(parser)
+                parser.parse_args(entry.options)  # exits if not
+
+    def measure(self, program, budget_s=5):
+        """What is made of a benchmark that is this program."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "run"), "w", encoding="utf-8") as file:
+                file.write(program)
+            entry = everything.Entry.__new__(everything.Entry)
+            entry.name, entry.about, entry.options, entry.budget_s = "made-up", "Made up.", [], budget_s
+            here, harness.HERE = harness.HERE, folder
+            try:
+                return everything.measure(entry, everything.Clock([10]))
+            finally:
+                harness.HERE = here
+
+    def test_a_result_is_kept(self):
+        bench = harness.Bench("made-up", ["bench/run", "made-up"])
+        found = self.measure(f"print('words')\nprint({bench.result({'a': 1}, {'a': [0, 2]})!r})")
+        self.assertEqual((found["figures"], found["spread"], found["turns"]), ({"a": 1}, {"a": [0, 2]}, []))
+
+    def test_a_failure_is_its_sentence(self):
+        found = self.measure("import sys\nsys.exit('bench/run made-up: there is no OVS here')")
+        self.assertEqual(found["failure"], "there is no OVS here")
+        self.assertNotIn("figures", found)
+
+    def test_no_result_is_a_failure(self):
+        self.assertIn("no result", self.measure("print('done')")["failure"])
+
+    def test_what_never_ends_is_ended(self):
+        before = everything.PATIENCE_S
+        everything.PATIENCE_S = 1
+        try:
+            found = self.measure("import time\ntime.sleep(600)", 0)
+        finally:
+            everything.PATIENCE_S = before
+        self.assertEqual(found["failure"], "ended after 1 s")
+
+
+class Pictures(unittest.TestCase):
+    def test_they_are_svg_and_inside_of_their_page(self):
+        files = page.of(result_with(bulk=BULK, sched=SCHED))
+        self.assertEqual(sorted(os.path.basename(name) for name in files),
+                         ["benchmarks.md", "bulk.svg", "goals.svg", "sched.svg"])
+        for name, text in files.items():
+            if name.endswith(".svg"):
+                root = xml.etree.ElementTree.fromstring(text)
+                width, height = (float(word) for word in root.get("viewBox").split()[2:])
+                for element in root.iter():
+                    for key, most in ("x", width), ("x2", width), ("cx", width), ("y", height), ("cy", height):
+                        self.assertTrue(0 <= float(element.get(key, 0)) <= most, (name, element.attrib))
+
+    def test_nothing_measured_nothing_drawn(self):
+        self.assertEqual(list(page.of(result_with(bulk={"about": "b", "failure": "no", "seconds": 1, "budget_s": 1}))),
+                         ["docs/benchmarks.md"])
+
+    def test_labels_do_not_cover_one_another(self):
+        found = dict(draw.apart([100, 101, 50, 102], 17))
+        places = sorted(found.values())
+        self.assertTrue(all(b - a >= 17 for a, b in zip(places, places[1:])))
+
+    def test_numbers(self):
+        self.assertEqual([draw.number(value) for value in (0, 3, 4.25, 1048576, 21234567890.0, 0.0123456, 12345.6)],
+                         ["0", "3", "4.25", "1.05 M", "21.2 G", "0.0123", "12,346"])
+
+
+class Page(unittest.TestCase):
+    def test_it_fits_80_columns_and_says_all(self):
+        text = page.of(result_with(bulk=BULK, sched=SCHED))["docs/benchmarks.md"]
+        self.assertEqual([line for line in lines_outside_code(text) if len(line) > 80], [])
+        flat = " ".join(text.split())
+        for words in ("3 slices thrown away (calibration 1, stolen 2)", "commit 0123456789ab", "bench/run bulk --pairs 15",
+                      "tc qdisc add", "1.25 times what was allowed", "DPDK"):
+            self.assertIn(words, flat)
+
+    def test_disturbed_pairs_are_called_so(self):
+        bulk = dict(BULK, turns=[dict(TURNS, n_pairs=1, is_disturbed=True)])
+        text = page.of(result_with(bulk=bulk))["docs/benchmarks.md"]
+        self.assertIn("prove nothing", " ".join(text.split()))
+
+    def test_compared(self):
+        faster = copy.deepcopy(SCHED)
+        faster["figures"]["speedup_4096"], faster["spread"]["speedup_4096"] = 5.0, [4.9, 5.1]
+        text = page.compared(result_with(sched=SCHED), result_with(sched=faster))
+        row = next(line for line in text.split("\n") if "speedup_4096" in line)
+        self.assertIn("+17.6 %", row)
+        self.assertIn("*", row)
+
+
+README = """# x
+
+## How fast
+
+At 4,096 instances it costs a quarter: TCP by the bridge is {prose}.
+
+| what | measured | figure |
+|------|----------|--------|
+| scheduler | {value} | `sched.speedup_4096` |
+
+## Other
+
+A hundred times: 999 times.
+"""
+
+
+class Readme(unittest.TestCase):
+    def unfounded(self, value="4.25", prose="1.06 times"):
+        text = page.of(result_with(bulk=BULK, sched=SCHED))["docs/benchmarks.md"]
+        return list(page.unfounded(README.format(value=value, prose=prose), text))
+
+    def test_what_the_page_shows_may_be_quoted(self):
+        self.assertEqual(self.unfounded(), [])
+
+    def test_what_it_does_not_show_is_found(self):
+        self.assertEqual(len(self.unfounded(value="4.3")), 1)
+        self.assertEqual(len(self.unfounded(prose="1.3 times")), 1)
+        self.assertEqual(len(self.unfounded(value="99", prose="99 Gbit/s")), 2)
+        self.assertEqual(len(self.unfounded(prose="77 % faster")), 1)
+
+    def test_the_report_writes_the_figures(self):
+        result = result_with(bulk=BULK, sched=SCHED)
+        written = page.quoted(README.format(value="old", prose="1.06 times"), result)
+        self.assertEqual(list(page.unfounded(written, page.of(result)[page.PAGE])), [])
+        self.assertIn("| 4.25", written)
+        without = page.quoted(README.format(value="4.25", prose=""), result_with(bulk=BULK))
+        self.assertIn("| not measured | `sched.speedup_4096` |", without)
+
+
+class Compare(unittest.TestCase):
+    def test_the_program(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a.json")
+            everything.save(path, result_with(sched=SCHED))
+            done = subprocess.run([os.path.join(harness.HERE, "report"), "--compare", path, path],
+                                  capture_output=True, text=True, check=False)
+            self.assertIn("sched.speedup_4096", done.stdout)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"format": 7}, file)
+            done = subprocess.run([os.path.join(harness.HERE, "report"), path], capture_output=True, text=True,
+                                  check=False)
+            self.assertIn("is no result", done.stderr)
+            self.assertEqual(done.returncode, 1)
+
+
+if __name__ == "__main__":
+    turns_test.run(sys.modules[__name__])
