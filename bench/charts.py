@@ -19,7 +19,7 @@ def sides(names, figure):
     return {label: f"{side}_{figure}" for side, label in names.items()}
 
 
-BRIDGED = {"headgate": "headgate", "bridge": "bridge with HTB"}
+JOINED = {"headgate": "headgate", "bridge": "bridge with HTB", "ovs_af_xdp": "OVS, AF_XDP", "ovs_tap": "OVS, TAP"}
 SWITCHES = {"headgate": "headgate", "testpmd": "testpmd", "ovs": "OVS with DPDK"}
 GUESTS = {"headgate": "headgate", "ovs": "OVS with DPDK"}
 QUOTAS = {"credits": "headgate's credits", "quota": "a quota of the same share"}
@@ -27,12 +27,12 @@ QUOTAS = {"credits": "headgate's credits", "quota": "a quota of the same share"}
 CHARTS = {
     "sched": [Lines("sched", "A packet in and out of the scheduler", "instances", "ns a packet", {
         "headgate, no rates": sized("u_ns"), "headgate, all minima": sized("g_ns"), "rte_sched": sized("rte_ns")})],
-    "bulk": [Bars("bulk", "Between two containers", "more is better, but for round trips", {
-        "TCP, bit/s": sides(BRIDGED, "tcp_bit_per_s"),
-        "TCP, bytes per processor-second": sides(BRIDGED, "tcp_bytes_per_cpu_s"),
-        "small UDP packets received, packets/s": sides(BRIDGED, "udp_pkts_per_s"),
-        "round trip p50, us": sides(BRIDGED, "rr_p50_us"),
-        "round trip p99, us": sides(BRIDGED, "rr_p99_us")})],
+    "containers": [Bars("containers", "Between two containers", "more is better, but for round trips", {
+        "TCP, bit/s": sides(JOINED, "tcp_bit_per_s"),
+        "TCP, bytes per processor-second": sides(JOINED, "tcp_bytes_per_cpu_s"),
+        "small UDP packets received, packets/s": sides(JOINED, "udp_pkts_per_s"),
+        "round trip p50, us": sides(JOINED, "rr_p50_us"),
+        "round trip p99, us": sides(JOINED, "rr_p99_us")})],
     "vhost": [Bars("vhost", "Between two vhost ports, one processor for the switch", "packets/s", {
         "64 bytes": sides(SWITCHES, "64_pkts_per_s"),
         "64, 594 and 1518 bytes": sides(SWITCHES, "mixed_pkts_per_s")})],

@@ -2,15 +2,15 @@
 
 The first part is the code alone, on segments in the cache: into pieces of as many packets as pass 100 Mbit/s,
 1 Gbit/s and 10 Gbit/s in 100 us (1, 8, and at 10 Gbit/s all: nothing is cut), or into packets with their
-checksums. The second is TCP between two containers through headgated, as in `bulk`, with one time set so that
+checksums. The second is TCP between two containers through headgated, as in `containers`, with one time set so that
 every segment is cut as on a link of 1 Gbit/s (into pieces of 9 packets, at a maximum that is above what the
 machine can do), and with cutting switched off, in turn, by changes to the same daemon.
 """
 import os
 import sys
 
-import bulk
 import harness
+import joined
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
@@ -46,25 +46,20 @@ def on_memory(bench, options, build):
 def write_config(world, cut):
     path = world.path(f"cut-{cut}.yaml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(bulk.CONFIG.format(prefix=world.prefix).replace("capacity:", f"cut: {cut}, capacity:"))
+        file.write(joined.CONFIG.format(prefix=world.prefix).replace("capacity:", f"cut: {cut}, capacity:"))
     return path
 
 
-def with_tcp(bench, options, world, build):
+def with_tcp(bench, options, world):
     """Ratios of TCP with cutting by TCP without, from transfers in turn."""
-    from lab.daemon import Daemon
-    netns = [world.netns("ha"), world.netns("hb")]
     configs = {cut: write_config(world, cut) for cut in (CUT, NEVER)}
-    daemon = Daemon(world).start(configs[NEVER])
-    for side, where in zip("ab", netns):
-        world.address(where, world.name("t" + side), f"{bulk.ADDRESSES[side]}/24")
-    leg = bulk.Leg(world, "h", build, daemon)
+    containers, daemon = joined.headgate(world)
     measured = []
     for pair in range(options.pairs):
         both = {}
         for cut in (CUT, NEVER) if pair % 2 == 0 else (NEVER, CUT):
             daemon.apply(configs[cut])
-            both[cut] = leg.tcp(options.seconds)
+            both[cut] = containers.tcp(options.seconds)
         measured.append(both)
         bench.progress(f"pair {pair + 1} of {options.pairs}: " + "; ".join(
             f"cut {cut}: {both[cut]['tcp_bit_per_s'] / 1e9:.2f} Gbit/s" for cut in (CUT, NEVER)))
@@ -89,7 +84,7 @@ def measure(bench, options):
     import lab.world
     try:
         with lab.world.World() as world:
-            more = with_tcp(bench, options, world, build)
+            more = with_tcp(bench, options, world)
     except lab.world.LabError as error:
         raise harness.Failure(str(error)) from error
     figures.update(more[0])

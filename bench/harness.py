@@ -24,6 +24,7 @@ PARTS = (
     "goals",
     "harness",
     "isolation_real",
+    "joined",
     "ovs",
     "page",
     "turns",

@@ -33,11 +33,18 @@ class HugePages:
         self.add(-self.n_pages)
 
 
-class Ovs:
-    """A bridge with dpdkvhostuserclient ports. ports: {name: path of the guest's socket}; settings: of the switch."""
+def vhost_client(path):
+    """Of a port whose guest listens there."""
+    return ["type=dpdkvhostuserclient", f"options:vhost-server-path={path}"]
 
-    def __init__(self, world, ports, settings=()):
-        self.world, self.folder = world, world.path("ovs")
+
+class Ovs:
+    """A bridge. ports: {name: what ovs-vsctl sets of the interface}; settings: of the switch; netns: where it runs and
+    where its ports' devices are; main_cpu: of the thread that polls what is no device of DPDK. Its packet threads have
+    the last processor. name: of one of several."""
+
+    def __init__(self, world, ports, settings=(), netns=None, main_cpu=0, name="ovs"):
+        self.world, self.folder, self.netns, self.name = world, world.path(name), netns, name
         os.mkdir(self.folder)
         self.environment = dict(os.environ, OVS_RUNDIR=self.folder, OVS_LOGDIR=self.folder, OVS_DBDIR=self.folder)
         if not os.path.exists(SWITCH):
@@ -50,28 +57,27 @@ class Ovs:
         last_cpu = (os.cpu_count() or 1) - 1
         self.vsctl("--no-wait", "init")
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
-                   "other_config:dpdk-lcore-mask=0x1", f"other_config:pmd-cpu-mask={1 << last_cpu:#x}",
+                   f"other_config:dpdk-lcore-mask={1 << main_cpu:#x}",
+                   f"other_config:pmd-cpu-mask={1 << last_cpu:#x}",
                    f"other_config:dpdk-socket-mem={MEMORY_MIB}",
                    "other_config:dpdk-extra=--in-memory --no-pci --no-telemetry",
                    *(f"other_config:{setting}" for setting in settings))
         self.switch = self.start([SWITCH, self.socket, "--unixctl=" + self.path("switch.ctl")])
         self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
-        for name, path in ports.items():
-            self.vsctl("add-port", "br0", name, "--", "set", "Interface", name, "type=dpdkvhostuserclient",
-                       f"options:vhost-server-path={path}")
+        for port, words in ports.items():
+            self.vsctl("add-port", "br0", port, "--", "set", "Interface", port, *words)
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    @staticmethod
-    def told(words):
-        print(f"ovs: $ {shlex.join(words)}", file=sys.stderr, flush=True)
+    def told(self, words):
+        harness.say(self.name, "$ " + shlex.join(words).replace(self.folder, "FOLDER"))
         return words
 
     def start(self, words):
         with open(self.path(os.path.basename(words[0]) + ".log"), "w", encoding="utf-8") as log:
             # With headgated's niceness.
-            return self.world.start(self.told(words), nice=sys.modules["lab.daemon"].NICE, stdout=log,
+            return self.world.start(self.told(words), self.netns, sys.modules["lab.daemon"].NICE, stdout=log,
                                     stderr=subprocess.STDOUT, env=self.environment)
 
     def run(self, *words):

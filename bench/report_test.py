@@ -24,7 +24,7 @@ import turns_test  # noqa: E402
 
 TURNS = {"sides": ["headgate", "bridge"], "pairs_asked": 15, "n_pairs": 15, "n_pairs_measured": 17,
          "thrown_slices": 3, "why": {"stolen": 2, "calibration": 1}, "is_disturbed": False}
-BULK = {"about": "TCP between two containers.", "command": "bench/run bulk --pairs 15", "budget_s": 60, "seconds": 58.2,
+BULK = {"about": "TCP between two containers.", "command": "bench/run containers --pairs 15", "budget_s": 60, "seconds": 58.2,
         "stolen_ms": 20, "load_average_1m": 0.5, "turns": [TURNS],
         "figures": {"headgate_tcp_bit_per_s": 21234567890.0, "bridge_tcp_bit_per_s": 20e9, "tcp_ratio": 1.0617},
         "spread": {"headgate_tcp_bit_per_s": [20e9, 22e9], "bridge_tcp_bit_per_s": [19e9, 21e9],
@@ -129,9 +129,9 @@ class Run(unittest.TestCase):
 
 class Pictures(unittest.TestCase):
     def test_they_are_svg_and_inside_of_their_page(self):
-        files = page.of(result_with(bulk=BULK, sched=SCHED))
+        files = page.of(result_with(containers=BULK, sched=SCHED))
         self.assertEqual(sorted(os.path.basename(name) for name in files),
-                         ["benchmarks.md", "bulk.svg", "goals.svg", "sched.svg"])
+                         ["benchmarks.md", "containers.svg", "goals.svg", "sched.svg"])
         for name, text in files.items():
             if name.endswith(".svg"):
                 root = xml.etree.ElementTree.fromstring(text)
@@ -141,7 +141,7 @@ class Pictures(unittest.TestCase):
                         self.assertTrue(0 <= float(element.get(key, 0)) <= most, (name, element.attrib))
 
     def test_nothing_measured_nothing_drawn(self):
-        self.assertEqual(list(page.of(result_with(bulk={"about": "b", "failure": "no", "seconds": 1, "budget_s": 1}))),
+        self.assertEqual(list(page.of(result_with(containers={"about": "b", "failure": "no", "seconds": 1, "budget_s": 1}))),
                          ["docs/benchmarks.md"])
 
     def test_labels_do_not_cover_one_another(self):
@@ -156,16 +156,16 @@ class Pictures(unittest.TestCase):
 
 class Page(unittest.TestCase):
     def test_it_fits_80_columns_and_says_all(self):
-        text = page.of(result_with(bulk=BULK, sched=SCHED))["docs/benchmarks.md"]
+        text = page.of(result_with(containers=BULK, sched=SCHED))["docs/benchmarks.md"]
         self.assertEqual([line for line in lines_outside_code(text) if len(line) > 80], [])
         flat = " ".join(text.split())
-        for words in ("3 slices thrown away (calibration 1, stolen 2)", "commit 0123456789ab", "bench/run bulk --pairs 15",
+        for words in ("3 slices thrown away (calibration 1, stolen 2)", "commit 0123456789ab", "bench/run containers --pairs 15",
                       "tc qdisc add", "1.25 times what was allowed", "DPDK"):
             self.assertIn(words, flat)
 
     def test_disturbed_pairs_are_called_so(self):
         bulk = dict(BULK, turns=[dict(TURNS, n_pairs=1, is_disturbed=True)])
-        text = page.of(result_with(bulk=bulk))["docs/benchmarks.md"]
+        text = page.of(result_with(containers=bulk))["docs/benchmarks.md"]
         self.assertIn("prove nothing", " ".join(text.split()))
 
     def test_compared(self):
@@ -195,7 +195,7 @@ A hundred times: 999 times.
 
 class Readme(unittest.TestCase):
     def unfounded(self, value="4.25", prose="1.06 times"):
-        text = page.of(result_with(bulk=BULK, sched=SCHED))["docs/benchmarks.md"]
+        text = page.of(result_with(containers=BULK, sched=SCHED))["docs/benchmarks.md"]
         return list(page.unfounded(README.format(value=value, prose=prose), text))
 
     def test_what_the_page_shows_may_be_quoted(self):
@@ -208,11 +208,11 @@ class Readme(unittest.TestCase):
         self.assertEqual(len(self.unfounded(prose="77 % faster")), 1)
 
     def test_the_report_writes_the_figures(self):
-        result = result_with(bulk=BULK, sched=SCHED)
+        result = result_with(containers=BULK, sched=SCHED)
         written = page.quoted(README.format(value="old", prose="1.06 times"), result)
         self.assertEqual(list(page.unfounded(written, page.of(result)[page.PAGE])), [])
         self.assertIn("| 4.25", written)
-        without = page.quoted(README.format(value="4.25", prose=""), result_with(bulk=BULK))
+        without = page.quoted(README.format(value="4.25", prose=""), result_with(containers=BULK))
         self.assertIn("| not measured | `sched.speedup_4096` |", without)
 
 

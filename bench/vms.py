@@ -13,7 +13,7 @@ import signal
 import sys
 
 import harness
-from ovs import HugePages, Ovs
+from ovs import HugePages, Ovs, vhost_client
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
@@ -106,7 +106,7 @@ def headgate(world, paths):
 
 
 def ovs(world, paths):
-    return [Ovs(world, paths, OVS_SETTINGS).switch]
+    return [Ovs(world, {side: vhost_client(path) for side, path in paths.items()}, OVS_SETTINGS).switch]
 
 
 def run(bench, options, world):

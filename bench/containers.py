@@ -1,0 +1,94 @@
+"""Bulk TCP, small UDP packets and round trips between two containers: headgate, Linux bridge with HTB, OVS with DPDK.
+
+All carry the same between two network namespaces:
+    headgate    TAP ports, minima and maxima in force that are above what the machine can do, so that they cost and do
+                not limit
+    bridge      veth, HTB with such a class on both ports, segments whole (TSO)
+    ovs_af_xdp  OVS with DPDK, action NORMAL, no policer: veth ports by AF_XDP
+    ovs_tap     likewise: TAP ports of OVS itself with user space TSO
+They exist at the same time and are measured in turn; whoever's turn it is not, is stopped. Ratios are medians over the
+pairs, more is better in all of them; over OVS: the better of both.
+"""
+import os
+import time
+
+import harness
+import joined
+from ovs import HugePages
+from turns import Turns
+
+ALL = ["--pairs", "15"]
+QUICK = ["--pairs", "1"]
+BUDGET_S = (250, 22)
+
+# Of 2 MiB: 256 for each OVS, and what headgate wants of the rest.
+N_HUGE_PAGES = 640
+RIVALS = ("bridge", "ovs_af_xdp", "ovs_tap")
+# A switch that goes on after it stood still, before it is measured.
+SETTLE_S = 0.1
+
+
+def add_options(parser):
+    parser.add_argument("--pairs", type=int, default=15, metavar="N",
+                        help="how often all are measured, one after the other (default 15)")
+    parser.add_argument("--seconds", type=int, default=1, metavar="N",
+                        help="of each TCP transfer, of the small packets, and of the round trips (default 1)")
+
+
+def slice_of(pair, seconds):
+    def measure():
+        pair.go_on()
+        time.sleep(SETTLE_S)
+        try:
+            return pair.tcp(seconds) | pair.udp(seconds) | pair.round_trips(seconds)
+        finally:
+            pair.pause()
+    return measure
+
+
+def figures_of(turns):
+    figures, spread = {}, {}
+
+    def ratio(name, figure, rival, is_less_better=False):
+        ends = (rival, "headgate") if is_less_better else ("headgate", rival)
+        figures[name], spread[name] = turns.ratio(*ends, figure)
+
+    ovs = [side for side in turns.sides if side.startswith("ovs")]
+    kinds = {"bulk": ("tcp_bit_per_s", False), "bulk_per_cpu_s": ("tcp_bytes_per_cpu_s", False),
+             "udp": ("udp_pkts_per_s", False), "udp_per_cpu_s": ("udp_pkts_per_cpu_s", False),
+             "rr_p50": ("rr_p50_us", True), "rr_p99": ("rr_p99_us", True)}
+    for kind, (figure, is_less_better) in kinds.items():
+        for rival in ["bridge"] + ovs:
+            ratio(f"{kind}_over_{rival}", figure, rival, is_less_better)
+        worst = min((f"{kind}_over_{side}" for side in ovs), key=figures.get)
+        figures[f"{kind}_over_ovs"], spread[f"{kind}_over_ovs"] = figures[worst], spread[worst]
+    for side in turns.sides:
+        for figure in turns.used[0][side]["figures"]:
+            figures[f"{side}_{figure}"] = turns.median(side, figure)
+            spread[f"{side}_{figure}"] = turns.spread(side, figure)
+    return figures, spread
+
+
+def run(bench, options, world):
+    pairs = {"headgate": joined.headgate(world)[0]}
+    try:
+        for way in RIVALS:
+            pairs[way] = getattr(joined, way)(world)
+            pairs[way].run("ping", "-c", "3", "-i", "0.2", joined.ADDRESSES["b"])  # they find each other
+            pairs[way].pause()
+        pairs["headgate"].pause()
+        turns = Turns(bench, {side: slice_of(pair, options.seconds) for side, pair in pairs.items()}, options.pairs)
+        return figures_of(turns.run())
+    finally:
+        for pair in pairs.values():
+            pair.go_on()  # who stands still cannot end
+
+
+def measure(bench, options):
+    os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "tools/load/hgload")
+    import lab.world
+    try:
+        with HugePages(N_HUGE_PAGES), lab.world.World() as world:
+            return run(bench, options, world)
+    except (lab.world.LabError, PermissionError) as error:
+        raise harness.Failure(str(error)) from error
