@@ -111,6 +111,12 @@ const struct hg_histogram *hg_inflight_card(const struct hg_inflight *q, uint32_
 	return &q->cards[instance_idx];
 }
 
+void hg_inflight_restore_card(struct hg_inflight *q, uint32_t instance_idx,
+			      const struct hg_histogram *card)
+{
+	q->cards[instance_idx] = *card;
+}
+
 static void keep_sample(struct hg_inflight *q, const struct hg_depth_sample *sample)
 {
 	uint64_t number = atomic_load_explicit(&q->n_samples, memory_order_relaxed);

@@ -145,6 +145,9 @@ struct hg_inflight_stats {
 void hg_inflight_sample(struct hg_inflight *q, struct hg_inflight_stats *ret_stats);
 /* Time in the card of one instance. Owner's memory, counts are whole for any reader. */
 const struct hg_histogram *hg_inflight_card(const struct hg_inflight *q, uint32_t instance_idx);
+/* It goes on from there: of the same instance, in the process before. The owner's. */
+void hg_inflight_restore_card(struct hg_inflight *q, uint32_t instance_idx,
+			      const struct hg_histogram *card);
 /* The sample of that number; false if it is gone or not there yet. */
 bool hg_inflight_depth_sample(const struct hg_inflight *q, uint64_t number,
 			      struct hg_depth_sample *ret_sample);

@@ -78,12 +78,28 @@ static bool may_jump(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	return true;
 }
 
+/* One whose queue was put back never stopped waiting: what it lags behind is no credit. Returns whether it is one. */
+static HG_NOINLINE bool guarantee_resume(uint32_t *flags, hg_ns *due_ns, hg_ns quiet_ns,
+					 hg_ns now_ns)
+{
+	*flags &= ~(uint32_t)RESUMES;
+	/* Nothing came back, and this is another packet. */
+	if (quiet_ns > LAG_MAX_NS)
+		return false;
+	if (*due_ns < now_ns - LAG_MAX_NS)
+		*due_ns = now_ns - LAG_MAX_NS;
+	return true;
+}
+
 void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
 	bool was_idle = quiet_ns >= (hg_ns)node->idle_after_us * HG_NS_PER_US;
 
 	node->flags &= ~(uint32_t)ON_CREDIT;
+	if (HG_UNLIKELY(node->flags & RESUMES) &&
+	    guarantee_resume(&node->flags, &node->due_ns, quiet_ns, now_ns))
+		return;
 	if (node->due_ns >= now_ns ||
 	    !guarantee_wake(&node->due_ns, reserve_ns(node), was_idle, now_ns))
 		return;
@@ -98,6 +114,9 @@ void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, h
 void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns now_ns)
 {
 	t->flags &= ~(uint32_t)ON_CREDIT;
+	if (HG_UNLIKELY(t->flags & RESUMES) &&
+	    guarantee_resume(&t->flags, &t->due_ns, quiet_ns, now_ns))
+		return;
 	if (t->guarantee != 0 &&
 	    guarantee_wake(&t->due_ns, t->reserve_ns, quiet_ns >= t->idle_after_ns, now_ns))
 		t->flags |= ON_CREDIT;
@@ -384,6 +403,7 @@ static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns no
 			instance_wait(s, idx, s->fifo.entries[s->queues[idx].head].load, now_ns);
 
 		if (wait.until_ns > now_ns) {
+			node->flags &= ~(uint32_t)RESUMES;
 			hg_sched_park(s, idx, wait, now_ns);
 			return;
 		}

@@ -82,6 +82,7 @@ enum {
 		1u << 11, /* of a tenant, shifted by the priority: in the wheel of that band */
 	PRIORITY_SHIFT = 14, /* of an instance: 2 bits, enum hg_priority */
 	CLASSED = 1u << 18, /* of an instance: its packets stand in classes */
+	RESUMES = 1u << 19, /* what it had queued comes back (core/sched_saved.h) */
 	PARK_GEN_SHIFT = 24, /* 4 bits */
 	GUARANTEE_GEN_SHIFT = 28, /* 4 bits */
 };

@@ -71,6 +71,9 @@ enum hg_limit {
 		HG_N_LIMITS
 };
 
+/* Changes with the lists above: who writes arrays of their length for another process says which it means. */
+uint64_t hg_verdict_layout(void);
+
 const char *hg_drop_name(enum hg_drop reason); /* "?" outside the list */
 const char *hg_drop_text(enum hg_drop reason); /* "?" outside the list */
 const char *hg_limit_name(enum hg_limit limit); /* "?" outside the list */
