@@ -34,6 +34,8 @@ json_t *hg_restart_json(const struct hg_restart *restart)
 	(void)json_object_set_new(object, "lost_pkts", number(restart->lost_pkts));
 	(void)json_object_set_new(object, "n_handed", number(restart->n_handed));
 	(void)json_object_set_new(object, "n_reopened", number(restart->n_reopened));
+	(void)json_object_set_new(object, "n_kept", number(restart->n_kept));
+	(void)json_object_set_new(object, "anew", json_string(restart->anew));
 	(void)json_object_set_new(object, "previous_run",
 				  json_string(previous_name(restart->previous)));
 	(void)json_object_set_new(start, "config_ns", number((uint64_t)restart->start.config_ns));

@@ -46,6 +46,8 @@ struct hg_restart {
 	hg_ns gap_ns; /* for which nothing was received */
 	uint64_t carried_pkts, carried_bytes, lost_pkts;
 	uint32_t n_handed, n_reopened; /* devices that stayed open, and those that did not */
+	uint32_t n_kept; /* instances whose tokens, totals and proof go on */
+	char anew[HG_ERROR_TEXT_BYTES]; /* why all of those begin anew; empty: they do not */
 
 	enum hg_previous_run previous;
 	struct hg_start_times start;

@@ -4,15 +4,17 @@
  * apps/govern.c      processor credits: clocks, store, processors
  * apps/leave.c       a planned restart, in the process that goes
  * apps/take.c        a planned restart, in the process that comes
+ * apps/standing.c    what both write and read of tokens, totals and proof
  *
  * The two speak in messages (host/peer.h), of the number HG_HANDOVER_FORMAT:
  *
  *   goes                          comes
  *   offer FORMAT NUMBER ->                       before anything is done
- *                              <- ready          all that takes long is done
+ *                              <- ready standing all that takes long is done; standing: it takes that as well
  *   [stops receiving; nothing is taken back later than below]
  *   device KIND\nNAME\nDEVICE\nNETNS ->          with descriptors; for each that can be handed over
- *   state ->                                     with the document, the packets and the listening socket
+ *   state ->                                     with the document, the packets and the listening socket, and
+ *                                                if it takes that the standing (apps/standing.h)
  *                              <- taken          everything is in its place
  *   [the point of no return: closes what could not be handed over]
  *   go ->
@@ -48,6 +50,7 @@ struct hg_arguments {
 struct hg_leaving {
 	pid_t pid; /* 0: none */
 	int fd;
+	bool takes_standing; /* it knows what apps/standing.h writes */
 	sd_event_source *source, *timer;
 };
 

@@ -1,5 +1,6 @@
 /* A planned restart, in the process that goes. */
 #include "apps/daemon.h"
+#include "apps/standing.h"
 
 #include "api/handover.h"
 #include "dataplane/handover.h"
@@ -161,6 +162,24 @@ static int share_document(struct hg_daemon *d, hg_ns stopped_at_ns, uint64_t n_l
 	return rc;
 }
 
+/* Without it the other process begins anew. */
+static void share_standing(struct hg_daemon *d, struct shared *ret)
+{
+	struct hg_error error = {0};
+
+	*ret = (struct shared){.fd = -1};
+	if (!d->leaving.takes_standing) {
+		hg_say(HG_LOG_NOTICE,
+		       "the new process does not take tokens, totals and proof: they begin "
+		       "anew there");
+		return;
+	}
+	if (share("headgate-standing", hg_standing_size(d), ret, &error) < 0)
+		hg_say(HG_LOG_ERR, "%s; tokens, totals and proof begin anew", error.text);
+	else
+		hg_standing_write_measured(d, ret->bytes);
+}
+
 static int send_devices(struct hg_daemon *d, struct hg_error *reterr)
 {
 	unsigned n = hg_dp_n_devices(d->dp);
@@ -183,14 +202,15 @@ static int send_devices(struct hg_daemon *d, struct hg_error *reterr)
 
 /* Everything, and the word that it is in its place there. */
 static int send_all(struct hg_daemon *d, const struct shared *document,
-		    const struct shared *packets, struct hg_error *reterr)
+		    const struct shared *packets, const struct shared *standing,
+		    struct hg_error *reterr)
 {
-	const int fds[] = {document->fd, packets->fd, hg_http_listen_fd(d->http)};
+	const int fds[] = {document->fd, packets->fd, hg_http_listen_fd(d->http), standing->fd};
 	struct hg_peer_message answer;
 	int rc = send_devices(d, reterr);
 
 	if (rc == 0)
-		rc = hg_peer_send(d->leaving.fd, "state", fds, 3, reterr);
+		rc = hg_peer_send(d->leaving.fd, "state", fds, standing->fd < 0 ? 3 : 4, reterr);
 	if (rc == 0)
 		rc = hg_peer_receive(d->leaving.fd, ANSWER_NS, &answer, reterr);
 	if (rc < 0)
@@ -266,13 +286,19 @@ static void let_go(struct hg_daemon *d)
 }
 
 /* Puts back what was taken out, and goes on. */
-static void take_back(struct hg_daemon *d, const struct shared *packets)
+static void take_back(struct hg_daemon *d, const struct shared *packets,
+		      const struct shared *standing)
 {
 	struct hg_dp_carried in;
 	struct hg_error error = {0};
+	uint32_t n;
 
 	(void)!hg_credits_rest(d->credits, false, hg_clock_now_ns(), NULL);
 
+	if (standing->fd >= 0 &&
+	    hg_standing_read_lane(d, standing->bytes, standing->size, &n, &error) < 0)
+		hg_say(HG_LOG_ERR, "%s", error.text);
+	hg_error_clear(&error);
 	if (packets->fd >= 0 &&
 	    hg_dp_carry_in(d->dp, packets->bytes, packets->size, &in, &error) < 0)
 		hg_say(HG_LOG_ERR, "%s", error.text);
@@ -283,7 +309,7 @@ static void hand_over(struct hg_daemon *d)
 {
 	hg_ns stopped_at_ns = hg_clock_now_ns();
 	uint64_t n_left;
-	struct shared document = {.fd = -1}, packets = {.fd = -1};
+	struct shared document = {.fd = -1}, packets = {.fd = -1}, standing;
 	struct hg_dp_carried out;
 	struct hg_error error = {0};
 	struct hg_hurry before;
@@ -294,26 +320,29 @@ static void hand_over(struct hg_daemon *d)
 		hg_say(HG_LOG_ERR, "%s; balances of processor credits may be older there",
 		       error.text);
 	hg_error_clear(&error);
+	share_standing(d, &standing);
 	stopped_at_ns = hg_clock_now_ns();
 	hg_hurry_begin(&before);
 	n_left = hg_dp_freeze(d->dp, CARDS_NS);
+	if (standing.fd >= 0)
+		hg_standing_write_lane(d, standing.bytes);
 	rc = share("headgate-packets", hg_dp_carry_size(d->dp), &packets, &error);
-
 	if (rc == 0) {
 		(void)hg_dp_carry_out(d->dp, packets.bytes, &out);
 		rc = share_document(d, stopped_at_ns, n_left, &document, &error);
 	}
 	if (rc == 0)
-		rc = send_all(d, &document, &packets, &error);
+		rc = send_all(d, &document, &packets, &standing, &error);
 	if (rc == 0) {
 		let_go(d);
 	} else {
-		take_back(d, &packets);
+		take_back(d, &packets, &standing);
 		fail(d, error.text);
 	}
 	hg_hurry_end(&before);
 	unshare_memory(&packets);
 	unshare_memory(&document);
+	unshare_memory(&standing);
 }
 
 static int on_peer(sd_event_source *source, int fd, uint32_t events, void *user)
@@ -331,6 +360,7 @@ static int on_peer(sd_event_source *source, int fd, uint32_t events, void *user)
 	}
 	hg_peer_close_fds(&message);
 	if (hg_peer_is(&message, "ready") != NULL) {
+		d->leaving.takes_standing = strcmp(hg_peer_is(&message, "ready"), "standing") == 0;
 		hand_over(d);
 	} else {
 		snprintf(why, sizeof(why), "the new process refused: %.300s",

@@ -1,5 +1,6 @@
 /* A planned restart, in the process that comes. */
 #include "apps/daemon.h"
+#include "apps/standing.h"
 
 #include "api/handover.h"
 #include "dataplane/handover.h"
@@ -24,6 +25,10 @@ struct taken {
 	struct hg_peer_message state;
 	struct hg_handover handover;
 	struct hg_dp_carried carried;
+	/* Of apps/standing.h; NULL: none is used. */
+	const void *standing;
+	size_t n_standing; /* bytes that are mapped; 0: none */
+	uint32_t n_kept;
 };
 
 /* ---- the offer ---------------------------------------------------------------------------------- */
@@ -137,7 +142,7 @@ static int receive(struct hg_daemon *d, struct taken *taken, struct hg_error *re
 
 		if (rc < 0)
 			return rc;
-		if (hg_peer_is(message, "state") != NULL && message->n_fds == 3)
+		if (hg_peer_is(message, "state") != NULL && message->n_fds >= 3)
 			return 0;
 		device = hg_peer_is(message, "device");
 		rc = device != NULL ? add_device(taken, device, message, reterr)
@@ -164,6 +169,17 @@ static int map(int fd, const void **ret_bytes, size_t *ret_n_bytes, struct hg_er
 	return 0;
 }
 
+static void begin_anew(struct hg_daemon *d, struct taken *taken, const struct hg_error *error)
+{
+	hg_say(HG_LOG_WARNING, "%s: tokens, totals and proof begin anew", error->text);
+	snprintf(d->restart.anew, sizeof(d->restart.anew), "%s", error->text);
+	if (taken->n_standing > 0)
+		munmap((void *)(uintptr_t)taken->standing, taken->n_standing);
+	taken->standing = NULL;
+	taken->n_standing = 0;
+	taken->n_kept = 0;
+}
+
 static int read_document(struct taken *taken, struct hg_error *reterr)
 {
 	const void *bytes = NULL;
@@ -177,6 +193,34 @@ static int read_document(struct taken *taken, struct hg_error *reterr)
 	return rc;
 }
 
+/* Who goes may be of a version that says it otherwise, or not at all: then this begins anew. The lane is frozen. */
+static void take_standing(struct hg_daemon *d, struct taken *taken)
+{
+	struct hg_error error = {0};
+	int rc;
+
+	if (taken->state.n_fds < 4)
+		rc = hg_error_set(&error, -HG_ENOTSUP,
+				  "the process before hands over no tokens, totals and proof",
+				  NULL);
+	else
+		rc = map(taken->state.fds[3], &taken->standing, &taken->n_standing, &error);
+	if (rc == 0)
+		rc = hg_standing_read_lane(d, taken->standing, taken->n_standing, &taken->n_kept,
+					   &error);
+	if (rc < 0)
+		begin_anew(d, taken, &error);
+}
+
+/* Packets flow already. */
+static void take_measured(struct hg_daemon *d, struct taken *taken)
+{
+	struct hg_error error = {0};
+
+	if (taken->standing != NULL && hg_standing_read_measured(d, taken->standing, &error) < 0)
+		begin_anew(d, taken, &error);
+}
+
 static int take_packets(struct hg_daemon *d, struct taken *taken, struct hg_error *reterr)
 {
 	const void *bytes = NULL;
@@ -186,6 +230,7 @@ static int take_packets(struct hg_daemon *d, struct taken *taken, struct hg_erro
 	if (rc < 0)
 		return rc;
 	(void)hg_dp_freeze(d->dp, 0);
+	take_standing(d, taken);
 	rc = hg_dp_carry_in(d->dp, bytes, n_bytes, &taken->carried, reterr);
 	munmap((void *)(uintptr_t)bytes, n_bytes);
 	return rc;
@@ -227,7 +272,7 @@ static int put_in_force(struct hg_daemon *d, struct taken *taken, struct hg_erro
 /* Up to the point of no return. */
 static int take_all(struct hg_daemon *d, struct taken *taken, struct hg_error *reterr)
 {
-	int rc = hg_peer_send(d->take_fd, "ready", NULL, 0, reterr);
+	int rc = hg_peer_send(d->take_fd, "ready standing", NULL, 0, reterr);
 
 	if (rc == 0)
 		rc = receive(d, taken, reterr);
@@ -268,6 +313,7 @@ static void note(struct hg_daemon *d, const struct taken *taken)
 	restart->gap_ns = hg_clock_now_ns() - taken->handover.stopped_at_ns;
 	restart->carried_pkts = taken->carried.n_pkts;
 	restart->carried_bytes = taken->carried.n_bytes;
+	restart->n_kept = taken->n_kept;
 	restart->lost_pkts = taken->carried.n_lost + taken->handover.n_left_in_cards;
 	for (unsigned i = 0; i < taken->n_devices; i++)
 		restart->n_handed += taken->devices[i].n_fds > 0;
@@ -275,9 +321,9 @@ static void note(struct hg_daemon *d, const struct taken *taken)
 	memcpy(restart->from_version, taken->handover.version, sizeof(restart->from_version));
 	hg_say(HG_LOG_NOTICE,
 	       "took over from version %s in %.1f ms: %" PRIu64 " packets carried, %" PRIu64
-	       " lost",
+	       " lost, %u instances with their tokens and totals",
 	       restart->from_version, (double)restart->gap_ns / 1e6, restart->carried_pkts,
-	       restart->lost_pkts);
+	       restart->lost_pkts, restart->n_kept);
 	snprintf(text, sizeof(text), "running %" PRIi64 " %" PRIu64 " %" PRIu64, restart->gap_ns,
 		 restart->carried_pkts, restart->lost_pkts);
 	(void)!hg_peer_send(d->take_fd, text, NULL, 0, NULL);
@@ -297,9 +343,10 @@ int hg_take(struct hg_daemon *d, struct hg_error *reterr)
 	if (rc == 0) {
 		hg_dp_thaw(d->dp);
 		note(d, &taken);
+		take_measured(d, &taken);
 		/* The interface owns the socket from here on. */
 		rc = hg_daemon_open_http(d, taken.state.fds[2], reterr);
-		taken.state.n_fds = 2;
+		taken.state.fds[2] = -1;
 	} else {
 		hg_take_refuse(d, reterr);
 	}
@@ -310,6 +357,8 @@ int hg_take(struct hg_daemon *d, struct hg_error *reterr)
 			close(taken.devices[i].fds[j]);
 	}
 	free(taken.devices);
+	if (taken.n_standing > 0)
+		munmap((void *)(uintptr_t)taken.standing, taken.n_standing);
 	hg_peer_close_fds(&taken.state);
 	close(d->take_fd);
 	d->take_fd = -1;

@@ -288,6 +288,28 @@ int hg_control_take(struct hg_control *control, const struct hg_control_state *s
 	return 0;
 }
 
+size_t hg_control_standing_size(const struct hg_control *control)
+{
+	return hg_seconds_standing_size(&control->seconds);
+}
+
+void hg_control_standing_out(const struct hg_control *control, void *memory)
+{
+	hg_seconds_standing_out(&control->seconds, memory);
+}
+
+int hg_control_standing_check(const void *memory, size_t n_bytes, hg_ns now_ns,
+			      struct hg_error *reterr)
+{
+	return hg_seconds_standing_check(memory, n_bytes, now_ns, reterr);
+}
+
+int hg_control_standing_in(struct hg_control *control, const void *memory, size_t n_bytes,
+			   hg_ns now_ns, struct hg_error *reterr)
+{
+	return hg_seconds_standing_in(&control->seconds, memory, n_bytes, now_ns, reterr);
+}
+
 int hg_control_save(struct hg_control *control, struct hg_error *reterr)
 {
 	return save(control, control->is_waiting ? &control->previous : &control->desired, reterr);

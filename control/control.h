@@ -84,6 +84,19 @@ void hg_control_give(const struct hg_control *control, struct hg_control_state *
 /* Brings it into force as the first state, without saving it. Errors as apply; then nothing is in force. */
 HG_MUST_CHECK int hg_control_take(struct hg_control *control, const struct hg_control_state *state,
 				  hg_ns now_ns, struct hg_error *reterr);
+/* What was measured, and the second that is open, for the process that goes on: kept and missed seconds, totals.
+ * Beside hg_dp_standing_out(), of the same state. */
+size_t hg_control_standing_size(const struct hg_control *control);
+/* Memory is aligned to 8 bytes. Once, in the process that goes: nothing may be closed after it. */
+void hg_control_standing_out(const struct hg_control *control, void *memory);
+/* Whether standing_in can take it: counters below must not go on if what was measured of them does not.
+ * -EINVAL, -ENOTSUP as of hg_dp_standing_in(). */
+HG_MUST_CHECK int hg_control_standing_check(const void *memory, size_t n_bytes, hg_ns now_ns,
+					    struct hg_error *reterr);
+/* After hg_control_take(), and if hg_dp_standing_in() took what belongs to it. Contracts go on by name: proof as over
+ * a change, and the open second stays open, so that what stood still is in it. Errors as of check; -ENOMEM. */
+HG_MUST_CHECK int hg_control_standing_in(struct hg_control *control, const void *memory,
+					 size_t n_bytes, hg_ns now_ns, struct hg_error *reterr);
 /* Saves what is in force for good. */
 HG_MUST_CHECK int hg_control_save(struct hg_control *control, struct hg_error *reterr);
 

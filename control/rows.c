@@ -147,6 +147,20 @@ void hg_rows_totals(const struct hg_row *row, const struct hg_dp_flow *last, hg_
 	}
 }
 
+int hg_rows_adopt(const struct hg_rows *rows, const struct hg_row *old, uint32_t n_old,
+		  hg_ns now_ns, struct hg_rows *ret_rows, struct hg_error *reterr)
+{
+	const struct hg_rows before = {.rows = (struct hg_row *)(uintptr_t)old, .n_rows = n_old};
+	const struct hg_rows_source source = {
+		.first = rows->rows,
+		.size = sizeof(*rows->rows),
+		.contract_offset = offsetof(struct hg_row, contract),
+		.n = rows->n_rows,
+	};
+
+	return hg_rows_build(&before, &source, now_ns, ret_rows, reterr);
+}
+
 void hg_rows_carry(struct hg_row *row, const struct hg_totals *totals, hg_ns now_ns)
 {
 	row->carried = *totals;

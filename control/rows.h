@@ -72,6 +72,12 @@ void hg_rows_totals(const struct hg_row *row, const struct hg_dp_flow *last, hg_
 /* A row that was just built goes on from what happened elsewhere. */
 void hg_rows_carry(struct hg_row *row, const struct hg_totals *totals, hg_ns now_ns);
 
+/* Rows for the same contracts as those that are there, which go on from the old ones of their names in another
+ * process as over a change. Errors as build. */
+HG_MUST_CHECK int hg_rows_adopt(const struct hg_rows *rows, const struct hg_row *old,
+				uint32_t n_old, hg_ns now_ns, struct hg_rows *ret_rows,
+				struct hg_error *reterr);
+
 void hg_rows_status(const struct hg_row *row, hg_ns now_ns, struct hg_status_row *ret);
 
 #endif

@@ -57,5 +57,12 @@ void hg_seconds_look(struct hg_seconds *seconds, struct hg_dp *dp, hg_seconds_te
 /* The same of what is worth saying of the uplinks' card queues. */
 void hg_seconds_look_cards(struct hg_seconds *seconds, struct hg_dp *dp, bool is_observed,
 			   hg_card_say_fn say, void *user);
+/* What was measured so far, for another process: control/standing.c, control/control.h. */
+size_t hg_seconds_standing_size(const struct hg_seconds *seconds);
+void hg_seconds_standing_out(const struct hg_seconds *seconds, void *memory);
+HG_MUST_CHECK int hg_seconds_standing_check(const void *memory, size_t n_bytes, hg_ns now_ns,
+					    struct hg_error *reterr);
+HG_MUST_CHECK int hg_seconds_standing_in(struct hg_seconds *seconds, const void *memory,
+					 size_t n_bytes, hg_ns now_ns, struct hg_error *reterr);
 
 #endif

@@ -178,6 +178,16 @@ static void close_port(struct hg_dp *dp, struct hg_port *port, bool keep)
 	free(port);
 }
 
+/* What the device counted stays its port's, unless that is gone as well. */
+static void keep_counts(struct hg_dp *dp, const struct hg_port *port)
+{
+	struct hg_dev_state dev;
+	struct hg_dev_stats stats;
+
+	port->dev->driver->sample(port->dev, &dev, &stats);
+	hg_counters_add_port(&dp->states[port->slot].before, port, &stats);
+}
+
 /* Ports of the old snapshot that the new one does not use. */
 static void close_unused(struct hg_dp *dp, const struct hg_snapshot *old,
 			 const struct hg_snapshot *s)
@@ -185,8 +195,10 @@ static void close_unused(struct hg_dp *dp, const struct hg_snapshot *old,
 	for (uint32_t slot = 0; slot < old->n_port_slots; slot++) {
 		struct hg_port *port = old->ports[slot];
 
-		if (port != NULL && s->ports[slot] != port)
-			close_port(dp, port, /* keep= */ false);
+		if (port == NULL || s->ports[slot] == port)
+			continue;
+		keep_counts(dp, port);
+		close_port(dp, port, /* keep= */ false);
 	}
 }
 

@@ -9,10 +9,18 @@
 #include "dataplane/slots.h"
 #include "dataplane/worker.h"
 
+/* What a port or an uplink counted. */
+struct hg_port_counts {
+	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes; /* frames and their bytes, by the device */
+	uint64_t tx_wire_bytes, rx_wire_bytes;
+	uint64_t drops[HG_N_DROPS];
+};
+
 /* A port or an uplink as the operator sees it, whether its device is there or not. By slot. */
 struct hg_port_state {
 	struct hg_port *port; /* NULL: missing */
 	bool has_gone; /* the device went away while it was in use */
+	struct hg_port_counts before; /* of devices that it had before this one */
 };
 
 #define HG_REASON_BYTES 128

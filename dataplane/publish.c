@@ -2,6 +2,8 @@
 
 #include "dataplane/behave.h"
 
+#include <string.h>
+
 /* Flows copied in one housekeeping: some 50 ns each, so a slice stays below 5 us. */
 #define SLICE 64u
 
@@ -34,10 +36,12 @@ static bool add_tree(struct hg_published *sum, const struct hg_tree *tree, uint3
 static bool publish(struct hg_worker *w, uint32_t instance_slot, enum hg_dir dir,
 		    const struct hg_tree *uplink_tree)
 {
-	struct hg_published *to = &w->lane->flows[instance_slot * HG_N_DIRS + dir].published;
+	struct hg_flow *flow = &w->lane->flows[instance_slot * HG_N_DIRS + dir];
+	struct hg_published *to = &flow->published;
 	struct hg_published sum = {.held_by = HG_LIMIT_NONE};
 	bool has_more;
 
+	memcpy(sum.held_ns, flow->held_before_ns, sizeof(sum.held_ns));
 	if (dir == HG_IN) {
 		has_more = add_tree(&sum, w->lane->in_tree, instance_slot, w->now_ns);
 	} else {

@@ -37,6 +37,19 @@ void hg_counters_clear(struct hg_flow *flow)
 	memset(flow, 0, offsetof(struct hg_flow, next_dirty));
 }
 
+void hg_counters_add_port(struct hg_port_counts *sum, const struct hg_port *port,
+			  const struct hg_dev_stats *stats)
+{
+	sum->rx_pkts += stats->rx_pkts;
+	sum->rx_bytes += stats->rx_bytes;
+	sum->tx_pkts += stats->tx_pkts;
+	sum->tx_bytes += stats->tx_bytes;
+	sum->tx_wire_bytes += HG_READ(port->tx_wire_bytes);
+	sum->rx_wire_bytes += HG_READ(port->rx_wire_bytes);
+	for (unsigned i = 0; i < HG_N_DROPS; i++)
+		sum->drops[i] += stats->drops[i] + HG_READ(port->drops[i]);
+}
+
 void hg_dp_publish(struct hg_dp *dp)
 {
 	hg_ns until_ns = hg_dp_clock_ns() + PUBLISH_WITHIN_NS;
@@ -174,14 +187,14 @@ static enum hg_port_link link_of(const struct hg_dp *dp, uint32_t slot, char *re
 	return ret_dev->link == HG_DEV_UP ? HG_PORT_UP : HG_PORT_DOWN;
 }
 
-static void add_drops(uint64_t *drops, const struct hg_dev_stats *stats,
-		      const struct hg_port_state *state)
+static struct hg_port_counts counts_of(const struct hg_port_state *state,
+				       const struct hg_dev_stats *stats)
 {
-	for (unsigned i = 0; i < HG_N_DROPS; i++) {
-		drops[i] = stats->drops[i];
-		if (state->port != NULL)
-			drops[i] += HG_READ(state->port->drops[i]);
-	}
+	struct hg_port_counts counts = state->before;
+
+	if (state->port != NULL)
+		hg_counters_add_port(&counts, state->port, stats);
+	return counts;
 }
 
 void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sample *ret)
@@ -189,14 +202,16 @@ void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sa
 	uint32_t slot = dp->ports.slots[port_idx];
 	struct hg_dev_state dev;
 	struct hg_dev_stats stats;
+	struct hg_port_counts counts;
 
 	*ret = (struct hg_dp_port_sample){0};
 	ret->link = link_of(dp, slot, ret->reason, sizeof(ret->reason), &dev, &stats);
-	ret->rx_pkts = stats.rx_pkts;
-	ret->rx_bytes = stats.rx_bytes;
-	ret->tx_pkts = stats.tx_pkts;
-	ret->tx_bytes = stats.tx_bytes;
-	add_drops(ret->drops, &stats, &dp->states[slot]);
+	counts = counts_of(&dp->states[slot], &stats);
+	ret->rx_pkts = counts.rx_pkts;
+	ret->rx_bytes = counts.rx_bytes;
+	ret->tx_pkts = counts.tx_pkts;
+	ret->tx_bytes = counts.tx_bytes;
+	memcpy(ret->drops, counts.drops, sizeof(ret->drops));
 	if (dp->states[slot].port != NULL) {
 		const struct hg_fdb *fdb = &dp->lane.workers[dp->states[slot].port->worker]->fdb;
 
@@ -227,20 +242,20 @@ void hg_dp_sample_uplink(struct hg_dp *dp, uint32_t uplink_idx, struct hg_dp_upl
 	const struct hg_port_state *state = &dp->states[slot];
 	struct hg_dev_state dev;
 	struct hg_dev_stats stats;
+	struct hg_port_counts counts;
 
 	*ret = (struct hg_dp_uplink_sample){0};
 	ret->link = link_of(dp, slot, ret->reason, sizeof(ret->reason), &dev, &stats);
-	ret->tx_pkts = stats.tx_pkts;
-	ret->rx_pkts = stats.rx_pkts;
+	counts = counts_of(state, &stats);
+	ret->tx_pkts = counts.tx_pkts;
+	ret->rx_pkts = counts.rx_pkts;
+	ret->tx_wire_bytes = counts.tx_wire_bytes;
+	ret->rx_wire_bytes = counts.rx_wire_bytes;
+	memcpy(ret->drops, counts.drops, sizeof(ret->drops));
 	ret->card_pkts = dev.ring_used_pkts;
 	ret->card_ring_pkts = dev.ring_size_pkts;
 	ret->card_bytes = dev.ring_used_bytes;
 	ret->queued_bytes = queued_for(dp, uplink_idx);
-	if (state->port != NULL) {
-		ret->tx_wire_bytes = HG_READ(state->port->tx_wire_bytes);
-		ret->rx_wire_bytes = HG_READ(state->port->rx_wire_bytes);
-	}
-	add_drops(ret->drops, &stats, state);
 	ret->depth_cfg =
 		hg_build_depth_cfg(&dp->desired.uplinks[uplink_idx], (uint32_t)dev.ring_size_pkts);
 	ret->is_paced = true;

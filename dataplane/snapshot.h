@@ -42,6 +42,8 @@ struct hg_flow {
 	uint64_t cut_segments, cut_pieces;
 	uint32_t drops[HG_N_DROPS];
 	struct hg_histogram wait;
+	/* Held before its schedulers began to count: in the process before, and between the two. */
+	uint64_t held_before_ns[HG_N_LIMITS];
 
 	/* For sending: how it behaves, and up to when and from which held times that was judged. */
 	struct hg_behave {

@@ -333,6 +333,176 @@ static void s1_11_measurements_follow_their_names(void)
 	tear_down();
 }
 
+/* ---- another process goes on ---------------------------------------------------------------------- */
+
+static uint64_t standing[8192];
+
+/* The packet lane goes on counting where it was; the control lane is another. */
+static int restart(void)
+{
+	struct hg_control_cfg cfg = {.dp = w.dp,
+				     .started_at_ns = w.now_ns,
+				     .stolen_ns = stolen,
+				     .log = log_sentence,
+				     .user = &w};
+	const struct hg_control_state state = {.desired = &w.desired, .generation = 5};
+	size_t n_bytes = hg_control_standing_size(w.control);
+
+	HG_CHECK(n_bytes <= sizeof(standing));
+	hg_control_standing_out(w.control, standing);
+	hg_control_destroy(w.control);
+	HG_CHECK_EQ(hg_control_create(&cfg, &w.control, NULL), 0);
+	HG_CHECK_EQ(hg_control_take(w.control, &state, w.now_ns, &w.error), 0);
+	hg_error_clear(&w.error);
+	return hg_control_standing_in(w.control, standing, n_bytes, w.now_ns, &w.error);
+}
+
+static struct hg_proof proof_of_a(void)
+{
+	struct hg_status_row row;
+
+	hg_control_status_tenant(w.control, 0, &row);
+	return row.proof[HG_OUT];
+}
+
+/* 100 Mbit/s are guaranteed, and something always waits. */
+static void pass_kept(void)
+{
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 120 * MBIT, S);
+	pass(S);
+}
+
+static void s7_11_proof_and_totals_go_on_in_another_process(void)
+{
+	struct hg_status_host host;
+	struct hg_status_row before, after;
+
+	set_up();
+	pass(S);
+	pass_kept();
+	pass_kept();
+	w.stolen_ns += S / 10;
+	pass_kept();
+	hg_control_status_tenant(w.control, 0, &before);
+	HG_CHECK_EQ(before.proof[HG_OUT].kept, 2);
+	HG_CHECK_EQ(before.proof[HG_OUT].stolen, 1);
+	HG_CHECK_EQ(restart(), 0);
+	hg_control_status_tenant(w.control, 0, &after);
+	HG_CHECK(memcmp(&before, &after, sizeof(before)) == 0);
+	hg_control_status_host(w.control, w.now_ns, &host);
+	HG_CHECK_EQ(host.seconds, 4);
+	HG_CHECK_EQ(host.stolen_seconds, 1);
+	pass_kept();
+	HG_CHECK_EQ(proof_of_a().kept, 3);
+	HG_CHECK_EQ(proof_of_a().missed, 0);
+	hg_control_status_tenant(w.control, 0, &after);
+	HG_CHECK_EQ(after.counts[HG_OUT].sent_bytes, 4 * 120 * MBIT);
+	tear_down();
+}
+
+/* A second in which it stood still is one second, no more and no less, and what it missed it missed. */
+static void s7_11_the_open_second_stays_open(void)
+{
+	struct hg_status_row row;
+
+	set_up();
+	pass(S);
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 60 * MBIT, S / 2);
+	w.now_ns += S / 2;
+	HG_CHECK_EQ(restart(), 0);
+	pass(S / 4); /* it is not over yet */
+	hg_control_status_tenant(w.control, 0, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept + row.proof[HG_OUT].missed, 0);
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 60 * MBIT, S / 2);
+	pass(S / 4);
+	hg_control_status_tenant(w.control, 0, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept, 1);
+	HG_CHECK_EQ(row.second[HG_OUT].sent_bytes_per_s, 120 * MBIT);
+	HG_CHECK_EQ(row.second[HG_OUT].wait_ns, S);
+
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 300 * MBIT, 60 * MBIT, S / 2);
+	w.now_ns += S / 2;
+	HG_CHECK_EQ(restart(), 0);
+	/* Half a second in which it waited and nothing was sent. */
+	fake_traffic(fake_tenant(w.dp, "tenant-a"), 0, 0, S / 2);
+	pass(S / 2);
+	HG_CHECK_EQ(proof_of_a().kept, 1);
+	HG_CHECK_EQ(proof_of_a().missed_min, 1);
+	tear_down();
+}
+
+static void s7_11_a_contract_that_was_edited_begins_its_proof_anew(void)
+{
+	struct hg_status_row row;
+
+	set_up();
+	pass(S);
+	pass_kept();
+	fake_traffic(fake_tenant(w.dp, "tenant-b"), 30 * MBIT, 30 * MBIT, 0);
+	w.tenants[0].contract.dir[HG_OUT].min_bytes_per_s = 110 * MBIT;
+	HG_CHECK_EQ(restart(), 0);
+	HG_CHECK_EQ(proof_of_a().kept, 0);
+	hg_control_status_tenant(w.control, 0, &row);
+	HG_CHECK_EQ(row.counts[HG_OUT].sent_bytes, 120 * MBIT);
+	hg_control_status_tenant(w.control, 1, &row);
+	HG_CHECK_EQ(row.proof[HG_OUT].kept, 1);
+	pass_kept(); /* the second of the change is not judged */
+	HG_CHECK_EQ(proof_of_a().kept, 0);
+	pass_kept();
+	HG_CHECK_EQ(proof_of_a().kept, 1);
+	tear_down();
+}
+
+static void s7_11_seconds_of_another_form_begin_anew(void)
+{
+	size_t n_bytes;
+
+	set_up();
+	pass(S);
+	pass_kept();
+	HG_CHECK_EQ(restart(), 0);
+	n_bytes = hg_control_standing_size(w.control);
+	hg_control_standing_out(w.control, standing);
+	for (size_t n = 0; n < n_bytes; n += n < 64 ? 1 : 61)
+		HG_CHECK_EQ(hg_control_standing_check(standing, n, w.now_ns, &w.error), -HG_EINVAL);
+	((uint8_t *)standing)[4] ^= 1u; /* the format */
+	hg_error_clear(&w.error);
+	HG_CHECK_EQ(hg_control_standing_in(w.control, standing, n_bytes, w.now_ns, &w.error),
+		    -HG_ENOTSUP);
+	HG_CHECK(w.error.text[0] != '\0');
+	((uint8_t *)standing)[4] ^= 1u;
+	((uint8_t *)standing)[8] ^= 1u; /* the layout */
+	HG_CHECK_EQ(hg_control_standing_check(standing, n_bytes, w.now_ns, NULL), -HG_ENOTSUP);
+	((uint8_t *)standing)[8] ^= 1u;
+	/* Of a host that has been up for less. */
+	HG_CHECK_EQ(hg_control_standing_check(standing, n_bytes, S, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(proof_of_a().kept, 1);
+	tear_down();
+}
+
+static void s7_11_each_allocation_may_fail_and_nothing_has_changed(void)
+{
+	int rc = -HG_ENOMEM;
+	size_t n_bytes;
+
+	set_up();
+	pass(S);
+	pass_kept();
+	HG_CHECK_EQ(restart(), 0);
+	n_bytes = hg_control_standing_size(w.control);
+	hg_control_standing_out(w.control, standing);
+	pass_kept(); /* so that it shows */
+	for (unsigned n = 1; rc != 0; n++) {
+		HG_CHECK(n < 100);
+		fail_alloc_after = n;
+		rc = hg_control_standing_in(w.control, standing, n_bytes, w.now_ns, &w.error);
+		fail_alloc_after = 0;
+		HG_CHECK(rc == 0 || rc == -HG_ENOMEM);
+		HG_CHECK_EQ(proof_of_a().kept, rc == 0 ? 1 : 2);
+	}
+	tear_down();
+}
+
 static void a_missing_device_is_told_once_and_looked_for(void)
 {
 	struct hg_status_port port;
@@ -514,6 +684,11 @@ int main(int argc, char **argv)
 		HG_TEST(s7_10_a_roll_back_that_fails_is_tried_again),
 		HG_TEST(s7_7_each_second_is_judged),
 		HG_TEST(s1_11_measurements_follow_their_names),
+		HG_TEST(s7_11_proof_and_totals_go_on_in_another_process),
+		HG_TEST(s7_11_the_open_second_stays_open),
+		HG_TEST(s7_11_a_contract_that_was_edited_begins_its_proof_anew),
+		HG_TEST(s7_11_seconds_of_another_form_begin_anew),
+		HG_TEST(s7_11_each_allocation_may_fail_and_nothing_has_changed),
 		HG_TEST(a_missing_device_is_told_once_and_looked_for),
 		HG_TEST(s2_10_a_hook_that_falls_silent_is_told_once),
 		HG_TEST(s2_10_lost_buffers_are_told_of_when_it_begins),

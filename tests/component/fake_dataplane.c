@@ -374,6 +374,27 @@ int hg_dp_carry_in(struct hg_dp *dp, const void *memory, size_t n_bytes, struct 
 	return 0;
 }
 
+size_t hg_dp_standing_size(const struct hg_dp *dp)
+{
+	(void)dp;
+	return 8;
+}
+
+void hg_dp_standing_out(struct hg_dp *dp, void *memory)
+{
+	(void)dp;
+	memset(memory, 's', 8);
+}
+
+int hg_dp_standing_in(struct hg_dp *dp, const void *memory, size_t n_bytes, uint32_t *ret_n,
+		      struct hg_error *reterr)
+{
+	if (n_bytes != 8 || *(const char *)memory != 's')
+		return hg_error_set(reterr, -HG_EINVAL, "not what was written", NULL);
+	*ret_n = dp->desired.n_instances;
+	return 0;
+}
+
 unsigned hg_dp_n_devices(const struct hg_dp *dp)
 {
 	return dp->desired.n_uplinks + dp->desired.n_ports;
