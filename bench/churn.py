@@ -36,7 +36,7 @@ tenants:
 
 # Of bench/run all, and of --quick.
 ALL = ["--cycles", "1000"]
-QUICK = ["--cycles", "50", "--warm-up", "20", "--guests", "40"]
+QUICK = ["--cycles", "50", "--warm-up", "100", "--guests", "40"]
 
 
 def add_options(parser):

@@ -33,7 +33,23 @@ PACKAGES = ("openvswitch-switch-dpdk", "dpdk", "iproute2", "iperf3", "sockperf",
 SETUP = [os.path.join(harness.ROOT, "tools", "setup.sh"), "run", "vms", "bench"]
 PREPARE_BUDGET_S = (240, 20)  # installing and building; a quick run is for a machine that has both
 # Measured on two processors, building not included: (full, quick).
-BUDGETS_S = {}
+BUDGETS_S = {
+    "churn": (120, 14),
+    "credit-loop": (60, 18),
+    "credits": (270, 0),
+    "cut": (60, 2),
+    "depth": (10, 6),
+    "guard": (6, 2),
+    "hook": (12, 3),
+    "idle": (60, 8),
+    "inflight": (20, 2),
+    "isolation": (110, 10),
+    "lane": (10, 2),
+    "rate": (120, 8),
+    "sched": (60, 15),
+    "vhost": (180, 18),
+    "vms": (130, 0),
+}
 BUDGET_S = (120, 12)  # of one that says nothing
 LIMIT_S = (40 * 60, 5 * 60)  # of the whole
 PATIENCE, PATIENCE_S = 3, 60  # a benchmark is ended after so many times its budget, and so long more

@@ -13,7 +13,6 @@ GOALS = tuple(Goal(*words) for words in (
     ("sched", "bucket_over_meter", "most", 0.5, None, "a lone bucket decision by rte_meter_srtcm"),
     ("containers", "bulk_over_bridge", "least", 0.9, 1.1, "bulk TCP by the Linux bridge with HTB"),
     ("containers", "bulk_over_ovs", "least", 1.5, None, "bulk TCP by OVS with DPDK"),
-    ("rate", "worst_window_error_packets", "most", 1, None, "a window of 100 ms misses its rate, in packets"),
     ("rate", "real_time_error_percent", "most", 1, None, "a maximum is missed in real time, in percent"),
     ("hook", "hook_ns", "most", 1.5, None, "accounting for a packet in flight, in ns"),
     ("vhost", "over_testpmd", "least", 0.7, 0.85, "between two vhost ports, by testpmd that only forwards"),

@@ -21,7 +21,7 @@ LINK_USE = "_headgate_link_use_percent"
 
 # Of bench/run all, and of --quick.
 ALL = ["--seconds", "0.2", "--rounds", "2"]
-QUICK = ["--seconds", "0.05", "--rounds", "0"]
+QUICK = ["--seconds", "0.1", "--rounds", "0"]
 
 
 def add_options(parser):

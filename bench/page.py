@@ -202,7 +202,17 @@ def section(readme):
     return begin, len(readme) if end < 0 else end
 
 
-ROW = re.compile(r"^\|(?P<what>[^|]*)\|(?P<value>[^|]*)\|\s*`(?P<bench>[\w-]+)\.(?P<figure>\w+)`\s*\|$")
+ROW = re.compile(r"^\|(?P<what>[^|]*)\|(?P<value>[^|]*)(?P<name>\|\s*`(?P<bench>[\w-]+)\.(?P<figure>\w+)`\s*\|)$")
+# What a row may say that is no figure.
+NONE = ("not measured", "disturbed")
+
+
+def quotable(bench, figure):
+    """What the README may say of a figure."""
+    value = bench.get("figures", {}).get(figure)
+    if value is None:
+        return NONE[0]
+    return NONE[1] if any(turns["is_disturbed"] for turns in bench["turns"]) else draw.number(value)
 
 
 def quoted(readme, result):
@@ -211,12 +221,11 @@ def quoted(readme, result):
     if place is None:
         return readme
     lines = readme[place[0]:place[1]].split("\n")
-    for i, line in enumerate(lines):
-        row = ROW.match(line)
+    for i, one in enumerate(lines):
+        row = ROW.match(one)
         if row:
-            value = result["benches"].get(row["bench"], {}).get("figures", {}).get(row["figure"])
-            words = "not measured" if value is None else draw.number(value)
-            lines[i] = f"|{row['what']}| {words.ljust(len(row['value']) - 2)} | `{row['bench']}.{row['figure']}` |"
+            words = quotable(result["benches"].get(row["bench"], {}), row["figure"])
+            lines[i] = f"|{row['what']}| {words.ljust(len(row['value']) - 2)} {row['name']}"
     return readme[:place[0]] + "\n".join(lines) + readme[place[1]:]
 
 
@@ -243,11 +252,9 @@ def unfounded(readme, page):
     for line in readme[place[0]:place[1]].split("\n"):
         row = ROW.match(line)
         if row:
-            shown = rows.get((row["bench"], row["figure"]), "-")
-            shown = "not measured" if shown == "-" else shown
-            if row["value"].strip() != shown:
-                yield (f"README.md: {row['bench']}.{row['figure']} is given as {row['value'].strip()}; {PAGE} says "
-                       f"{shown}")
+            shown, quote = rows.get((row["bench"], row["figure"]), "nothing"), row["value"].strip()
+            if quote not in NONE and quote != shown:
+                yield f"README.md: {row['bench']}.{row['figure']} is given as {quote!r}; {PAGE} says {shown}"
             line = row["what"]
         for value, _ in re.findall(rf"({NUMBER})[ -]?({UNITS})", line):
             if value not in numbers:

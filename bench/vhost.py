@@ -6,8 +6,8 @@ sockets; the switch connects, and works on the last processor:
     testpmd   vhost devices, io forwarding: what comes in goes out, nothing is looked at
     ovs       dpdkvhostuserclient ports, a flow from each to the other, an egress policer on both
 Limits are above what the machine can do, so that they cost and do not limit. For each mix of sizes and each round the
-three are started, measured and ended in turn; each round begins with the next of them. over_testpmd and over_ovs are
-medians over rounds of what arrived through headgate by what arrived through the other.
+three are started, measured and ended in turn (turns.py); each round begins with the next of them. over_testpmd and
+over_ovs are medians over undisturbed rounds of what arrived through headgate by what arrived through the other.
 """
 import os
 import shlex
@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 import harness
+import turns
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
@@ -54,19 +55,14 @@ def add_options(parser):
                         help="for which each is measured in each round (default 1500)")
 
 
-def say(words):
-    print(f"vhost: $ {shlex.join(words)}", file=sys.stderr, flush=True)
-    return words
-
-
 class Place:
     """Where one run of one switch lives."""
 
     n_made = 0
 
-    def __init__(self, world, is_told):
+    def __init__(self, world, side, is_told):
         Place.n_made += 1
-        self.world, self.is_told = world, is_told
+        self.world, self.side, self.is_told = world, side, is_told
         self.folder = world.path(f"run{Place.n_made}")
         os.mkdir(self.folder)
         self.a, self.b = self.path("a.sock"), self.path("b.sock")
@@ -75,7 +71,13 @@ class Place:
         return os.path.join(self.folder, name)
 
     def command(self, words):
-        return say(words) if self.is_told else words
+        self.say(f"$ {shlex.join(words)}")
+        return words
+
+    def say(self, text):
+        """For the report, once of each side."""
+        if self.is_told:
+            harness.say(self.side, text)
 
     def start(self, words, **more):
         """In front of what else runs on the machine, its output in a log."""
@@ -94,9 +96,8 @@ class Headgate:
         with open(config, "w", encoding="utf-8") as file:
             file.write(CONFIG.format(a=place.a, b=place.b))
         self.daemon = Daemon(place.world, name=os.path.basename(place.folder))
-        if place.is_told:
-            say(self.daemon.command(config))
-            print(CONFIG.format(a="A", b="B"), file=sys.stderr)
+        place.command(self.daemon.command(config))
+        place.say(CONFIG.format(a="A", b="B"))
         self.daemon.start(config)
 
     def processes(self):
@@ -176,7 +177,7 @@ def prefer(pid, cpu):
 
 
 def measure_one(world, build, kind, mix, options, is_told):
-    place = Place(world, is_told)
+    place = Place(world, kind, is_told)
     load = [os.path.join(build, "bench/bench_vhost"), place.a, place.b, mix, "300", str(options.ms)]
     found = {}
     machines = world.start(place.command(load), stdout=subprocess.PIPE, text=True)
@@ -217,28 +218,22 @@ def with_huge_pages(action):
 def run(bench, options, world, build):
     figures, spread, told = {}, {}, set()
 
-    def add(name, values):
-        figures[name] = harness.median(values)
-        spread[name] = [min(values), max(values)]
+    def slice_of(kind, mix):
+        is_told = kind not in told
+        told.add(kind)
+        return measure_one(world, build, kind, mix, options, is_told)
 
     for mix, title in MIXES.items():
-        rounds = []
-        for number in range(options.rounds):
-            found = {}
-            first = number % len(SWITCHES)
-            for kind in SWITCHES[first:] + SWITCHES[:first]:
-                found[kind] = measure_one(world, build, kind, mix, options, kind not in told)
-                told.add(kind)
-            rounds.append(found)
-            bench.progress(f"{mix}, round {number + 1} of {options.rounds}: " + ", ".join(
-                f"{kind} {found[kind]['pkts_per_s'] / 1e6:.2f} Mpps (ring full {found[kind]['refused_percent']:.0f} %)"
-                for kind in SWITCHES))
+        bench.progress(f"frames of {title} bytes" if title.isdigit() else "frames of 64, 594 and 1518 bytes")
+        measured = turns.Turns(bench, {kind: lambda kind=kind: slice_of(kind, mix) for kind in SWITCHES},
+                               options.rounds).run()
         for rival in SWITCHES[1:]:
-            add(f"over_{rival}_{title}", [found["headgate"]["pkts_per_s"] / found[rival]["pkts_per_s"]
-                                          for found in rounds])
+            name = f"over_{rival}_{title}"
+            figures[name], spread[name] = measured.ratio("headgate", rival, "pkts_per_s")
         for kind in SWITCHES:
             for what in "pkts_per_s", "bytes_per_s", "refused_percent":
-                add(f"{kind}_{title}_{what}", [found[kind][what] for found in rounds])
+                name = f"{kind}_{title}_{what}"
+                figures[name], spread[name] = measured.median(kind, what), measured.spread(kind, what)
     for rival in SWITCHES[1:]:
         worst = min((f"over_{rival}_{title}" for title in MIXES.values()), key=figures.get)
         figures[f"over_{rival}"], spread[f"over_{rival}"] = figures[worst], spread[worst]

@@ -6,13 +6,14 @@ TSO switched on, without which its guests cut and checksum by themselves). They 
 is not, is stopped, since a switch of DPDK is never idle. Guests on all processors but the last, which is the switch's.
 
 tcp_over_ovs: headgate's rate by OVS's. rr_over_ovs: OVS's median round trip by headgate's (both: more is better). Each
-the median over the rounds.
+the median over undisturbed pairs (turns.py).
 """
 import os
 import signal
 import sys
 
 import harness
+import turns
 from ovs import HugePages, Ovs, vhost_client
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
@@ -102,6 +103,7 @@ def headgate(world, paths):
     config = world.path("vms.yaml")
     with open(config, "w", encoding="utf-8") as file:
         file.write(CONFIG.format(**paths, mac_a=mac("a"), mac_b=mac("b")))
+    harness.say("headgate", CONFIG.format(a="A", b="B", mac_a=mac("a"), mac_b=mac("b")))
     return [Daemon(world).start(config).process]
 
 
@@ -123,14 +125,8 @@ def run(bench, options, world):
         legs[letter].begin()
         legs[letter].say(signal.SIGSTOP)
         bench.progress(f"guests behind {TITLES[letter]} are up")
-    measured = []
-    for pair in range(options.pairs):
-        # Each comes first as often as the other.
-        both = {letter: legs[letter].measure(options.seconds) for letter in ("ho" if pair % 2 == 0 else "oh")}
-        measured.append(both)
-        bench.progress(f"pair {pair + 1} of {options.pairs}: " + "; ".join(
-            f"{TITLES[letter]} {both[letter]['tcp_mbit_per_s']:.0f} Mbit/s, round trip "
-            f"{both[letter]['rr_p50_us']:.0f}/{both[letter]['rr_p99_us']:.0f} us" for letter in "ho"))
+    measured = turns.Turns(bench, {TITLES[letter]: lambda leg=leg: leg.measure(options.seconds)
+                                   for letter, leg in legs.items()}, options.pairs).run()
     for leg in legs.values():
         leg.say(signal.SIGCONT)
     return figures_of(measured)
@@ -138,16 +134,15 @@ def run(bench, options, world):
 
 def figures_of(measured):
     figures, spread = {}, {}
-
-    def add(name, values):
-        figures[name], spread[name] = harness.median(values), [min(values), max(values)]
-
-    add("tcp_over_ovs", [both["h"]["tcp_mbit_per_s"] / both["o"]["tcp_mbit_per_s"] for both in measured])
-    add("rr_over_ovs", [both["o"]["rr_p50_us"] / both["h"]["rr_p50_us"] for both in measured])
-    add("rr_p99_over_ovs", [both["o"]["rr_p99_us"] / both["h"]["rr_p99_us"] for both in measured])
-    for letter, title in TITLES.items():
-        for name in measured[0][letter]:
-            add(f"{title}_{name}", [both[letter][name] for both in measured])
+    # More is better in all three.
+    for name, a, b, what in (("tcp_over_ovs", "headgate", "ovs", "tcp_mbit_per_s"),
+                             ("rr_over_ovs", "ovs", "headgate", "rr_p50_us"),
+                             ("rr_p99_over_ovs", "ovs", "headgate", "rr_p99_us")):
+        figures[name], spread[name] = measured.ratio(a, b, what)
+    for title in TITLES.values():
+        for what in "tcp_mbit_per_s", "rr_p50_us", "rr_p99_us":
+            figures[f"{title}_{what}"] = measured.median(title, what)
+            spread[f"{title}_{what}"] = measured.spread(title, what)
     return figures, spread
 
 
