@@ -281,9 +281,10 @@ static struct outcome run_credits(unsigned n, hg_ns for_ns)
 		     (double)m->launch_cpu_ns / 1e9 + (double)m->baseline_mcpu / 1000 * s,
 		     m->quiet_slices < LATELY_SLICES);
 		if (hg_credits_row(w.credits, i, &row))
-			fprintf(stderr, "    balance left %.4f s, %s, limit %lld mcpu\n",
+			fprintf(stderr,
+				"    balance left %.4f s, %s, limit %lld mcpu, %llu writes\n",
 				(double)row.balance_cpu_ns / 1e9, hg_credits_state_name(row.state),
-				(long long)row.limit_mcpu);
+				(long long)row.limit_mcpu, (unsigned long long)row.limit_writes);
 	}
 	hg_credits_destroy(w.credits);
 	bench_groups_remove();
@@ -465,8 +466,11 @@ int main(int argc, char **argv)
 	if (setpriority(PRIO_PROCESS, 0, NICENESS) < 0)
 		bench_give_up("niceness", "this benchmark needs root");
 	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-		struct outcome o = run_credits(counts[i], for_ns);
+		struct outcome o;
 
+		if (argc > 2 && strtoul(argv[2], NULL, 10) != counts[i])
+			continue;
+		o = run_credits(counts[i], for_ns);
 		late_ns = w.worst_late_ns > late_ns ? w.worst_late_ns : late_ns;
 		worst = fmax(worst, print("credits", counts[i], &o));
 		o = run_quota(counts[i], for_ns);

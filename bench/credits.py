@@ -20,13 +20,15 @@ QUICK = None
 def add_options(parser):
     parser.add_argument("--seconds", type=int, default=60, metavar="N",
                         help="of each of the six runs; the thieves' takes a third (default 60)")
+    parser.add_argument("--only", type=int, choices=(1, 4, 16), metavar="N", help="1, 4 or 16: that many groups alone")
 
 
 def measure(bench, options):
     if options.seconds < 40:
         raise harness.Failure("--seconds must be 40 at least: the launch credits must be spent by then")
     build = bench.build("bench/bench_credits")
-    figures = bench.figures_of([os.path.join(build, "bench/bench_credits"), str(options.seconds)])
+    command = [os.path.join(build, "bench/bench_credits"), str(options.seconds)]
+    figures = bench.figures_of(command + ([str(options.only)] if options.only else []))
     spread = {}
     for name, of in ("worst_error_percent", "credits"), ("quota_worst_error_percent", "quota"):
         keys = [f"{of}_{n}_worst_error_percent" for n in (1, 4, 16)]

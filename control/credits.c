@@ -231,7 +231,7 @@ int hg_credits_rest(struct hg_credits *credits, bool is_resting, hg_ns now_ns,
 		return 0;
 	credits->is_resting = is_resting;
 	for (uint32_t i = 0; i < credits->n_rows; i++) /* what is in place is another's */
-		credits->rows[i].knows_limit = false;
+		credits->rows[i].hold = (struct hg_hold){0};
 	if (!is_resting)
 		return 0;
 	visit_all(credits, now_ns);
@@ -318,7 +318,7 @@ static void fill_row(struct hg_credits *c, struct hg_credit_row *row, struct hg_
 		.baseline_mcpu = row->own.terms.baseline_mcpu,
 		.ceiling_mcpu = row->own.terms.ceiling_mcpu,
 		.used_mcpu = row->used_mcpu,
-		.limit_mcpu = row->knows_limit ? row->limit_mcpu : HG_SHARE_OPEN,
+		.limit_mcpu = row->hold.is_known ? row->hold.limit_mcpu : HG_SHARE_OPEN,
 	};
 	memcpy(ret->reason, row->reason, sizeof(ret->reason));
 	if (row->group != NULL) {

@@ -9,9 +9,10 @@
  *            every interval (100 ms), and exactly when its credits end. A host is full when its instances use 95 %
  *            of what they may together; then use says little of demand, and whoever uses more than half of its
  *            baseline is taken to want all it may have.
- *            A limit is written again only if it differs by 2 %, or opens or closes; one that rises over the head
- *            of who does not use half of it may trail by a fifth. On a full host who begins to burst is seen at
- *            the next look, at most 1 s later; until then baselines are kept by the scheduler's weights.
+ *            Which limit is worth a write is core/hold's: hardly any once who has no credits rests at its baseline.
+ *            On a full host who begins to burst is seen at the next look, at most 1 s later; until then baselines
+ *            are kept by the scheduler's weights, and who has plenty and uses less than half of its baseline stays
+ *            open: a limit would be written to all of them each time that the host fills up, and hold nobody.
  * Clock      Ledgers live on a clock of their own: it goes on with the host's (suspended time counted or not, as
  *            said), over restarts by the clock of the same boot, over reboots by the wall's, never back.
  * Store      SQLite (control/credit_store.h). Saved: every 10 s those that changed, and at once what somebody

@@ -100,7 +100,7 @@ static int add_row(struct hg_credits *c, const struct hg_desired *desired,
 	row->pool_idx = UINT32_MAX;
 	row->due_ns = 0;
 	row->step_ns = c->cfg.interval_ns;
-	row->knows_limit = false;
+	row->hold.is_known = false;
 	next->n_rows++;
 	return 0;
 }

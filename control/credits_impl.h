@@ -5,6 +5,7 @@
 #include "control/credit_store.h"
 #include "control/credits.h"
 #include "core/cpu.h"
+#include "core/hold.h"
 #include "host/cgroup.h"
 
 /* A ledger with what is stored beside it: an instance's, or a pool's. */
@@ -31,8 +32,7 @@ struct hg_credit_row {
 	hg_ns due_ns;
 	hg_ns step_ns; /* from one look to the next while nothing changes */
 	uint64_t used_mcpu;
-	uint64_t limit_mcpu; /* as written; HG_SHARE_OPEN: none */
-	bool knows_limit;
+	struct hg_hold hold;
 };
 
 struct hg_credit_pool {

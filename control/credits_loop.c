@@ -13,10 +13,8 @@
 #define SAVE_NS (10 * HG_NS_PER_S)
 #define POINT_NS (300 * HG_NS_PER_S)
 #define PPM 1000000u
-/* A limit is written again when it differs by more. */
-#define DEADBAND_PPM 20000u
-/* A limit that rises over the head of who does not use half of it is in nobody's way: it may trail by a fifth. */
-#define TRAIL_PPM 250000u
+/* Who is held within this of its baseline is at its baseline. */
+#define NEAR_PPM 20000u
 /* A host is full when so much of it is used; and no more when less than the second. */
 #define FULL_PPM 950000u
 #define ROOM_PPM 900000u
@@ -80,7 +78,7 @@ static void meet(struct hg_credit_row *row, int64_t used_cpu_ns)
 		return;
 	stored->group_identity = identity;
 	stored->group_used_cpu_ns = is_first ? used_cpu_ns : 0;
-	row->knows_limit = false;
+	row->hold = (struct hg_hold){0};
 }
 
 static int find_group(struct hg_credits *c, struct hg_credit_row *row, struct hg_error *reterr)
@@ -94,7 +92,7 @@ static int find_group(struct hg_credits *c, struct hg_credit_row *row, struct hg
 		row->group = NULL;
 		return rc;
 	}
-	row->knows_limit = false;
+	row->hold = (struct hg_hold){0};
 	resume(c, row);
 	if (row->state == HG_CREDITS_WAITING && row->reason[0] != '\0')
 		hg_credits_say(c, HG_LOG_NOTICE, "%s: its control group %s is there", row->name,
@@ -113,8 +111,10 @@ static void book(struct hg_credits *c, struct hg_credit_row *row, int64_t used_c
 	stored->group_used_cpu_ns = used_cpu_ns;
 	hg_ledger_charge(&account->stored.ledger, delta, hg_credits_ledger_now(c));
 	account->is_dirty = row->own.is_dirty = true;
-	if (row->looked_at_ns > 0 && for_ns > 0)
+	if (row->looked_at_ns > 0 && for_ns > 0) {
 		row->used_mcpu = (uint64_t)(delta / (for_ns / 1000 + 1));
+		hg_hold_look(&row->hold, delta, for_ns);
+	}
 	row->looked_at_ns = now_ns;
 }
 
@@ -206,23 +206,6 @@ static void look_at_host(struct hg_credits *c)
 	c->is_full = used_mcpu * PPM >= c->host_mcpu * (c->is_full ? ROOM_PPM : FULL_PPM);
 }
 
-static bool has_slack(const struct hg_credit_row *row)
-{
-	return row->used_mcpu * 2u < row->limit_mcpu;
-}
-
-static bool is_other_limit(const struct hg_credit_row *row, uint64_t mcpu)
-{
-	uint64_t was = row->limit_mcpu, diff;
-
-	if (!row->knows_limit || (was == HG_SHARE_OPEN) != (mcpu == HG_SHARE_OPEN))
-		return true;
-	if (was == HG_SHARE_OPEN)
-		return false;
-	diff = was > mcpu ? was - mcpu : mcpu - was;
-	return diff * PPM > was * (mcpu > was && has_slack(row) ? TRAIL_PPM : DEADBAND_PPM);
-}
-
 static int write_limit(struct hg_credits *c, struct hg_credit_row *row, uint64_t mcpu,
 		       struct hg_error *reterr)
 {
@@ -233,8 +216,7 @@ static int write_limit(struct hg_credits *c, struct hg_credit_row *row, uint64_t
 	rc = hg_cgroup_set_limit(row->group, mcpu == HG_SHARE_OPEN ? HG_CGROUP_OPEN : mcpu, reterr);
 	if (rc < 0)
 		return rc;
-	row->limit_mcpu = mcpu;
-	row->knows_limit = true;
+	hg_hold_written(&row->hold, mcpu);
 	return hg_cgroup_set_weight(row->group,
 				    hg_cgroups_version(c->groups) == 1
 					    ? hg_share_scheduler_shares(baseline_mcpu)
@@ -251,33 +233,45 @@ static enum hg_credits_state state_of(const struct hg_credit_row *row,
 		return HG_CREDITS_HOST;
 	if (grant->limit == HG_SHARE_BY_NOTHING)
 		return HG_CREDITS_OPEN;
-	return grant->mcpu * PPM <= baseline_mcpu * (PPM + DEADBAND_PPM) ? HG_CREDITS_BASELINE
-									 : HG_CREDITS_GLIDING;
+	return row->hold.limit_mcpu * PPM <= baseline_mcpu * (PPM + NEAR_PPM) ? HG_CREDITS_BASELINE
+									      : HG_CREDITS_GLIDING;
+}
+
+/* What a write hands out, where the limit is what it will rest at. */
+static int64_t handed_of(const struct hg_credits *c, const struct hg_credit_row *row)
+{
+	return hg_cgroups_handed_cpu_ns(c->groups, row->own.terms.baseline_mcpu);
+}
+
+static void say_failing(struct hg_credits *c, struct hg_credit_row *row, const char *why)
+{
+	if (row->state != HG_CREDITS_FAILING)
+		hg_credits_say(c, HG_LOG_WARNING, "%s: %s; trying again every second", row->name,
+			       why);
+	snprintf(row->reason, sizeof(row->reason), "%.*s", (int)sizeof(row->reason) - 1, why);
+	hg_credits_set_state(c, row, HG_CREDITS_FAILING);
 }
 
 /* Carries a grant out. Returns whether a limit was written. */
 static bool carry_out(struct hg_credits *c, struct hg_credit_row *row,
-		      const struct hg_share_grant *grant)
+		      const struct hg_share_ask *ask, const struct hg_share_grant *grant)
 {
 	struct hg_error error = {0};
+	uint64_t mcpu;
 
 	if (row->is_observed) {
 		hg_credits_set_state(c, row, HG_CREDITS_OBSERVED);
 		return false;
 	}
-	if (!is_other_limit(row, grant->mcpu)) {
+	mcpu = hg_hold_next(&row->hold, ask, grant, row->used_mcpu, handed_of(c, row));
+	if (mcpu == HG_HOLD_KEEP) {
 		if (row->state != HG_CREDITS_FAILING)
 			hg_credits_set_state(c, row, state_of(row, grant));
 		return false;
 	}
-	if (write_limit(c, row, grant->mcpu, &error) < 0) {
-		row->knows_limit = false;
-		if (row->state != HG_CREDITS_FAILING)
-			hg_credits_say(c, HG_LOG_WARNING, "%s: %s; trying again every second",
-				       row->name, error.text);
-		snprintf(row->reason, sizeof(row->reason), "%.*s", (int)sizeof(row->reason) - 1,
-			 error.text);
-		hg_credits_set_state(c, row, HG_CREDITS_FAILING);
+	if (write_limit(c, row, mcpu, &error) < 0) {
+		row->hold = (struct hg_hold){0};
+		say_failing(c, row, error.text);
 		return false;
 	}
 	row->reason[0] = '\0';
@@ -316,13 +310,19 @@ static hg_ns next_look(struct hg_credits *c, struct hg_credit_row *row,
 			at_ns = end_ns;
 		return at_ns < now_ns + SOONEST_NS ? now_ns + SOONEST_NS : at_ns;
 	}
-	row->step_ns = has_changed && !has_slack(row) ? c->cfg.interval_ns : row->step_ns * 2;
+	row->step_ns = has_changed && !hg_hold_has_slack(&row->hold, row->used_mcpu)
+			       ? c->cfg.interval_ns
+			       : row->step_ns * 2;
 	if (row->step_ns > longest_step(row))
 		row->step_ns = longest_step(row);
 	if (row->step_ns < c->cfg.interval_ns)
 		row->step_ns = c->cfg.interval_ns;
+	at_ns = now_ns + row->step_ns;
+	end_ns = hg_hold_baseline_at_ns(&row->hold, ask, handed_of(c, row), now_ns);
+	if (end_ns < at_ns)
+		at_ns = end_ns < now_ns + c->cfg.interval_ns ? now_ns + c->cfg.interval_ns : end_ns;
 	/* A little late counts as in time: else half of the looks would be one interval later. */
-	return on_grid(c, now_ns + row->step_ns - c->cfg.interval_ns / 2);
+	return on_grid(c, at_ns - c->cfg.interval_ns / 2);
 }
 
 /* On a full host who is open and does nothing stays open: a limit would be written to all of them each time that it
@@ -331,7 +331,7 @@ static hg_ns next_look(struct hg_credits *c, struct hg_credit_row *row,
 static struct hg_share_grant needed(const struct hg_credit_row *row,
 				    const struct hg_share_grant *grant)
 {
-	bool is_open = row->knows_limit && row->limit_mcpu == HG_SHARE_OPEN;
+	bool is_open = row->hold.is_known && row->hold.limit_mcpu == HG_SHARE_OPEN;
 
 	if (grant->limit == HG_SHARE_BY_HOST && is_open && !wants_more(row))
 		return (struct hg_share_grant){.mcpu = HG_SHARE_OPEN, .limit = HG_SHARE_BY_NOTHING};
@@ -353,7 +353,7 @@ static void divide(struct hg_credits *c, hg_ns now_ns)
 		struct hg_credit_row *row = &c->rows[c->asking[k]];
 		bool is_due = row->due_ns <= now_ns;
 		const struct hg_share_grant grant = needed(row, &c->grants[k]);
-		bool has_changed = carry_out(c, row, &grant);
+		bool has_changed = carry_out(c, row, &c->asks[k], &grant);
 
 		if (is_due || has_changed)
 			row->due_ns = next_look(c, row, &c->asks[k], has_changed, now_ns);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Linux takes quotas from 1 ms, and periods up to 1 s. */
@@ -15,6 +16,7 @@
 #define PERIOD_MAX_US 1000000u
 #define MCPU_PER_CPU 1000u
 #define NS_PER_US 1000
+#define TICK_USUAL_NS 4000000
 
 struct hg_cgroup {
 	unsigned version;
@@ -95,6 +97,15 @@ static void take_mount(struct hg_cgroups *groups, const char *root, char *line)
 	}
 }
 
+/* The coarse clock moves once in each tick. */
+static hg_ns read_tick_ns(void)
+{
+	struct timespec resolution = {.tv_nsec = TICK_USUAL_NS};
+
+	(void)clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+	return resolution.tv_nsec;
+}
+
 int hg_cgroups_open(const char *root, struct hg_cgroups **ret_groups, struct hg_error *reterr)
 {
 	char path[HG_CGROUP_PATH_BYTES], line[2048];
@@ -122,6 +133,7 @@ int hg_cgroups_open(const char *root, struct hg_cgroups **ret_groups, struct hg_
 					      "mounted, neither version 1 nor 2",
 				    NULL);
 	}
+	groups->tick_ns = read_tick_ns();
 	*ret_groups = groups;
 	return 0;
 }
@@ -364,6 +376,12 @@ static uint64_t period_us_of(uint64_t mcpu)
 		return period_us;
 	period_us = (QUOTA_MIN_US * MCPU_PER_CPU + mcpu - 1u) / mcpu;
 	return period_us > PERIOD_MAX_US ? PERIOD_MAX_US : period_us;
+}
+
+int64_t hg_cgroups_handed_cpu_ns(const struct hg_cgroups *groups, uint64_t mcpu)
+{
+	return (int64_t)(mcpu * period_us_of(mcpu) / MCPU_PER_CPU * NS_PER_US) +
+	       groups->tick_ns / 4;
 }
 
 static int write_version_1(struct hg_cgroup *g, uint64_t mcpu, struct hg_error *reterr)

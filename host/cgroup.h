@@ -56,6 +56,9 @@ HG_MUST_CHECK int hg_cgroups_open(const char *root, struct hg_cgroups **ret_grou
 void hg_cgroups_close(struct hg_cgroups *groups);
 /* 1 or 2: where the processor controller is. */
 unsigned hg_cgroups_version(const struct hg_cgroups *groups);
+/* What a write of that limit hands out by itself: Linux fills the quota up anew, and forgives what the group ran over
+ * by; of one that asks for everything, about a quarter of a tick (measured: 0.9 to 1.4 ms with ticks of 4 ms). */
+int64_t hg_cgroups_handed_cpu_ns(const struct hg_cgroups *groups, uint64_t mcpu);
 
 HG_MUST_CHECK int hg_cgroup_open(struct hg_cgroups *groups, const char *name,
 				 struct hg_cgroup **ret_group, struct hg_error *reterr);

@@ -8,6 +8,7 @@
 
 struct hg_cgroups {
 	unsigned version; /* where the processor controller is */
+	hg_ns tick_ns; /* of the kernel */
 	char cpu_root
 		[HG_CGROUP_PATH_BYTES]; /* where its groups are folders; the caller's root included */
 	char use_root[HG_CGROUP_PATH_BYTES]; /* version 1: of cpuacct, which may be mounted apart */

@@ -230,6 +230,8 @@ static void s6_5_small_limits_take_a_longer_period(void)
 	g = group_of(groups, "a");
 	HG_CHECK_EQ(hg_cgroup_set_limit(g, 50, NULL), 0);
 	HG_CHECK_STR(get("/unified/a", "cpu.max"), "1000 20000");
+	/* A write hands out that quota, and a part of a tick of at most 10 ms. */
+	HG_CHECK_BETWEEN(hg_cgroups_handed_cpu_ns(groups, 50), HG_NS_PER_MS, HG_NS_PER_MS * 7 / 2);
 	HG_CHECK_EQ(hg_cgroup_set_limit(g, 1, NULL), 0);
 	HG_CHECK_STR(get("/unified/a", "cpu.max"), "1000 1000000");
 	HG_CHECK_EQ(hg_cgroup_set_limit(g, HG_CGROUP_OPEN, NULL), 0);
