@@ -1,5 +1,5 @@
 /* isolation: how long a light sender waits behind heavy ones, in virtual time.
- * Usage: bench_isolation SECONDS [TRACE]
+ * Usage: bench_isolation SECONDS [all | few] [TRACE]; few: of the settings the first, of the traffic full frames
  *
  * Model      One instance in a closed loop of small requests (84 bytes, 75 to 225 us between them) against eight that
  *            always have 64 packets queued, all of equal weight, each of a tenant of its own, on a modelled card
@@ -321,18 +321,24 @@ int main(int argc, char **argv)
 	static const unsigned gbit[] = {1, 10, 25};
 	struct worst worst = {.link_use_percent = 100, .gain_10g = 1e9};
 	double seconds = argc >= 2 ? strtod(argv[1], NULL) : 0;
+	bool is_few = argc >= 3 && strcmp(argv[2], "few") == 0;
+	unsigned n_loads = is_few ? MTU + 1 : N_LOADS;
 
 	if (seconds < 0.1 || seconds > 3600) {
-		fprintf(stderr, "usage: bench_isolation SECONDS [TRACE], SECONDS in [0.1, 3600]\n");
+		fprintf(stderr,
+			"usage: bench_isolation SECONDS [all | few] [TRACE], SECONDS in [0.1, "
+			"3600]\n");
 		return 2;
 	}
-	if (argc == 3)
-		add_trace(argv[2]);
+	if (is_few)
+		n_settings = 1;
+	if (argc == 4)
+		add_trace(argv[3]);
 	for (unsigned i = 0; i < n_settings; i++)
 		describe(&settings[i]);
 	for (unsigned g = 0; g < sizeof(gbit) / sizeof(gbit[0]); g++)
 		for (unsigned s = 0; s < n_settings; s++)
-			for (enum load load = 0; load < N_LOADS; load++)
+			for (enum load load = 0; load < n_loads; load++)
 				measure(gbit[g], &settings[s], load, (hg_ns)(seconds * 1e9),
 					&worst);
 	hg_figure("sim_p999_over_limit", worst.over_limit);

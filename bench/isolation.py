@@ -21,12 +21,14 @@ LINK_USE = "_headgate_link_use_percent"
 
 # Of bench/run all, and of --quick.
 ALL = ["--seconds", "0.2", "--rounds", "2"]
-QUICK = ["--seconds", "0.1", "--rounds", "0"]
+QUICK = ["--seconds", "0.1", "--few", "--rounds", "0"]
 
 
 def add_options(parser):
     parser.add_argument("--seconds", type=float, default=1.0, metavar="N",
                         help="virtual seconds of each case, beside warming up (default 1)")
+    parser.add_argument("--few", action="store_true",
+                        help="one card of each rate, heavy senders of full frames alone")
     isolation_real.add_options(parser)
     parser.add_argument("--trace", metavar="FILE",
                         help="a recorded completion trace, as drivers/simnic reads it, for a fourth card")
@@ -40,7 +42,8 @@ def spread_of(figures, suffix, prefix="sim_"):
 def virtual(bench, options):
     """The part in virtual time: (figures, spread)."""
     build = bench.build("bench/bench_isolation")
-    command = [os.path.join(build, "bench/bench_isolation"), str(options.seconds)]
+    command = [os.path.join(build, "bench/bench_isolation"), str(options.seconds),
+               "few" if options.few else "all"]
     figures = bench.figures_of(command + ([options.trace] if options.trace else []))
     return figures, {
         "sim_p999_over_limit": spread_of(figures, OVER_LIMIT),
