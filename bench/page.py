@@ -50,7 +50,7 @@ def short_of(goal):
 
 
 def span(spread):
-    return "" if spread is None else f"{draw.number(spread[0])} to {draw.number(spread[1])}"
+    return "" if spread is None or spread[0] == spread[1] else f"{draw.number(spread[0])} to {draw.number(spread[1])}"
 
 
 def module_of(name):
@@ -93,7 +93,7 @@ def head(result):
         "What is compared was measured in turn. Where a benchmark says how many pairs, figures are medians over pairs "
         "and ratios have a 95 % bootstrap interval; slices in which the machine was stolen from, or in which a loop of "
         "fixed work took 5 % more or less than usual, are thrown away and counted. Ranges of other figures are the "
-        "least and the largest.") + "\n"
+        "least and the largest; what is not in turn by pairs has no guard, and says how much was stolen.") + "\n"
 
 
 def goals_part(result):
@@ -121,7 +121,8 @@ def goals_part(result):
 
 def turns_told(turns):
     why = ", ".join(f"{reason} {n}" for reason, n in sorted(turns["why"].items()))
-    words = (f"{' and '.join(turns['sides'])}: {turns['n_pairs']} undisturbed pairs of {turns['n_pairs_measured']}, "
+    sides = ", ".join(turns["sides"][:-1]) + " and " + turns["sides"][-1]
+    words = (f"{sides}: {turns['n_pairs']} undisturbed pairs of {turns['n_pairs_measured']}, "
              f"{turns['thrown_slices']} slices thrown away" + (f" ({why})" if why else ""))
     return words + (". Too few are left: figures are of all pairs, and prove nothing" if turns["is_disturbed"] else "")
 
@@ -141,8 +142,10 @@ def bench_part(name, bench):
     if "failure" in bench:
         yield paragraph(f"**No figures**: {bench['failure']} (after {bench['seconds']:.0f} s).") + "\n"
         return
+    stolen_percent = bench["stolen_ms"] / 10 / max(bench["seconds"], 0.1)
     yield paragraph(f"`{bench['command']}`, {bench['seconds']:.0f} s" + (
-        f"; {bench['stolen_ms']} ms were stolen meanwhile" if bench["stolen_ms"] else "") + ".") + "\n"
+        f"; {bench['stolen_ms']} ms were stolen meanwhile, {stolen_percent:.1f} %" if bench["stolen_ms"] else "")
+        + (", and not thrown away" if stolen_percent > 1 and not bench["turns"] else "") + ".") + "\n"
     for turns in bench["turns"]:
         yield paragraph(turns_told(turns) + ".") + "\n"
     for file, title, _ in charts_of(name, bench):
