@@ -6,7 +6,8 @@ other, each with the options that its module names for this kind of run:
     ALL = [...]       its options in a full run (none: as it comes)
     QUICK = [...]     in a quick one; None: left out of it
     IN_ALL = False    it is in neither
-    BUDGET_S = (a, b) how long it takes, in a full run and a quick one; else BUDGETS_S below
+    BUDGET_S = (a, b) how long it may take, in a full run and a quick one; else BUDGETS_S below. Pairs that were
+                      disturbed are repeated within that time.
 
 Progress goes to stderr with the time that is left. A benchmark that fails is reported with its sentence, and the
 others go on; the exit code is 1 then. The result is written after each of them, so that a run that was interrupted
@@ -113,12 +114,12 @@ class Clock:
 class Child:
     """One benchmark under way; its words come with the time that is left in front of them."""
 
-    def __init__(self, command, clock_):
+    def __init__(self, command, clock_, environment):
         self.clock, self.said, self.output = clock_, time.monotonic(), ""
         self.last = ""  # line on stderr
         # Its own session: Ctrl-C reaches it through us, once.
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        errors="replace", start_new_session=True)
+                                        errors="replace", start_new_session=True, env=environment)
         self.readers = [threading.Thread(target=target, daemon=True) for target in (self._words, self._result)]
         for reader in self.readers:
             reader.start()
@@ -168,7 +169,7 @@ def measure(entry, clock_):
     command = [sys.executable, os.path.join(harness.HERE, "run"), entry.name] + entry.options
     limit_s = PATIENCE * entry.budget_s + PATIENCE_S
     began = time.monotonic()
-    child = Child(command, clock_)
+    child = Child(command, clock_, dict(os.environ, HEADGATE_BENCH_BUDGET_S=str(entry.budget_s)))
     code = child.wait(limit_s)
     found = {"about": entry.about, "command": shlex.join(["bench/run", entry.name] + entry.options),
              "budget_s": entry.budget_s, "seconds": round(time.monotonic() - began, 1)}

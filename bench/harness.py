@@ -6,6 +6,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -114,6 +115,11 @@ class Bench:
         self.command = shlex.join(command)
         self.stolen_before_ms = stolen_ms()
         self.turns = []  # whatever was measured in turn (turns.Turns) adds itself
+        # bench/run all plans so long for it: what was disturbed is repeated only within that.
+        self.began_s, self.budget_s = time.monotonic(), float(os.environ.get("HEADGATE_BENCH_BUDGET_S", "inf"))
+
+    def has_time(self):
+        return time.monotonic() - self.began_s < self.budget_s
 
     def progress(self, text):
         print(f"{self.name}: {text}", file=sys.stderr, flush=True)

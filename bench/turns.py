@@ -113,7 +113,8 @@ class Guard:
 class Turns:
     """Sides measured in turn (A, B, A, B ...), order rotated from pair to pair.
 
-    sides: {name: function() -> {figure: number}}, one slice each call. run() may take twice the pairs asked for.
+    sides: {name: function() -> {figure: number}}, one slice each call. run() repeats pairs that were disturbed, up to
+    twice the pairs asked for, while the benchmark has time.
     """
 
     def __init__(self, bench, sides, pairs=15, guard=None):
@@ -137,7 +138,7 @@ class Turns:
     def run(self):
         self.guard = self.guard or Guard()
         began, names = time.monotonic(), list(self.sides)
-        while self.n_pairs < self.pairs and len(self.measured) < ATTEMPTS * self.pairs:
+        while self.n_pairs < self.pairs and self._may_measure():
             first = len(self.measured) % len(names)
             self.measured.append(self._pair(names[first:] + names[:first]))
             self._judge()
@@ -145,6 +146,10 @@ class Turns:
         if not self.used:
             raise harness.Failure(f"every one of {len(self.measured)} pairs was disturbed: {self._reasons()}")
         return self
+
+    def _may_measure(self):
+        n = len(self.measured)
+        return n < self.pairs or n < ATTEMPTS * self.pairs and self.bench.has_time()
 
     def _pair(self, order):
         pair = {}

@@ -18,7 +18,10 @@ class Bench:
     """As much of harness.Bench as Turns needs."""
 
     def __init__(self):
-        self.turns, self.told = [], []
+        self.turns, self.told, self.is_late = [], [], False
+
+    def has_time(self):
+        return not self.is_late
 
     def progress(self, text):
         self.told.append(text)
@@ -200,6 +203,12 @@ class TooFew(unittest.TestCase):
         self.assertEqual(world.turns.median("a", "rate"), 200.0)  # of all pairs, and said so
         about = world.turns.about()
         self.assertEqual((about["n_pairs"], about["thrown_slices"], about["is_disturbed"]), (0, 24, True))
+
+    def test_nothing_is_repeated_when_the_time_is_over(self):
+        world = World({n: steal(100) for n in range(100)}, pairs=6)
+        world.bench.is_late = True
+        world.turns.run()
+        self.assertEqual(len(world.turns.measured), 6)
 
     def test_some_are_enough_if_they_are_a_third(self):
         world = World({n: steal(100) for n in range(48)}, pairs=15)
