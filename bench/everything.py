@@ -205,10 +205,12 @@ def save(path, result):
     os.replace(path + ".new", path)
 
 
-def prepare(bench):
-    """What is needed, from the packages and from the sources; progress is theirs."""
+def prepare(bench, is_all):
+    """What is needed, from the packages and, for all benchmarks, from the sources; progress is theirs."""
     if subprocess.run(SETUP, check=False).returncode != 0:
         raise harness.Failure("tools/setup.sh could not install what is missing")
+    if not is_all:
+        return  # each builds what it needs
     bench.build("build.ninja")
     known = subprocess.run(["meson", "introspect", "--targets", harness.BUILD], capture_output=True, text=True,
                            check=True)
@@ -228,7 +230,7 @@ def options_of(words):
     unknown = sorted(set(options.only) - set(harness.names()))
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {' '.join(harness.names())}")
-    options.out = options.out or os.path.join(OUT, "quick.json" if options.quick else "all.json")
+    options.out = options.out or os.path.join(os.path.relpath(OUT), "quick.json" if options.quick else "all.json")
     return options
 
 
@@ -247,11 +249,17 @@ def summary(result):
               + (f"FAILED: {bench['failure']}" if "failure" in bench else f"{len(bench['figures'])} figures"))
     print()
     for judged in result["goals"]:
-        print(goals.line(judged))
+        if result["is_complete"] or judged["bench"] in result["benches"]:
+            print(goals.line(judged))
+
+
+def interrupt(*what):
+    raise KeyboardInterrupt
 
 
 def main(words):
     options = options_of(words)
+    signal.signal(signal.SIGTERM, interrupt)
     found = entries(options.quick, options.only)
     prepare_s = PREPARE_BUDGET_S[int(options.quick)]
     announce(found, prepare_s, options.quick)
@@ -272,7 +280,7 @@ def main(words):
         save(options.out, result)
 
     try:
-        prepare(bench)
+        prepare(bench, is_all=not options.only)
         result["versions"], result["prepare_s"] = versions(), round(time.monotonic() - began, 1)
         for number, entry in enumerate(found, 1):
             clock_.next()
@@ -291,6 +299,5 @@ def main(words):
         sys.exit(f"bench/run all: {failure}")
     keep()
     summary(result)
-    print(f"\n{clock(result['seconds'])}; {os.path.relpath(options.out)}; bench/report {os.path.relpath(options.out)} "
-          "makes a page of it", flush=True)
+    print(f"\n{clock(result['seconds'])}; bench/report {options.out} makes a page of it", flush=True)
     sys.exit(code)
