@@ -44,12 +44,12 @@ BUDGETS_S = {
     "hook": (12, 3),
     "idle": (60, 8),
     "inflight": (20, 2),
-    "isolation": (110, 10),
+    "isolation": (190, 14),
     "lane": (10, 2),
     "rate": (120, 8),
-    "sched": (60, 15),
+    "sched": (60, 8),
     "vhost": (180, 18),
-    "vms": (130, 0),
+    "vms": (150, 0),
 }
 BUDGET_S = (120, 12)  # of one that says nothing
 LIMIT_S = (40 * 60, 5 * 60)  # of the whole
