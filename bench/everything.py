@@ -190,6 +190,7 @@ def result_of(text):
     try:
         result = json.loads(text.splitlines()[-1])
         return {"figures": result["figures"], "spread": result["spread"], "turns": result["turns"],
+                "disturbed": result["disturbed"],
                 "configurations": result["configurations"],
                 "stolen_ms": result["machine"]["stolen_ms_during_run"],
                 "load_average_1m": result["machine"]["load_average_1m"]}

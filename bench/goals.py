@@ -46,7 +46,7 @@ def verdict(goal, bench):
     value = (bench or {}).get("figures", {}).get(goal.figure)
     if value is None:
         return "no figure"
-    if any(turns["is_disturbed"] for turns in bench.get("turns", ())):
+    if goal.figure in bench["disturbed"]:
         return "disturbed"
     if not reaches(goal.sense, value, goal.goal):
         return "missed"

@@ -107,6 +107,16 @@ def say(side, text):
         lines.append(text.rstrip())
 
 
+def disturbed(figures, turns):
+    """Names of the figures that are not shown to come from undisturbed pairs: where some of the turns are disturbed,
+    all figures but those that one of the others gave as they are, and none of the disturbed ones."""
+    bad = set().union(*(one.given for one in turns if one.is_disturbed))
+    good = set().union(*(one.given for one in turns if not one.is_disturbed)) - bad
+    if not any(one.is_disturbed for one in turns):
+        return []
+    return sorted(name for name, value in figures.items() if value not in good)
+
+
 class Bench:
     """One run of one benchmark."""
 
@@ -163,5 +173,5 @@ class Bench:
         about["stolen_ms_during_run"] = stolen_ms() - self.stolen_before_ms
         about["load_average_1m"] = os.getloadavg()[0]
         return json.dumps({"bench": self.name, "figures": figures, "spread": spread, "machine": about,
-                           "command": self.command, "turns": [turns.about() for turns in self.turns],
-                           "configurations": SAID})
+                           "command": self.command, "turns": [one.about() for one in self.turns],
+                           "disturbed": disturbed(figures, self.turns), "configurations": SAID})

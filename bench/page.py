@@ -152,7 +152,8 @@ def bench_part(name, bench):
         yield f"![{title}]({FOLDER[5:]}/{file})\n"
     shown = shown_of(name, bench["figures"])
     yield table(["figure", "value", "range"], [
-        [f"`{figure}`", draw.number(bench["figures"][figure]), span(bench["spread"].get(figure))]
+        [f"`{figure}`", draw.number(bench["figures"][figure]),
+         span(bench["spread"].get(figure)) + (" disturbed" if figure in bench["disturbed"] else "")]
         for figure in shown]) + "\n"
     left_out = len(bench["figures"]) - len(shown)
     if left_out:
@@ -215,7 +216,7 @@ def quotable(bench, figure):
     value = bench.get("figures", {}).get(figure)
     if value is None:
         return NONE[0]
-    return NONE[1] if any(turns["is_disturbed"] for turns in bench["turns"]) else draw.number(value)
+    return NONE[1] if figure in bench["disturbed"] else draw.number(value)
 
 
 def quoted(readme, result):

@@ -26,6 +26,7 @@ TURNS = {"sides": ["headgate", "bridge"], "pairs_asked": 15, "n_pairs": 15, "n_p
          "thrown_slices": 3, "why": {"stolen": 2, "calibration": 1}, "is_disturbed": False}
 BULK = {"about": "TCP between two containers.", "command": "bench/run containers --pairs 15", "budget_s": 60, "seconds": 58.2,
         "stolen_ms": 20, "load_average_1m": 0.5, "turns": [TURNS],
+        "disturbed": [],
         "figures": {"headgate_tcp_bit_per_s": 21234567890.0, "bridge_tcp_bit_per_s": 20e9, "tcp_ratio": 1.0617},
         "spread": {"headgate_tcp_bit_per_s": [20e9, 22e9], "bridge_tcp_bit_per_s": [19e9, 21e9],
                    "tcp_ratio": [1.01, 1.11]},
@@ -55,7 +56,7 @@ def lines_outside_code(text):
 class Goals(unittest.TestCase):
     def verdict(self, sense, value, is_disturbed=False, aim=2.0):
         goal = goals.Goal("b", "f", sense, 1.0, aim if sense == "least" else 0.5, "")
-        return goals.verdict(goal, {"figures": {"f": value}, "turns": [{"is_disturbed": is_disturbed}]})
+        return goals.verdict(goal, {"figures": {"f": value}, "disturbed": ["f"] if is_disturbed else []})
 
     def test_verdicts(self):
         self.assertEqual([self.verdict("least", value) for value in (0.99, 1.0, 2.0)], ["missed", "met", "aim"])
@@ -206,6 +207,10 @@ class Readme(unittest.TestCase):
         self.assertEqual(len(self.unfounded(prose="1.3 times")), 1)
         self.assertEqual(len(self.unfounded(value="99", prose="99 Gbit/s")), 2)
         self.assertEqual(len(self.unfounded(prose="77 % faster")), 1)
+
+    def test_disturbed_figures_are_not_quoted(self):
+        self.assertEqual(page.quotable(SCHED, "speedup_4096"), "4.25")
+        self.assertEqual(page.quotable(dict(SCHED, disturbed=["speedup_4096"]), "speedup_4096"), "disturbed")
 
     def test_the_report_writes_the_figures(self):
         result = result_with(containers=BULK, sched=SCHED)

@@ -124,6 +124,7 @@ class Turns:
         self.used = []  # those of them that the figures are taken from
         self.why = {}  # reason: how many slices
         self.n_pairs = 0  # undisturbed ones
+        self.given = set()  # numbers that were asked of it: by them a result knows which figures are from here
         bench.turns.append(self)
 
     @property
@@ -188,7 +189,11 @@ class Turns:
         return [pair[side]["figures"][figure] for pair in self.used]
 
     def median(self, side, figure):
-        return median(self.values(side, figure))
+        return self._give(median(self.values(side, figure)))
+
+    def _give(self, number):
+        self.given.add(number)
+        return number
 
     def spread(self, side, figure):
         values = self.values(side, figure)
@@ -200,7 +205,7 @@ class Turns:
         if not all(divisors):
             raise harness.Failure(f"{figure} of {b} was 0 in a pair, so there is no ratio")
         ratios = [dividend / divisor for dividend, divisor in zip(dividends, divisors)]
-        return median(ratios), interval(ratios)
+        return self._give(median(ratios)), interval(ratios)
 
     def about(self):
         """What the result says of it."""

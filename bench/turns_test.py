@@ -222,6 +222,14 @@ class TooFew(unittest.TestCase):
         with self.assertRaisesRegex(harness.Failure, "every one of 6 pairs .* the link went down 6"):
             world.turns.run()
 
+    def test_a_figure_is_good_only_if_it_is_from_undisturbed_turns(self):
+        good, bad = World(values={"a": lambda n: 3.0, "b": lambda n: 2.0}), World({n: steal(100) for n in range(100)})
+        found = {"good": good.turns.run().ratio("a", "b", "rate")[0], "bad": bad.turns.run().ratio("a", "b", "rate")[0],
+                 "derived": 7.0}
+        every = [good.turns, bad.turns]
+        self.assertEqual(harness.disturbed(found, every), ["bad", "derived"])
+        self.assertEqual(harness.disturbed(found, [good.turns]), [])
+
     def test_a_result_knows_its_turns(self):
         world = World()
         self.assertEqual(world.bench.turns, [world.turns])
