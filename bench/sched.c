@@ -29,6 +29,7 @@
 #include <stdlib.h>
 
 enum { BURST = 32, INSTANCES_PER_TENANT = 16, MAX_PAIRS = 31, PKT_BYTES = 64 };
+enum { MILLION = 1 << 20 };
 
 /* Packets of backlog for each instance; a million instances get fewer, so that the packets of it all fit
  * in 2 GiB. */
@@ -357,12 +358,31 @@ static void take_pkts(struct bench *b, uint32_t n)
 		b->pkts[i]->pkt_len = b->pkts[i]->data_len = PKT_BYTES;
 }
 
+static uint32_t backlog_pkts(uint32_t n_instances, unsigned backlog)
+{
+	uint32_t n = n_instances * (n_instances == MILLION ? BACKLOG_MILLION : backlog);
+
+	return (n + BURST - 1) / BURST * BURST;
+}
+
+static uint32_t most_pkts(const uint32_t *sizes, unsigned n, unsigned long largest,
+			  unsigned backlog)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (sizes[i] <= largest && backlog_pkts(sizes[i], backlog) > most)
+			most = backlog_pkts(sizes[i], backlog);
+	return most;
+}
+
 int main(int argc, char **argv)
 {
-	static const uint32_t sizes[] = {1, 64, 1024, 4096, 32768, 1u << 20};
+	static const uint32_t sizes[] = {1, 64, 1024, 4096, 32768, MILLION};
 	static struct bench b;
 	int n_eal = rte_eal_init(argc, argv);
 	unsigned pairs, backlog;
+	unsigned long largest;
 	uint64_t n;
 
 	if (n_eal < 0 || argc - n_eal != 5)
@@ -374,16 +394,14 @@ int main(int argc, char **argv)
 	backlog = (unsigned)strtoul(argv[n_eal + 4], NULL, 10);
 	if (backlog < 1 || backlog > BACKLOG_MOST)
 		die("BACKLOG is not in [1, 32]");
-	take_pkts(&b, (1u << 20) * BACKLOG_MILLION);
+	largest = strtoul(argv[n_eal + 3], NULL, 10);
+	take_pkts(&b, most_pkts(sizes, sizeof(sizes) / sizeof(sizes[0]), largest, backlog));
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		bool is_million = sizes[i] == 1u << 20;
-
-		if (sizes[i] > strtoul(argv[n_eal + 3], NULL, 10))
+		if (sizes[i] > largest)
 			continue;
 		b.n_instances = sizes[i];
-		b.n_pkts = sizes[i] * (is_million ? BACKLOG_MILLION : backlog);
-		b.n_pkts = (b.n_pkts + BURST - 1) / BURST * BURST;
-		size(&b, pairs, n, !is_million);
+		b.n_pkts = backlog_pkts(sizes[i], backlog);
+		size(&b, pairs, n, sizes[i] != MILLION);
 	}
 	rte_eal_cleanup();
 	return 0;

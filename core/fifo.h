@@ -83,6 +83,20 @@ static inline void hg_fifo_push(struct hg_fifo_pool *pool, uint32_t *tail,
 	*tail = at + 1u;
 }
 
+/* Asks for the chunk behind that of `head`, of which more than that is queued, as soon as the line with its number
+ * is read anyway. */
+static inline void hg_fifo_look_ahead(const struct hg_fifo_pool *pool, uint32_t head,
+				      uint32_t n_left)
+{
+	uint32_t at = head & (HG_FIFO_CHUNK - 1u), next;
+
+	if (at != HG_FIFO_CHUNK / 2u || n_left < HG_FIFO_CHUNK / 2u)
+		return;
+	next = pool->entries[head - at + HG_FIFO_LINK].handle * HG_FIFO_CHUNK;
+	HG_PREFETCH(&pool->entries[next]);
+	HG_PREFETCH(&pool->entries[next + HG_FIFO_CHUNK / 2u]);
+}
+
 /* The index behind `head` once its packet has left; frees the chunk that it was the last of. */
 static inline uint32_t hg_fifo_after(struct hg_fifo_pool *pool, uint32_t head, bool is_last)
 {

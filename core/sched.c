@@ -6,6 +6,8 @@
 
 /* Guarantees that are looked at before serving goes on, when many fall due at once. */
 #define START_BATCH 64u
+/* Those that are asked for together. */
+#define STARTS_AHEAD 8u
 
 /* One call of pop. */
 struct pop {
@@ -195,6 +197,7 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	do {
 		struct hg_fifo_entry entry = entries[head];
 
+		hg_fifo_look_ahead(&s->fifo, head, n_queued - n);
 		if (bytes + load_bytes(entry.load) > stop_bytes && n > 0) {
 			if (bytes + load_bytes(entry.load) > quantum_bytes)
 				break;
@@ -241,8 +244,12 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 
 static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
 {
-	HG_PREFETCH(&s->fifo.entries[s->queues[idx].head]);
-	HG_PREFETCH(&s->fifo.entries[s->queues[idx].tail]);
+	uint32_t head = s->queues[idx].head;
+
+	if (s->queues[idx].n_pkts == 0)
+		return;
+	HG_PREFETCH(&s->fifo.entries[head]);
+	HG_PREFETCH(&s->fifo.entries[head | HG_FIFO_CHUNK / 2u]);
 }
 
 static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_share *share)
@@ -278,12 +285,37 @@ static inline void prefetch_shares(const struct hg_sched *s)
 		HG_PREFETCH(&s->tenants[id]);
 }
 
+static inline void prefetch_instance(const struct hg_sched *s, uint32_t idx)
+{
+	HG_PREFETCH(&s->nodes[idx]);
+	HG_PREFETCH(&s->queues[idx]);
+}
+
+/* For the next call: whose guarantee will be due. */
+static inline void prefetch_starts(const struct hg_sched *s)
+{
+	uint32_t ids[STARTS_AHEAD];
+	unsigned n = hg_wheel_peek(&s->starts, ids, STARTS_AHEAD);
+
+	for (unsigned i = n; i > 0; i--) {
+		uint32_t idx = ids[i - 1u] & ID_IDX_MASK;
+
+		if ((ids[i - 1u] & ID_KIND_MASK) != ID_INSTANCE)
+			continue;
+		prefetch_instance(s, idx);
+		if (i > 2)
+			continue;
+		prefetch_pkts(s, idx);
+		HG_PREFETCH(&s->tenants[s->nodes[idx].tenant_idx]);
+	}
+}
+
 static inline void prefetch_deadlines(const struct hg_sched *s)
 {
 	uint32_t next = hg_wheel_ahead(&s->deadlines, 1), later = hg_wheel_ahead(&s->deadlines, 3);
 
-	if (later != UINT32_MAX)
-		HG_PREFETCH(&s->nodes[later & ID_IDX_MASK]);
+	if (later != UINT32_MAX && (later & ID_KIND_MASK) == ID_INSTANCE)
+		prefetch_instance(s, later & ID_IDX_MASK);
 	if (next != UINT32_MAX && (next & ID_KIND_MASK) == ID_INSTANCE) {
 		prefetch_pkts(s, next & ID_IDX_MASK);
 		HG_PREFETCH(&s->tenants[s->nodes[next & ID_IDX_MASK].tenant_idx]);
@@ -554,20 +586,39 @@ static void await_deadline(struct hg_sched *s, uint32_t id)
 	hg_wheel_push(&s->deadlines, id, tick_of(at_ns));
 }
 
+/* Moves a few of those that are due now, all of whose lines are asked for before the first is needed. */
+static void await_deadlines(struct hg_sched *s, int64_t tick)
+{
+	uint32_t ids[STARTS_AHEAD];
+	unsigned n = 0;
+
+	while (n < STARTS_AHEAD && hg_wheel_is_due(&s->starts, tick)) {
+		ids[n] = hg_wheel_pop(&s->starts).id;
+		if ((ids[n] & ID_KIND_MASK) == ID_INSTANCE)
+			prefetch_instance(s, ids[n] & ID_IDX_MASK);
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++)
+		await_deadline(s, ids[i]);
+}
+
 /* The guaranteed band: of those that are due, the one of the earliest deadline. */
 static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 {
 	int64_t tick = tick_of(p->now_ns);
 	struct hg_wheel_entry entry;
 
-	for (unsigned i = 0; i < START_BATCH && hg_wheel_is_due(&s->starts, tick); i++) {
-		uint32_t id = hg_wheel_pop(&s->starts).id;
-
+	for (unsigned i = 0; i < START_BATCH && hg_wheel_is_due(&s->starts, tick);
+	     i += STARTS_AHEAD) {
 		/* Alone it needs no order, nor within the first quantum of a call, which leaves at once. */
-		if (hg_wheel_is_empty(&s->deadlines) &&
-		    (p->taken_bytes < s->quantum_bytes || !hg_wheel_is_due(&s->starts, tick)))
-			return serve_guarantee(s, p, id);
-		await_deadline(s, id);
+		if (hg_wheel_is_empty(&s->deadlines)) {
+			uint32_t id = hg_wheel_pop(&s->starts).id;
+
+			if (p->taken_bytes < s->quantum_bytes || !hg_wheel_is_due(&s->starts, tick))
+				return serve_guarantee(s, p, id);
+			await_deadline(s, id);
+		}
+		await_deadlines(s, tick);
 	}
 	while (hg_wheel_pop_first(&s->deadlines, tick, &entry)) {
 		prefetch_deadlines(s);
@@ -671,6 +722,7 @@ unsigned hg_sched_pop_runs(struct hg_sched *s, struct hg_sched_item *ret_items, 
 	if (HG_UNLIKELY(s->has_bands) && was_open)
 		note_behind(s, now_ns);
 	prefetch_shares(s);
+	prefetch_starts(s);
 	return (unsigned)(p.out - ret_items);
 }
 

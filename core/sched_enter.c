@@ -477,6 +477,12 @@ static void push_batch(struct hg_sched *s, const struct hg_sched_item *items,
 		queue->n_pkts++;
 		queue->bytes += load_bytes(item->load);
 	}
+	for (unsigned i = 0; i < n_woken; i++) {
+		const struct hg_tenant *t = &s->tenants[s->nodes[woken[i].idx].tenant_idx];
+
+		HG_PREFETCH(t);
+		HG_PREFETCH(&t->share.slot);
+	}
 	for (unsigned i = 0; i < n_woken; i++)
 		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);
 	s->queued_pkts += n;

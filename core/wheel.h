@@ -206,6 +206,23 @@ static inline uint32_t hg_wheel_ahead(const struct hg_wheel *w, uint32_t ahead)
 	return chunk->n > ahead ? chunk->entries[chunk->n - 1u - ahead].id : UINT32_MAX;
 }
 
+/* The next few ids of those that come due in the turn of level 0 that runs, none of which may have been looked at
+ * by now: for prefetching what they name. Writes up to n and returns how many. Moves nothing. */
+static inline unsigned hg_wheel_peek(const struct hg_wheel *w, uint32_t *ret_ids, unsigned n)
+{
+	unsigned idx = (unsigned)w->clock & (HG_WHEEL_SLOTS - 1u), n_ids = 0;
+	uint64_t full = w->full[0] >> idx;
+
+	for (; full != 0 && n_ids < n; full &= full - 1u) {
+		unsigned slot = idx + (unsigned)__builtin_ctzll(full);
+		const struct hg_wheel_chunk *chunk = &w->pool->chunks[w->slot[0][slot]];
+
+		for (uint32_t i = chunk->n; i > 0 && n_ids < n; i--)
+			ret_ids[n_ids++] = chunk->entries[i - 1u].id;
+	}
+	return n_ids;
+}
+
 /* Takes the next entry. Requires hg_wheel_is_due(). */
 static inline struct hg_wheel_entry hg_wheel_pop(struct hg_wheel *w)
 {
