@@ -79,4 +79,34 @@ static inline void hg_cap_charge(struct hg_cap *bytes, struct hg_cap *pkts, uint
 		hg_bucket_charge(&pkts->bucket, parts, now_ns);
 }
 
+/* Whether a bucket has the tokens of n units at once; then whoever takes a part of them finds it, and one charge for
+ * all is what a charge for each comes to. What an idle bucket gives depends on the first packet, and is left to
+ * hg_cap_next(). */
+static inline bool hg_cap_bucket_has(const struct hg_bucket *b, uint32_t n, hg_ns now_ns)
+{
+	hg_ns full_at_ns = now_ns - b->burst_ns;
+	hg_ns zero_at_ns = b->zero_at_ns > full_at_ns ? b->zero_at_ns : full_at_ns;
+	uint64_t cost = (uint64_t)n * b->pace.mantissa + b->fraction;
+
+	return zero_at_ns + (hg_ns)(cost >> b->pace.shift) <= now_ns &&
+	       !hg_bucket_is_idle(b, now_ns);
+}
+
+/* Whether both buckets have the tokens of so much at once. */
+static inline bool hg_cap_has(const struct hg_cap *bytes, const struct hg_cap *pkts,
+			      uint32_t wire_bytes, uint32_t parts, hg_ns now_ns)
+{
+	return (!(bytes->kinds & HG_CAP_BYTES) ||
+		hg_cap_bucket_has(&bytes->bucket, hg_cap_bytes(bytes, wire_bytes, parts),
+				  now_ns)) &&
+	       (!(bytes->kinds & HG_CAP_PKTS) || hg_cap_bucket_has(&pkts->bucket, parts, now_ns));
+}
+
+/* Whether the bytes' bucket has them, whatever parts they are, and no other is asked. */
+static inline bool hg_cap_has_bytes(const struct hg_cap *bytes, uint32_t wire_bytes, hg_ns now_ns)
+{
+	return !(bytes->kinds & HG_CAP_PKTS) &&
+	       hg_cap_bucket_has(&bytes->bucket, wire_bytes, now_ns);
+}
+
 #endif

@@ -1,4 +1,5 @@
 #include "core/sched_account.h"
+#include "core/sched_ahead.h"
 #include "core/sched_calendar.h"
 #include "core/sched_class.h"
 #include "core/sched_due.h"
@@ -6,8 +7,6 @@
 
 /* Guarantees that are looked at before serving goes on, when many fall due at once. */
 #define START_BATCH 64u
-/* Those that are asked for together. */
-#define STARTS_AHEAD 8u
 
 /* One call of pop. */
 struct pop {
@@ -117,17 +116,39 @@ static HG_NOINLINE bool maxima_allow(struct hg_sched *s, struct pop *p, uint32_t
 	return true;
 }
 
-static HG_NOINLINE void maxima_charge(struct hg_sched *s, uint32_t idx, uint32_t load, hg_ns now_ns)
+/* Whether the maxima of both levels let go all that one decision can take. Requires that one of them is capped. */
+static bool maxima_allow_all(const struct hg_sched *s, uint32_t idx, uint32_t bytes, hg_ns now_ns)
+{
+	const uint32_t tenant_idx = s->nodes[idx].tenant_idx;
+
+	return (!(s->nodes[idx].flags & CAPPED) ||
+		hg_cap_has_bytes(&s->caps->instance_bytes[idx], bytes, now_ns)) &&
+	       (!(s->tenants[tenant_idx].flags & CAPPED) ||
+		hg_cap_has_bytes(&s->caps->tenant_bytes[tenant_idx], bytes, now_ns));
+}
+
+/* The most that one decision takes of a queue. */
+static inline uint32_t decision_most_bytes(const struct hg_sched *s, const struct hg_queue *queue)
+{
+	uint32_t first_bytes = load_bytes(s->fifo.entries[queue->head].load);
+
+	if (queue->bytes <= s->quantum_bytes)
+		return queue->bytes;
+	return first_bytes > s->quantum_bytes ? first_bytes : s->quantum_bytes;
+}
+
+static HG_NOINLINE void maxima_charge(struct hg_sched *s, uint32_t idx, uint32_t bytes,
+				      uint32_t parts, hg_ns now_ns)
 {
 	const uint32_t tenant_idx = s->nodes[idx].tenant_idx;
 	struct hg_caps *caps = s->caps;
 
 	if (s->tenants[tenant_idx].flags & CAPPED)
 		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
-			      load_bytes(load), load_parts(load), now_ns);
+			      bytes, parts, now_ns);
 	if (s->nodes[idx].flags & CAPPED)
-		hg_cap_charge(&caps->instance_bytes[idx], &caps->instance_pkts[idx],
-			      load_bytes(load), load_parts(load), now_ns);
+		hg_cap_charge(&caps->instance_bytes[idx], &caps->instance_pkts[idx], bytes, parts,
+			      now_ns);
 }
 
 static inline void count(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t n_buffers,
@@ -181,7 +202,10 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	struct hg_queue *queue = &s->queues[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	const bool is_capped = ((node->flags | t->flags) & CAPPED) != 0;
-	const bool has_window = s->window != NULL;
+	/* Then nobody has to ask for each packet. */
+	const bool has_tokens =
+		is_capped && maxima_allow_all(s, idx, decision_most_bytes(s, queue), p->now_ns);
+	const bool asks_maxima = is_capped && !has_tokens, has_window = s->window != NULL;
 	const int64_t left_bytes = p->limit_bytes - p->taken_bytes;
 	const uint32_t quantum_bytes = s->quantum_bytes, n_queued = queue->n_pkts;
 	const struct hg_fifo_entry *entries = s->fifo.entries;
@@ -204,12 +228,13 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 			end_run(p, &began, n, bytes, parts);
 			stop_bytes = run_end_bytes(p, bytes, quantum_bytes);
 		}
-		if (HG_UNLIKELY(is_capped) && !maxima_allow(s, p, idx, entry.load, &outcome))
+		if (HG_UNLIKELY(asks_maxima) && !maxima_allow(s, p, idx, entry.load, &outcome))
 			break;
 		if (HG_UNLIKELY(has_window) && !window_allows(s, p, idx, bytes, parts, &outcome))
 			break;
-		if (HG_UNLIKELY(is_capped))
-			maxima_charge(s, idx, entry.load, p->now_ns);
+		if (HG_UNLIKELY(asks_maxima))
+			maxima_charge(s, idx, load_bytes(entry.load), load_parts(entry.load),
+				      p->now_ns);
 		*out++ = item_of(s, entry, idx);
 		bytes += load_bytes(entry.load);
 		parts += load_parts(entry.load);
@@ -226,6 +251,8 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	s->queued_pkts -= n;
 	p->got_bytes = bytes;
 	p->got_pkts = parts;
+	if (has_tokens && n > 0)
+		maxima_charge(s, idx, bytes, parts, p->now_ns);
 	count(s, p, idx, n, is_guaranteed);
 	if (p->runs != NULL && n > began.n)
 		end_run(p, &began, n, bytes, parts);
@@ -236,90 +263,6 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	if (outcome == EMPTIED)
 		hg_sched_emptied(s, idx, p->now_ns);
 	return outcome;
-}
-
-/* ---- prefetching --------------------------------------------------------------------------------
- * A decision touches lines in a chain: tenant, instance, first packets. Each is asked for one decision after
- * the one that leads to it, so that nothing waits for a chain. */
-
-static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
-{
-	uint32_t head = s->queues[idx].head;
-
-	if (s->queues[idx].n_pkts == 0)
-		return;
-	HG_PREFETCH(&s->fifo.entries[head]);
-	HG_PREFETCH(&s->fifo.entries[head | HG_FIFO_CHUNK / 2u]);
-}
-
-static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_share *share)
-{
-	const struct hg_node *next;
-
-	if (share->current == NO_INSTANCE)
-		return;
-	next = &s->nodes[share->current];
-	prefetch_pkts(s, share->current);
-	if (next->next != NO_INSTANCE)
-		HG_PREFETCH(&s->nodes[next->next]);
-}
-
-/* For the next call: what its first visits will touch. */
-static inline void prefetch_shares(const struct hg_sched *s)
-{
-	uint32_t id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 0);
-
-	if (id == UINT32_MAX)
-		return;
-	id = s->tenants[id].share.current;
-	if (id != NO_INSTANCE)
-		prefetch_pkts(s, id);
-	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 1);
-	if (id == UINT32_MAX)
-		return;
-	id = s->tenants[id].share.current;
-	if (id != NO_INSTANCE)
-		HG_PREFETCH(&s->nodes[id]);
-	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 2);
-	if (id != UINT32_MAX)
-		HG_PREFETCH(&s->tenants[id]);
-}
-
-static inline void prefetch_instance(const struct hg_sched *s, uint32_t idx)
-{
-	HG_PREFETCH(&s->nodes[idx]);
-	HG_PREFETCH(&s->queues[idx]);
-}
-
-/* For the next call: whose guarantee will be due. */
-static inline void prefetch_starts(const struct hg_sched *s)
-{
-	uint32_t ids[STARTS_AHEAD];
-	unsigned n = hg_wheel_peek(&s->starts, ids, STARTS_AHEAD);
-
-	for (unsigned i = n; i > 0; i--) {
-		uint32_t idx = ids[i - 1u] & ID_IDX_MASK;
-
-		if ((ids[i - 1u] & ID_KIND_MASK) != ID_INSTANCE)
-			continue;
-		prefetch_instance(s, idx);
-		if (i > 2)
-			continue;
-		prefetch_pkts(s, idx);
-		HG_PREFETCH(&s->tenants[s->nodes[idx].tenant_idx]);
-	}
-}
-
-static inline void prefetch_deadlines(const struct hg_sched *s)
-{
-	uint32_t next = hg_wheel_ahead(&s->deadlines, 1), later = hg_wheel_ahead(&s->deadlines, 3);
-
-	if (later != UINT32_MAX && (later & ID_KIND_MASK) == ID_INSTANCE)
-		prefetch_instance(s, later & ID_IDX_MASK);
-	if (next != UINT32_MAX && (next & ID_KIND_MASK) == ID_INSTANCE) {
-		prefetch_pkts(s, next & ID_IDX_MASK);
-		HG_PREFETCH(&s->tenants[s->nodes[next & ID_IDX_MASK].tenant_idx]);
-	}
 }
 
 /* ---- the two bands ------------------------------------------------------------------------------ */

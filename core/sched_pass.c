@@ -55,26 +55,6 @@ static inline bool is_ready(const struct hg_sched *s, uint32_t idx, hg_ns now_ns
 	       is_guarantee_away(t->guarantee, t->flags, t->due_ns, now_ns);
 }
 
-/* Whether it has the tokens of all at once; then each of them finds its own. What an idle bucket gives depends on the
- * first packet, and is left to the long way. */
-static inline bool has_tokens(const struct hg_bucket *b, uint32_t n, hg_ns now_ns)
-{
-	hg_ns full_at_ns = now_ns - b->burst_ns;
-	hg_ns zero_at_ns = b->zero_at_ns > full_at_ns ? b->zero_at_ns : full_at_ns;
-	uint64_t cost = (uint64_t)n * b->pace.mantissa + b->fraction;
-
-	return zero_at_ns + (hg_ns)(cost >> b->pace.shift) <= now_ns &&
-	       !hg_bucket_is_idle(b, now_ns);
-}
-
-static inline bool maximum_allows(const struct hg_cap *bytes, const struct hg_cap *pkts,
-				  const struct run *run, hg_ns now_ns)
-{
-	return (!(bytes->kinds & HG_CAP_BYTES) ||
-		has_tokens(&bytes->bucket, hg_cap_bytes(bytes, run->bytes, run->parts), now_ns)) &&
-	       (!(bytes->kinds & HG_CAP_PKTS) || has_tokens(&pkts->bucket, run->parts, now_ns));
-}
-
 /* ---- then --------------------------------------------------------------------------------------- */
 
 /* One decision: from *at on, as many as a quantum takes. Returns their bytes. */
@@ -174,11 +154,13 @@ bool hg_sched_pass(struct hg_sched *s, uint32_t instance_idx, const uint32_t *lo
 	    !is_free(s, now_ns) || !is_ready(s, instance_idx, now_ns))
 		return false;
 	run = run_of(loads, n);
-	if (is_capped && !maximum_allows(&caps->instance_bytes[instance_idx],
-					 &caps->instance_pkts[instance_idx], &run, now_ns))
+	if (is_capped &&
+	    !hg_cap_has(&caps->instance_bytes[instance_idx], &caps->instance_pkts[instance_idx],
+			run.bytes, run.parts, now_ns))
 		return false;
-	if (is_tenant_capped && !maximum_allows(&caps->tenant_bytes[tenant_idx],
-						&caps->tenant_pkts[tenant_idx], &run, now_ns))
+	if (is_tenant_capped &&
+	    !hg_cap_has(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx], run.bytes,
+			run.parts, now_ns))
 		return false;
 	if (is_tenant_capped)
 		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
