@@ -50,6 +50,9 @@
 /* A flow may hold an eighth of the buffers that are free (a dynamic threshold: Choudhury and Hahne, 1998):
  * one alone a ninth of all, and a hundred at once leave a fourteenth to those who hold nothing. */
 #define HELD_PART 8u
+/* Packets after which a turn goes on to serve: as many as it takes out of a tree. With more ports than that busy, what
+ * came in beyond it would only be dropped behind all that was done for it, while it waits well where it is. */
+#define RECEIVE_PKTS 128u
 #define WAKE_EVENT UINT32_MAX
 
 static hg_ns clock_ns(void)
@@ -156,33 +159,51 @@ static bool has_no_room_ahead(const struct hg_worker *w, const struct hg_port *p
 	       rte_ring_count(ahead) >= HG_BURST_PKTS;
 }
 
+/* Receives from a listed port. Returns how many packets; *ret_stays: whether the port is still where it was. */
+static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
+{
+	struct hg_port *port = w->active[i];
+	unsigned n;
+
+	*ret_stays = true;
+	if (HG_UNLIKELY(hg_pushback_holds(w, port))) {
+		hold_port(w, i);
+		*ret_stays = false;
+		return 0;
+	}
+	if (HG_UNLIKELY(has_no_room_ahead(w, port)))
+		return 0;
+	n = hg_path_receive(w, port);
+	if (n > 0) {
+		w->has_moved = true;
+		port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
+	} else if (may_leave(w, port)) {
+		leave(w, i);
+		*ret_stays = false;
+	}
+	return n;
+}
+
+/* Goes round the listed ports, once at most, until there is enough for a turn. */
+static void receive_active(struct hg_worker *w)
+{
+	unsigned n_pkts = 0;
+
+	for (uint32_t n_left = w->n_active; n_left > 0 && n_pkts < RECEIVE_PKTS; n_left--) {
+		bool stays;
+
+		if (w->next_active >= w->n_active)
+			w->next_active = 0;
+		n_pkts += receive_one(w, w->next_active, &stays);
+		w->next_active += stays;
+	}
+}
+
 static void receive_all(struct hg_worker *w)
 {
 	if (HG_UNLIKELY(has_releases(w)))
 		let_go(w);
-	for (uint32_t i = 0; i < w->n_active;) {
-		struct hg_port *port = w->active[i];
-
-		if (HG_UNLIKELY(hg_pushback_holds(w, port))) {
-			hold_port(w, i);
-			continue;
-		}
-		if (HG_UNLIKELY(has_no_room_ahead(w, port))) {
-			i++;
-			continue;
-		}
-		if (hg_path_receive(w, port) > 0) {
-			w->has_moved = true;
-			port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
-			i++;
-			continue;
-		}
-		if (!may_leave(w, port)) {
-			i++;
-			continue;
-		}
-		leave(w, i);
-	}
+	receive_active(w);
 	for (uint32_t i = 0; i < w->snapshot->n_always; i++) {
 		struct hg_port *port = w->snapshot->always[i];
 

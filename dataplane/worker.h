@@ -89,6 +89,7 @@ struct hg_worker {
 	struct hg_port **ticking; /* with something under way in the device */
 	struct hg_port **held; /* not received from; dataplane/pushback.h */
 	uint32_t n_active, n_staged, n_ticking, n_held;
+	uint32_t next_active; /* where the next turn goes on */
 	uint32_t releases_seen; /* of the lane's, when held ports were last looked at */
 
 	struct hg_fdb fdb;
