@@ -166,12 +166,12 @@ class Ovs:
 KINDS = {"headgate": Headgate, "testpmd": Testpmd, "ovs": Ovs}
 
 
-def prefer(pid, cpu):
+def prefer(pid, cpu, policy=os.SCHED_FIFO, priority=1):
     """What is tied to the processor goes before whatever else the machine does there: the machines as the switch."""
     for task in os.listdir(f"/proc/{pid}/task"):
         try:
             if os.sched_getaffinity(int(task)) == {cpu}:
-                os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+                os.sched_setscheduler(int(task), policy, os.sched_param(priority))
         except OSError:
             pass  # it has ended
 

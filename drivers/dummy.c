@@ -1,6 +1,7 @@
 #include "drivers/dummy.h"
 
 #include "drivers/counts.h"
+#include "drivers/frames.h"
 #include "drivers/text.h"
 
 #include <pthread.h>
@@ -38,8 +39,7 @@ struct hg_dummy {
 	_Atomic(struct hg_pool *) pool; /* of its last device */
 	_Atomic bool is_stubborn;
 	_Atomic uint64_t mac; /* as a number in network order; 0: none was given */
-	const uint8_t *frame;
-	uint16_t frame_bytes;
+	struct hg_frames frames;
 };
 
 struct dummy_dev {
@@ -275,10 +275,14 @@ void hg_dummy_mac(const struct hg_dummy *far, uint8_t ret_mac[HG_MAC_BYTES])
 
 void hg_dummy_generate(struct hg_dummy *far, const uint8_t *frame, uint16_t n_bytes)
 {
-	far->frame = frame;
-	far->frame_bytes = n_bytes;
+	far->frames = (struct hg_frames){.frame = frame, .n_bytes = n_bytes, .n_values = 1};
 	if (frame != NULL)
 		wake(far);
+}
+
+void hg_dummy_vary(struct hg_dummy *far, uint16_t at, uint32_t n_values)
+{
+	hg_frames_vary(&far->frames, at, n_values);
 }
 
 /* ---- the driver --------------------------------------------------------------------------------- */
@@ -440,16 +444,17 @@ static bool is_gone(struct dummy_dev *dummy)
 
 static unsigned generate(struct dummy_dev *dummy, struct hg_pkt **pkts, unsigned n)
 {
-	const struct hg_dummy *far = dummy->far;
+	struct hg_frames *frames = &dummy->far->frames;
+	const uint16_t n_bytes = frames->n_bytes;
 
 	n = hg_pool_get(dummy->pool, pkts, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = pkts[i];
 
-		memcpy(pkt->data, far->frame, far->frame_bytes);
-		pkt->total_bytes = far->frame_bytes;
-		pkt->n_bytes = far->frame_bytes;
-		pkt->tailroom = (uint16_t)(HG_PKT_ROOM_BYTES - far->frame_bytes);
+		hg_frames_write(frames, pkt->data);
+		pkt->total_bytes = n_bytes;
+		pkt->n_bytes = n_bytes;
+		pkt->tailroom = (uint16_t)(HG_PKT_ROOM_BYTES - n_bytes);
 		pkt->flags = 0;
 		pkt->gso = HG_GSO_NONE;
 		pkt->parts = 0;
@@ -483,7 +488,7 @@ static unsigned dummy_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, h
 	if (is_gone(dummy))
 		return 0;
 	n_got = ring_pop(&dummy->far->to_device, pkts, n);
-	if (n_got < n && dummy->far->frame != NULL)
+	if (n_got < n && dummy->far->frames.frame != NULL)
 		n_got += generate(dummy, pkts + n_got, n - n_got);
 	else if (n_got == 0)
 		clear_event(dummy->far);

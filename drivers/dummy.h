@@ -64,5 +64,8 @@ void hg_dummy_mac(const struct hg_dummy *dummy, uint8_t ret_mac[HG_MAC_BYTES]);
  * what is injected; NULL: no more. The frame is the caller's and must outlive its use. To be called while
  * the device is not polled. */
 void hg_dummy_generate(struct hg_dummy *dummy, const uint8_t *frame, uint16_t n_bytes);
+/* From now on the four bytes at `at` of what is made so are a number of n_values, as drivers/frames.h says. Behind
+ * hg_dummy_generate(); likewise. */
+void hg_dummy_vary(struct hg_dummy *dummy, uint16_t at, uint32_t n_values);
 
 #endif
