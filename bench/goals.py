@@ -14,6 +14,8 @@ GOALS = tuple(Goal(*words) for words in (
     ("containers", "bulk_over_bridge", "least", 0.9, 1.1, "bulk TCP by the Linux bridge with HTB"),
     ("containers", "bulk_over_ovs", "least", 1.5, None, "bulk TCP by OVS with DPDK"),
     ("rate", "real_time_error_percent", "most", 1, None, "a maximum is missed in real time, in percent"),
+    ("contract", "goodput_error_percent", "most", 1, None, "TCP and UDP miss their maximum, in percent"),
+    ("contract", "policer_over_headgate", "least", 10, None, "times fewer TCP retransmissions than a policer"),
     ("hook", "hook_ns", "most", 1.5, None, "accounting for a packet in flight, in ns"),
     ("vhost", "over_testpmd", "least", 0.7, 0.85, "between two vhost ports, by testpmd that only forwards"),
     ("vhost", "over_ovs", "least", 1.2, 2, "between two vhost ports, by OVS with its egress policer"),

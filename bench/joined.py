@@ -3,6 +3,7 @@
 A way to join is a function of the world that makes the namespaces and returns a Pair. All can exist at the same time;
 pause() stops the switch of whoever's turn it is not, since a switch of DPDK is never idle.
 """
+import glob
 import json
 import os
 import re
@@ -69,14 +70,22 @@ class Pair:
         if self.switch:
             self.switch.send_signal(signal.SIGCONT)
 
+    def kept_waiting_s(self):
+        """How long the busiest thread of the switch was ready and had no processor, since it started."""
+        found = [0.0]
+        for path in glob.glob(f"/proc/{self.switch.pid}/task/*/schedstat") if self.switch else ():
+            words = harness.read(path).split()
+            found.append(int(words[1]) / 1e9 if len(words) > 1 else 0.0)
+        return max(found)
+
     # ---- loads ----------------------------------------------------------------------------------
 
     def pinned(self, *words):
         return (["taskset", "-c", self.cpus] if self.cpus else []) + [str(word) for word in words]
 
-    def run(self, *words):
-        """In the first container; what it printed."""
-        done = subprocess.run(["nsenter", f"--net=/run/netns/{self.netns['a']}"] + self.pinned(*words),
+    def run(self, *words, side="a"):
+        """In a container; what it printed, and what it said on stderr."""
+        done = subprocess.run(["nsenter", f"--net=/run/netns/{self.netns[side]}"] + self.pinned(*words),
                               capture_output=True, text=True, check=False, timeout=60)
         return done.stdout, done.stderr
 
@@ -96,7 +105,7 @@ class Pair:
         return sum(map(process_ticks, self.counted))
 
     def iperf(self, *options):
-        """iperf3 from a to b: its report, and the processor seconds of both ends, the switch and the kernel's threads."""
+        """iperf3 from a to b: its report, and processor seconds of both ends, the switch and the kernel's threads."""
         server = self.serve("iperf3", "-s", "-1")
         before = self.ticks()
         said, error = self.run("iperf3", "-J", "-c", ADDRESSES["b"], *options)
