@@ -12,7 +12,7 @@ Bars = collections.namedtuple("Bars", "name title unit groups")
 # series: {label: {x: figure}}; x on a logarithmic scale.
 Lines = collections.namedtuple("Lines", "name title x_title unit series")
 
-WIDTH = 860
+WIDTH = 900
 # Readable on white and on black, in print and with a colour missing: marks differ in shape as well.
 COLOURS = ("#1a7f37", "#0969da", "#bc4c00", "#8250df", "#59636e", "#9a6700")
 DARK = ("#3fb950", "#4493f8", "#f0883e", "#ab7df8", "#9198a1", "#d29922")

@@ -176,7 +176,8 @@ def measure(entry, clock_):
     if code is None:
         found["failure"] = f"ended after {limit_s} s"
     elif code != 0:
-        found["failure"] = re.sub(r"^bench/run \S+: ", "", child.last) or f"ended with {code}"
+        sentence = re.sub(r"^bench/run \S+: ", "", child.last).replace(harness.ROOT + "/", "")
+        found["failure"] = sentence or f"ended with {code}"
     else:
         try:
             found.update(result_of(child.output))

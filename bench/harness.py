@@ -99,7 +99,9 @@ SAID = {}
 
 
 def say(side, text):
-    """A side's command or configuration, on stderr and for the report: the same lines are said once."""
+    """A side's command or configuration, on stderr and for the report: the same lines are said once. Commands begin
+    with "$ "."""
+    text = text.replace(ROOT + "/", "")
     lines = SAID.setdefault(side, [])
     for line in text.rstrip().splitlines():
         print(f"{side}: {line}", file=sys.stderr, flush=True)

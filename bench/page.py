@@ -5,6 +5,7 @@ All of it is text made from the result (bench/run all), so that it can be checke
 import fnmatch
 import importlib
 import re
+import shlex
 import textwrap
 
 import charts
@@ -128,12 +129,18 @@ def turns_told(turns):
 
 
 def wrapped(text):
-    """Commands and configuration in lines that fit; long ones go on behind a backslash, as a shell has it."""
+    """Commands in lines that fit, with a backslash where they go on, as a shell has it; configuration as it is."""
     for whole in text.splitlines():
-        parts = textwrap.wrap(whole, COLUMNS - 2, subsequent_indent="    ", break_long_words=False,
-                              break_on_hyphens=False) if len(whole) > COLUMNS else [whole]
-        yield from (part + " \\" for part in parts[:-1])
-        yield from parts[-1:]
+        if len(whole) <= COLUMNS or not whole.startswith("$ "):
+            yield whole
+            continue
+        line = "$"
+        for word in map(shlex.quote, shlex.split(whole[2:])):
+            if len(line) + len(word) + 3 > COLUMNS and line.strip() != "$":
+                yield line + " \\"
+                line = "   "
+            line += " " + word
+        yield line
 
 
 def bench_part(name, bench):
@@ -220,7 +227,9 @@ def quotable(bench, figure):
 
 
 def quoted(readme, result):
-    """The README with the figures of a result in the rows of its section that name one."""
+    """The README with the figures of a result in the rows of its section that name one; those of a quick run are too
+    wide to be quoted."""
+    benches = result["benches"] if result["kind"] == "full" else {}
     place = section(readme)
     if place is None:
         return readme
@@ -228,7 +237,7 @@ def quoted(readme, result):
     for i, one in enumerate(lines):
         row = ROW.match(one)
         if row:
-            words = quotable(result["benches"].get(row["bench"], {}), row["figure"])
+            words = quotable(benches.get(row["bench"], {}), row["figure"])
             lines[i] = f"|{row['what']}| {words.ljust(len(row['value']) - 2)} {row['name']}"
     return readme[:place[0]] + "\n".join(lines) + readme[place[1]:]
 

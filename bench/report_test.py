@@ -212,6 +212,10 @@ class Readme(unittest.TestCase):
         self.assertEqual(page.quotable(SCHED, "speedup_4096"), "4.25")
         self.assertEqual(page.quotable(dict(SCHED, disturbed=["speedup_4096"]), "speedup_4096"), "disturbed")
 
+    def test_quick_runs_are_not_quoted(self):
+        written = page.quoted(README.format(value="4.25", prose=""), dict(result_with(sched=SCHED), kind="quick"))
+        self.assertIn("| not measured | `sched.speedup_4096` |", written)
+
     def test_the_report_writes_the_figures(self):
         result = result_with(containers=BULK, sched=SCHED)
         written = page.quoted(README.format(value="old", prose="1.06 times"), result)

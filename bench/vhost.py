@@ -71,13 +71,13 @@ class Place:
         return os.path.join(self.folder, name)
 
     def command(self, words):
-        self.say(f"$ {shlex.join(words)}")
+        self.say("$ " + shlex.join(words))
         return words
 
     def say(self, text):
         """For the report, once of each side."""
         if self.is_told:
-            harness.say(self.side, text)
+            harness.say(self.side, text.replace(self.folder, "FOLDER"))
 
     def start(self, words, **more):
         """In front of what else runs on the machine, its output in a log."""
