@@ -437,11 +437,23 @@ static inline uint32_t account_of(const struct hg_tag *tag)
 	return word;
 }
 
+/* How releases are told apart by the instant of their hand-over. */
+struct instants {
+	bool are_one; /* they are not: all count as handed over in the instant */
+	hg_ns handed_ns;
+};
+
+/* 0: it was not handed over. */
+static inline hg_ns handed_at(const struct instants *as, const struct hg_tag *tag)
+{
+	return as->are_one && tag->handed_ns != 0 ? as->handed_ns : tag->handed_ns;
+}
+
 /* At most HG_INFLIGHT_RUN_MAX / 2. */
-static inline struct run find_run(const struct hg_tag *tags, unsigned n)
+static inline struct run find_run(const struct instants *as, const struct hg_tag *tags, unsigned n)
 {
 	const unsigned n_most = n < HG_INFLIGHT_RUN_MAX / 2u ? n : HG_INFLIGHT_RUN_MAX / 2u;
-	const hg_ns handed_ns = tags[0].handed_ns;
+	const hg_ns handed_ns = handed_at(as, &tags[0]);
 	const uint32_t instance_idx = tags[0].instance_idx, account = account_of(tags);
 	struct run run = {0};
 
@@ -449,7 +461,7 @@ static inline struct run find_run(const struct hg_tag *tags, unsigned n)
 		run.bytes += hg_load_bytes(tags[run.n].load);
 		run.parts += hg_load_parts(tags[run.n].load);
 		run.n++;
-	} while (run.n < n_most && tags[run.n].handed_ns == handed_ns &&
+	} while (run.n < n_most && handed_at(as, &tags[run.n]) == handed_ns &&
 		 tags[run.n].instance_idx == instance_idx && account_of(&tags[run.n]) == account);
 	return run;
 }
@@ -460,14 +472,20 @@ static inline bool give(struct hg_inflight *q, const struct hg_tag *tag, uint32_
 	return window_give(q->window, tag->instance_idx, tag->generation, tag->epoch, bytes, parts);
 }
 
+/* By its time, since the epoch's number comes again. */
+static inline bool is_too_old(const struct hg_inflight *q, const struct hg_tag *tag)
+{
+	return tag->handed_ns != 0 && tag->handed_ns < q->last_epoch_at_ns;
+}
+
 /* More was released than is outstanding: some came before, or were written off. Those are added to `late`. */
 static HG_NOINLINE void settle_late(struct hg_inflight *q, const struct hg_tag *tags, uint32_t n,
-				    bool is_too_old, struct run *late)
+				    struct run *late)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t bytes = hg_load_bytes(tags[i].load), parts = hg_load_parts(tags[i].load);
 
-		if (!is_too_old && give(q, &tags[i], bytes, parts))
+		if (!is_too_old(q, &tags[i]) && give(q, &tags[i], bytes, parts))
 			continue;
 		q->stats.late_pkts += parts;
 		late->bytes += bytes;
@@ -491,72 +509,90 @@ static inline void learn(struct hg_inflight *q, const struct run *all, const str
 				  handed_ns, now_ns);
 }
 
-/* Of one account: time in the card, and what it gives back. */
+/* Of one account: time in the card, and what it gives back. The first is the oldest. */
 static inline void settle_run(struct hg_inflight *q, const struct hg_tag *tag, struct run run,
-			      struct run *late, hg_ns now_ns)
+			      struct run *late, hg_ns handed_ns, hg_ns now_ns)
 {
-	const hg_ns handed_ns = tag->handed_ns;
-	/* By its time, since the epoch's number comes again. */
-	const bool is_too_old = handed_ns != 0 && handed_ns < q->last_epoch_at_ns;
-
 	if (HG_LIKELY(handed_ns != 0) &&
 	    q->window->rows[tag->instance_idx].generation == tag->generation)
 		hg_histogram_add(&q->cards[tag->instance_idx], now_ns - handed_ns, run.parts);
-	if (HG_UNLIKELY(is_too_old || !give(q, tag, run.bytes, run.parts)))
-		settle_late(q, tag, run.n, is_too_old, late);
+	if (HG_UNLIKELY(is_too_old(q, tag) || !give(q, tag, run.bytes, run.parts)))
+		settle_late(q, tag, run.n, late);
 }
 
 /* Settles what was handed over in the same instant as the first, which has a queue, and begins with the run `first`.
  * Returns how many tags that are. */
-static HG_NOINLINE unsigned settle_burst(struct hg_inflight *q, const struct hg_tag *tags,
-					 unsigned n, struct run first, hg_ns now_ns)
+static HG_NOINLINE unsigned settle_burst(struct hg_inflight *q, const struct instants *as,
+					 const struct hg_tag *tags, unsigned n, struct run first,
+					 hg_ns now_ns)
 {
-	const hg_ns handed_ns = tags[0].handed_ns;
+	const hg_ns handed_ns = handed_at(as, &tags[0]);
 	struct run run = first, all = {0}, late = {0};
 	unsigned i = 0;
 
 	for (;;) {
-		settle_run(q, &tags[i], run, &late, now_ns);
+		settle_run(q, &tags[i], run, &late, handed_ns, now_ns);
 		all.n += run.n;
 		all.bytes += run.bytes;
 		all.parts += run.parts;
 		i += run.n;
 		while (i < n && tags[i].queue == 0)
 			i++;
-		if (i == n || tags[i].handed_ns != handed_ns || all.n > HG_INFLIGHT_RUN_MAX / 2u)
+		if (i == n || handed_at(as, &tags[i]) != handed_ns ||
+		    all.n > HG_INFLIGHT_RUN_MAX / 2u)
 			break;
-		run = find_run(&tags[i], n - i);
+		run = find_run(as, &tags[i], n - i);
 	}
 	learn(q, &all, &late, handed_ns, now_ns);
 	return i;
 }
 
-void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsigned n, hg_ns now_ns)
+static void settle(struct hg_inflight *q, const struct instants *as, const struct hg_tag *tags,
+		   unsigned n, hg_ns now_ns)
 {
 	bool was_any_handed = false;
 
 	for (unsigned i = 0; i < n;) {
 		struct run run, late = {0};
+		hg_ns handed_ns;
 
 		if (tags[i].queue == 0) {
 			i++;
 			continue;
 		}
-		was_any_handed |= tags[i].handed_ns != 0;
-		run = find_run(&tags[i], n - i);
+		handed_ns = handed_at(as, &tags[i]);
+		was_any_handed |= handed_ns != 0;
+		run = find_run(as, &tags[i], n - i);
 		if (i + run.n < n) {
-			i += settle_burst(q, &tags[i], n - i, run, now_ns);
+			i += settle_burst(q, as, &tags[i], n - i, run, now_ns);
 			continue;
 		}
 		/* Nothing else: what one instance alone sends. */
-		settle_run(q, &tags[i], run, &late, now_ns);
-		learn(q, &run, &late, tags[i].handed_ns, now_ns);
+		settle_run(q, &tags[i], run, &late, handed_ns, now_ns);
+		learn(q, &run, &late, handed_ns, now_ns);
 		break;
 	}
 	if (!is_outstanding(q))
 		q->quiet_since_ns = HG_NEVER;
 	else if (was_any_handed)
 		begin_quiet(q, now_ns);
+}
+
+void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsigned n, hg_ns now_ns)
+{
+	const struct instants each = {.are_one = false};
+
+	settle(q, &each, tags, n, now_ns);
+}
+
+void hg_inflight_settle_together(struct hg_inflight *q, const struct hg_tag *tags, unsigned n,
+				 hg_ns now_ns)
+{
+	struct instants last = {.are_one = true};
+
+	for (unsigned i = n; i-- > 0 && last.handed_ns == 0;)
+		last.handed_ns = tags[i].queue != 0 ? tags[i].handed_ns : 0;
+	settle(q, &last, tags, n, now_ns);
 }
 
 /* What is outstanding for too long. */

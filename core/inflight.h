@@ -109,6 +109,10 @@ void hg_inflight_refused(struct hg_inflight *q, uint32_t n_pkts, hg_ns now_ns);
 /* Releases, as the hook collected them, all of this queue. The caller then tells the scheduler whose they were
  * (hg_sched_window_opened). */
 void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsigned n, hg_ns now_ns);
+/* The same for several bursts of releases, of which the last came at now_ns, at once: exact in what is given back, while
+ * times in the card are those of the last one. For who is paced, so that nothing waits for a release. */
+void hg_inflight_settle_together(struct hg_inflight *q, const struct hg_tag *tags, unsigned n,
+				 hg_ns now_ns);
 /* After all of a burst, and when hg_inflight_next_at() says so: depth, epochs, the state of the hook.
  * Returns true if more may go than before: the caller tells the scheduler (hg_sched_window_changed), and
  * asks hg_inflight_is_paced(). Follow leaves out what other threads read: for who does so every few microseconds,

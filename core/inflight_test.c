@@ -283,6 +283,39 @@ static void s2_3_what_was_never_handed_says_nothing_of_the_card(void)
 	HG_CHECK_EQ(hg_inflight_next_at(w.q), HG_NEVER);
 }
 
+/* Bursts of two instances that were handed over one after another, one packet that never was, settled at once. */
+static void s2_3_bursts_settled_together_give_back_exactly(void)
+{
+	struct hg_tag tags[7];
+	unsigned n = 0;
+	hg_ns last_ns = 0;
+
+	world(GBIT, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		tags[n] = hg_inflight_take(w.q, i % 2, load_of(100 + i));
+		last_ns = w.now += 1000;
+		hg_inflight_hand(w.q, &tags[n++], HG_HELD_NOT, w.now);
+	}
+	tags[n++] = hg_inflight_take(w.q, 1, load_of(FRAME));
+	w.now += 3000;
+	hg_inflight_settle_together(w.q, tags, n, w.now);
+	hg_inflight_advance(w.q, w.now);
+	HG_CHECK_EQ(stats().window.given_pkts, 7);
+	HG_CHECK_EQ(stats().window.given_bytes, 6 * 100 + 15 + FRAME);
+	HG_CHECK_EQ(stats().window.outstanding_pkts, 0);
+	HG_CHECK_EQ(stats().never_handed_pkts, 1);
+	HG_CHECK_EQ(card_count(), 6);
+	for (uint32_t i = 0; i < 2; i++) {
+		HG_CHECK_EQ(hg_histogram_count(hg_inflight_card(w.q, i)), 3);
+		HG_CHECK_BETWEEN(hg_histogram_quantile(hg_inflight_card(w.q, i), 1000000),
+				 w.now - last_ns, (w.now - last_ns) * 5 / 4);
+	}
+	/* Once. */
+	hg_inflight_settle_together(w.q, tags, n, w.now);
+	hg_inflight_settle_together(w.q, tags, 0, w.now);
+	HG_CHECK_EQ(stats().window.given_pkts, 7);
+}
+
 static void s2_2_off_follows_nothing(void)
 {
 	struct hg_tag tag;
@@ -659,6 +692,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s2_1_tag_says_whose_what_and_when),
 	HG_TEST(s2_3_time_in_the_card_by_instance),
 	HG_TEST(s2_3_what_was_never_handed_says_nothing_of_the_card),
+	HG_TEST(s2_3_bursts_settled_together_give_back_exactly),
 	HG_TEST(s2_2_off_follows_nothing),
 	HG_TEST(s2_2_off_and_on_live),
 	HG_TEST(misuse_changes_nothing),

@@ -167,10 +167,9 @@ static void follow(struct hg_worker *w, struct hg_tree *tree)
 	changed(w, tree, hg_inflight_follow(tree->inflight, w->now_ns));
 }
 
-/* What came back at one instant. *last: the tree that was settled last, and has to follow. Whoever has something in a
- * card is on the list of those that are published. */
-static inline void settle_burst(struct hg_worker *w, const struct hg_tag *tags, unsigned n,
-				hg_ns at_ns, struct hg_tree **last)
+/* What is settled at one instant. Whoever has something in a card is on the list of those that are published. */
+static void settle(struct hg_worker *w, const struct hg_tag *tags, unsigned n, hg_ns at_ns,
+		   bool is_late)
 {
 	while (n > 0) {
 		struct hg_tree *tree = tree_of(w, tags[0].queue);
@@ -178,36 +177,37 @@ static inline void settle_burst(struct hg_worker *w, const struct hg_tag *tags, 
 
 		while (n_run < n && tags[n_run].queue == tags[0].queue)
 			n_run++;
-		if (*last != NULL && *last != tree)
-			follow(w, *last);
-		*last = tree;
 		/* NULL: of an uplink that is gone with its accounts. */
 		if (tree != NULL) {
-			hg_inflight_settle(tree->inflight, tags, n_run, at_ns);
+			if (is_late)
+				hg_inflight_settle_together(tree->inflight, tags, n_run, at_ns);
+			else
+				hg_inflight_settle(tree->inflight, tags, n_run, at_ns);
 			hg_sched_window_settled(tree->sched, tags, n_run, w->now_ns);
+			follow(w, tree);
 		}
 		tags += n_run;
 		n -= n_run;
 	}
 }
 
+/* There is something in it. */
 void hg_flight_settle_list(struct hg_worker *w)
 {
 	struct hg_hook *hook = w->lane->hook;
-	struct hg_tree *last = NULL;
+	const bool is_of_one_queue = hg_hook_is_of_one_queue(hook);
+	const hg_ns marked_at_ns = hook->marked_at_ns;
 	const struct hg_tag *tags;
-	const uint32_t n_marks = hook->n_marks, n_marked = hook->n_marked;
+	const uint32_t n_marked = hook->n_marked;
 	const unsigned n = hg_hook_take(hook, &tags);
-	uint32_t from = 0;
 
-	for (uint32_t i = 0; i < n_marks; i++) {
-		settle_burst(w, tags + from, hook->marks[i].end - from, hook->marks[i].at_ns,
-			     &last);
-		from = hook->marks[i].end;
+	/* All as if it had come with the last. */
+	if (n_marked > 0 && n_marked < n && is_of_one_queue) {
+		settle(w, tags, n, w->now_ns, /* is_late= */ true);
+		return;
 	}
-	settle_burst(w, tags + n_marked, n - n_marked, w->now_ns, &last);
-	if (last != NULL)
-		follow(w, last);
+	settle(w, tags, n_marked, marked_at_ns, /* is_late= */ true);
+	settle(w, tags + n_marked, n - n_marked, w->now_ns, /* is_late= */ false);
 }
 
 /* A card without a clock of its own says what it has sent when it is asked. */
@@ -227,7 +227,8 @@ static void look_at(struct hg_worker *w, struct hg_tree *tree, bool is_due)
 		(void)tree->port->dev->driver->tx(tree->port->dev, 0, NULL, 0, w->now_ns);
 		hg_flight_settle(w);
 	}
-	if (is_due || hg_inflight_next_at(tree->inflight) <= w->now_ns)
+	/* While each link is paced, what is due may wait until housekeeping: it judges releases, and holds nobody. */
+	if (is_due || (!w->may_settle_late && hg_inflight_next_at(tree->inflight) <= w->now_ns))
 		advance(w, tree);
 }
 

@@ -6,10 +6,10 @@
  *            the hook's list -> hg_flight_settle: accounts, histograms, who may go on, how the root is paced.
  *            What dies on the way is released with its tag, and gives back what it took.
  * Late       While MAX is in force somewhere, releases are settled once a burst: somebody may wait for them. While
- *            each link is paced nobody does, and they are settled several bursts at once: when
- *            HG_FLIGHT_LATE_TAGS or HG_HOOK_MARKS bursts have come together, once in HG_HOUSEKEEPING_NS, before
- *            anything is published or changed, and before a sleep. Each counts as of the instant at which it came.
- *            Until then it counts as outstanding, in the peak as well.
+ *            each link is paced nobody does, and the bursts of one card queue are settled together, as if all had
+ *            come with the last: when there are HG_FLIGHT_LATE_TAGS, once in HG_HOUSEKEEPING_NS, before anything is
+ *            published or changed, and before a sleep. So the last burst is what is judged; until then all of
+ *            them count as outstanding, in the peak as well.
  *            A card that is slow to say what it has sent is asked while something is outstanding: through
  *            progress, where the driver has it, else by a tx without packets.
  * Threads    The out owner's alone, but for what is marked.
@@ -25,12 +25,18 @@
 /* Before pop: what the last one stopped at. */
 void hg_flight_note_held(struct hg_tree *tree);
 
-/* What has one tag together: no more than a full frame on the wire. */
+/* What has one tag together: no more than a full frame on the wire; while the link is paced, so that nobody waits for
+ * a release, no more than a burst of the smallest frames. */
 #define HG_FLIGHT_RUN_BYTES HG_BURST_MIN_BYTES
+#define HG_FLIGHT_RUN_PACED_BYTES (HG_BURST_PKTS * 84u)
+static inline uint32_t hg_flight_run_bytes(const struct hg_tree *tree)
+{
+	return tree->is_paced ? HG_FLIGHT_RUN_PACED_BYTES : HG_FLIGHT_RUN_BYTES;
+}
 /* Puts tags on what the tree's scheduler has let through. Settles before, if the hook's list gets long.
  * Small packets of one instance, one behind the other, have one tag together, on the last of them, as long as
- * they are no more than one full frame on the wire: a card sends them in order, and nobody can tell from one
- * full frame what could not be told from these. */
+ * they are no more than so much: a card sends them in order, and nobody can tell from one full frame what could not
+ * be told from these. */
 void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
 		   const struct hg_sched_runs *runs);
 
@@ -67,7 +73,7 @@ static inline void hg_flight_settle(struct hg_worker *w)
 	if (!w->owns_cards || !hg_hook_has_unmarked(hook))
 		return;
 	if (HG_LIKELY(w->may_settle_late && hook->n < HG_FLIGHT_LATE_TAGS &&
-		      !hg_hook_is_out_of_marks(hook)))
+		      hg_hook_is_of_one_queue(hook)))
 		hg_hook_mark(hook, w->now_ns);
 	else
 		hg_flight_settle_list(w);

@@ -138,18 +138,17 @@ static struct hg_pkt *view_at(void *buffer, uint32_t view_offset)
 	return (struct hg_pkt *)(void *)((char *)buffer + view_offset);
 }
 
-static struct hg_tag *collect_tags(struct hg_tag *to, void *const *buffers, unsigned n,
-				   uint32_t view_offset)
+static HG_NOINLINE void collect_tags(struct hg_hook *hook, void *const *buffers, unsigned n,
+				     uint32_t view_offset)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_tag *tag = &view_at(buffers[i], view_offset)->tag;
 
 		if (tag->queue == 0)
 			continue;
-		*to++ = *tag;
+		append(hook, tag);
 		tag->queue = 0;
 	}
-	return to;
 }
 
 static inline unsigned queue_of(void *buffer, size_t offset)
@@ -157,23 +156,22 @@ static inline unsigned queue_of(void *buffer, size_t offset)
 	return *((const uint8_t *)buffer + offset);
 }
 
-/* Most packets of a run have no tag: so four are looked at at once. */
+/* Most packets of a run have no tag: so eight are looked at at once. */
 void hg_hook_collect(struct hg_hook *hook, void *const *buffers, unsigned n, uint32_t view_offset)
 {
 	const size_t at =
 		view_offset + offsetof(struct hg_pkt, tag) + offsetof(struct hg_tag, queue);
-	struct hg_tag *const from = &hook->list[hook->n], *to = from;
 	void *const *b = buffers, *const *const end = buffers + n;
 
 	if (view_offset > 0) {
-		for (; end - b >= 4; b += 4) {
+		for (; end - b >= 8; b += 8) {
 			if ((queue_of(b[0], at) | queue_of(b[1], at) | queue_of(b[2], at) |
-			     queue_of(b[3], at)) != 0)
-				to = collect_tags(to, b, 4, view_offset);
+			     queue_of(b[3], at) | queue_of(b[4], at) | queue_of(b[5], at) |
+			     queue_of(b[6], at) | queue_of(b[7], at)) != 0)
+				collect_tags(hook, b, 8, view_offset);
 		}
-		to = collect_tags(to, b, (unsigned)(end - b), view_offset);
-		hook->n_out -= (uint64_t)(to - from);
-		hook->n += (uint32_t)(to - from);
+		if (b < end)
+			collect_tags(hook, b, (unsigned)(end - b), view_offset);
 	}
 	for (unsigned i = 0; HG_UNLIKELY(hook->n_places > 0) && i < n; i++)
 		collect_places(hook, buffers[i]);

@@ -5,7 +5,7 @@
  * Model      A packet on its way to a card carries a tag: in its first buffer while it is here, in its last one
  *            while the card has it (a card gives the buffers of a chain back one by one, in order; the last one
  *            says that all is sent). The release call finds the tag, appends it to a list and clears it. The
- *            worker whose accounts these are, the owner, settles the list once per burst, or marks in it when a
+ *            worker whose accounts these are, the owner, settles the list once per burst, or notes when the last
  *            burst came back and settles several later.
  *            On another thread a buffer with a tag is not released yet: it crosses to the owner, which collects
  *            the tag and then releases it.
@@ -38,17 +38,10 @@ struct rte_ring;
 
 /* Buffers that are tracked by address at a time. A power of two; more than the deepest common card queue. */
 #define HG_HOOK_PLACES 8192u
-/* Bursts of releases that the list tells apart. */
-#define HG_HOOK_MARKS 16u
 
 struct hg_hook_place { /* of the table */
 	const void *buffer; /* NULL: free */
 	struct hg_tag tag;
-};
-
-struct hg_hook_mark { /* tags of the list behind the mark before */
-	hg_ns at_ns; /* when they came back */
-	uint32_t end; /* how long the list was then */
 };
 
 struct hg_hook {
@@ -58,14 +51,14 @@ struct hg_hook {
 	/* The owner's. */
 	_Alignas(HG_CACHE_LINE_BYTES) struct hg_tag *list;
 	uint32_t n, half; /* tags in the list; its length is twice the half */
-	uint32_t n_marked, n_marks; /* tags in front of the last mark */
+	uint32_t n_marked; /* tags that had come back by marked_at_ns */
 	uint32_t n_places; /* used in the table */
 	uint64_t n_out; /* tags on buffers and in the table */
 	struct hg_hook_place *places; /* [HG_HOOK_PLACES] */
 	/* Packets that nothing could be put on since the table was full: not accounted. */
 	uint64_t n_untracked;
 	size_t list_bytes, places_bytes;
-	struct hg_hook_mark marks[HG_HOOK_MARKS];
+	hg_ns marked_at_ns; /* the last of them did so then */
 
 	struct rte_ring *crossing; /* buffers released elsewhere, with their tags on */
 	_Atomic uint64_t n_lost; /* tags that found no room in it */
@@ -141,26 +134,26 @@ static inline bool hg_hook_has_unmarked(const struct hg_hook *hook)
 	return hook->n > hook->n_marked;
 }
 
-static inline bool hg_hook_is_out_of_marks(const struct hg_hook *hook)
+/* Whether all in the list, of which there is some, is of one card queue, as far as its ends tell. */
+static inline bool hg_hook_is_of_one_queue(const struct hg_hook *hook)
 {
-	return hook->n_marks == HG_HOOK_MARKS;
+	return hook->list[0].queue == hook->list[hook->n - 1u].queue;
 }
 
-/* What has come back since the last mark did so now. There is a mark left. */
+/* What has come back since the last mark did so now. */
 static inline void hg_hook_mark(struct hg_hook *hook, hg_ns now_ns)
 {
 	hook->n_marked = hook->n;
-	hook->marks[hook->n_marks++] = (struct hg_hook_mark){.at_ns = now_ns, .end = hook->n};
+	hook->marked_at_ns = now_ns;
 }
 
-/* The tags of buffers released since the last call; the array is good until the next release. Marks stay readable as
- * long. */
+/* The tags of buffers released since the last call; the array is good until the next release. */
 static inline unsigned hg_hook_take(struct hg_hook *hook, const struct hg_tag **ret_tags)
 {
 	unsigned n = hook->n;
 
 	*ret_tags = hook->list;
-	hook->n = hook->n_marked = hook->n_marks = 0;
+	hook->n = hook->n_marked = 0;
 	return n;
 }
 

@@ -38,7 +38,7 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 		tree->uplink_slot == HG_SLOT_NONE ? NULL : hg_path_port(w, tree->uplink_slot);
 	struct hg_sched_item items[HG_BURST_PKTS];
 	struct hg_sched_run list[HG_BURST_PKTS];
-	struct hg_sched_runs runs = {.list = list, .most_bytes = HG_FLIGHT_RUN_BYTES};
+	struct hg_sched_runs runs = {.list = list, .most_bytes = hg_flight_run_bytes(tree)};
 	uint32_t left_bytes = SERVE_BYTES;
 	unsigned n_all = 0;
 
