@@ -171,7 +171,7 @@ static int map(int fd, const void **ret_bytes, size_t *ret_n_bytes, struct hg_er
 
 static void begin_anew(struct hg_daemon *d, struct taken *taken, const struct hg_error *error)
 {
-	hg_say(HG_LOG_WARNING, "%s: tokens, totals and proof begin anew", error->text);
+	hg_say(HG_LOG_WARNING, "%s: they begin anew", error->text);
 	snprintf(d->restart.anew, sizeof(d->restart.anew), "%s", error->text);
 	if (taken->n_standing > 0)
 		munmap((void *)(uintptr_t)taken->standing, taken->n_standing);

@@ -106,8 +106,7 @@ static int tell(const struct hg_cli *cli, const json_t *restart)
 		count(carried, number(restart, "carried_pkts")),
 		count(lost, number(restart, "lost_pkts")));
 	if (text(restart, "anew")[0] != '\0')
-		fprintf(cli->out, "tokens, totals and proof begin anew: %s\n",
-			text(restart, "anew"));
+		fprintf(cli->out, "%s: they begin anew\n", text(restart, "anew"));
 	if (n_reopened > 0)
 		fprintf(cli->out,
 			"%" JSON_INTEGER_FORMAT

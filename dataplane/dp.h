@@ -58,6 +58,7 @@ struct hg_dp {
 	const struct hg_dp_device *adopted;
 	unsigned n_adopted;
 	bool is_adopting; /* a device that is not among them counts as missing */
+	uint64_t drops_before[HG_N_DROPS]; /* that it could charge no instance with */
 	struct hg_announce_batch *announcements; /* handed over, not yet freed */
 	uint64_t n_asks;
 };

@@ -297,6 +297,7 @@ void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret)
 		.free_buffers = hg_buffers_free(dp->lane.pool),
 		.n_buffers = hg_buffers_size(dp->lane.pool),
 	};
+	memcpy(ret->drops, dp->drops_before, sizeof(ret->drops));
 	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
 		const struct hg_worker *w = dp->lane.workers[i];
 

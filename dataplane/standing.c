@@ -25,6 +25,7 @@ struct head {
 	hg_ns at_ns; /* when it was written */
 	uint32_t n_ports, n_tenants, n_instances; /* uplinks are ports, and the first of them */
 	uint32_t reserved;
+	uint64_t drops[HG_N_DROPS]; /* that no instance could be charged with */
 };
 
 /* Whose something is: who has the same name elsewhere is another. */
@@ -242,6 +243,7 @@ static hg_ns sit(struct hg_dp *dp)
 void hg_dp_standing_out(struct hg_dp *dp, void *memory)
 {
 	const struct hg_desired *d = &dp->desired;
+	struct hg_dp_host_sample host;
 	struct head *head = memory;
 	struct port_record *ports = (struct port_record *)(head + 1);
 	struct tenant_record *tenants;
@@ -258,6 +260,8 @@ void hg_dp_standing_out(struct hg_dp *dp, void *memory)
 		.n_tenants = d->n_tenants,
 		.n_instances = d->n_instances,
 	};
+	hg_dp_sample_host(dp, &host);
+	memcpy(head->drops, host.drops, sizeof(head->drops));
 	tenants = (struct tenant_record *)(void *)(ports + head->n_ports);
 	instances = (struct instance_record *)(void *)(tenants + head->n_tenants);
 	for (uint32_t i = 0; i < head->n_ports; i++)
@@ -362,6 +366,16 @@ static void read_port(const struct reader *r, const struct port_record *from, ui
 	state->before.rx_wire_bytes -= own.rx_wire_bytes;
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		state->before.drops[i] -= own.drops[i];
+}
+
+/* Likewise the workers. */
+static void read_host(struct hg_dp *dp, const struct head *head)
+{
+	struct hg_dp_host_sample host;
+
+	hg_dp_sample_host(dp, &host);
+	for (unsigned i = 0; i < HG_N_DROPS; i++)
+		dp->drops_before[i] += head->drops[i] - host.drops[i];
 }
 
 static void read_tenant_tree(const struct reader *r, struct hg_tree *tree, uint32_t slot,
@@ -507,6 +521,7 @@ int hg_dp_standing_in(struct hg_dp *dp, const void *memory, size_t n_bytes, uint
 		r = check_instance(&instances[i], head->at_ns, reterr);
 	if (r != 0)
 		return r;
+	read_host(dp, head);
 	for (uint32_t i = 0; i < head->n_ports; i++)
 		read_port(&reader, &ports[i], i);
 	for (uint32_t i = 0; i < head->n_tenants; i++)

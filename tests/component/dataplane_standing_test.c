@@ -193,6 +193,7 @@ struct picture {
 	struct hg_dp_flow a1, a2, tenant_out, tenant_in;
 	struct hg_dp_port_sample port;
 	struct hg_dp_uplink_sample uplink;
+	struct hg_dp_host_sample host;
 };
 
 static void take_picture(struct picture *ret)
@@ -203,6 +204,7 @@ static void take_picture(struct picture *ret)
 	ret->tenant_in = host_tenant_flow(&host, "a", HG_IN);
 	ret->port = host_port(&host, "a1");
 	ret->uplink = host_uplink(&host);
+	hg_dp_sample_host(host.dp, &ret->host);
 }
 
 static void check_pictures(const struct picture *a, const struct picture *b)
@@ -217,6 +219,8 @@ static void check_pictures(const struct picture *a, const struct picture *b)
 	HG_CHECK_EQ(b->uplink.tx_wire_bytes, a->uplink.tx_wire_bytes);
 	HG_CHECK_EQ(b->uplink.rx_wire_bytes, a->uplink.rx_wire_bytes);
 	HG_CHECK_EQ(b->uplink.tx_pkts, a->uplink.tx_pkts);
+	for (unsigned i = 0; i < HG_N_DROPS; i++)
+		HG_CHECK_EQ(b->host.drops[i], a->host.drops[i]);
 }
 
 /* a1 is held, and drops for want of room; its port drops what is not its own; an instance has come and gone. */

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from smoke import HERE, Host, main, test, until
+from smoke import HERE, Host, LabError, ip, main, test, until
 from lab.daemon import HEADGATED
 
 TRANSFER_BYTES = 250_000_000
@@ -20,20 +20,26 @@ TCP_PORT, UDP_PORT = 5010, 5020
 # machine that stands still lets them come together.
 BURST, EVERY_MS, MAXIMUM = 25, 33, "10Mbit"
 GAP_MS = 200
+# A packet may wait for 200 ms in the hold queue, and a burst of which the end waits 28 ms for its tokens finds two
+# others before it at most.
+STILL_MS = 140
 
 
 class Stream:
     """Numbered datagrams from a to b, held by a's contract."""
 
-    def __init__(self, host, seconds, sender="a", receiver="b"):
+    def __init__(self, host, seconds, sender="a", receiver="b", burst=BURST):
+        self.stolen_ms, self.waited_s = stolen_ms(), host.daemon.kept_waiting_s()
+        know_each_other(host, sender, receiver)
+        know_each_other(host, receiver, sender)
         self.receiver = self.start(host, receiver, "receive", host.addresses[receiver])
         self.receiver.stdout.readline()
-        self.sender = self.start(host, sender, "send", host.addresses[receiver], seconds)
+        self.sender = self.start(host, sender, "send", host.addresses[receiver], seconds, burst)
 
     @staticmethod
-    def start(host, name, what, address, seconds=0):
+    def start(host, name, what, address, seconds=0, burst=BURST):
         return host.world.start([sys.executable, f"{HERE}/numbered.py", what, address,
-                                 str(UDP_PORT), str(seconds), str(BURST), str(EVERY_MS)],
+                                 str(UDP_PORT), str(seconds), str(burst), str(EVERY_MS)],
                                 host.world.name(name), stdout=subprocess.PIPE, text=True)
 
     def finish(self):
@@ -43,10 +49,56 @@ class Stream:
         self.receiver.send_signal(signal.SIGTERM)
         return sent, json.loads(self.receiver.communicate(timeout=20)[0])
 
-    def expect_all(self):
+    def expect_all(self, host, sender="a", receiver="b"):
+        """Nothing is lost, on a machine that stands still for less than a packet may wait; whatever was is in the
+        account of headgate, over all restarts, or was dropped by the kernel in front of it."""
         sent, got = self.finish()
-        assert got["got"] == sent and got["twice"] == 0 and got["order"] == 0, (sent, got)
+        assert got["twice"] == 0 and got["order"] == 0, (sent, got)
+        lost = sent - got["got"]
+        try:  # drops are shown once a second
+            until(lambda: lost == sum(account(host, sender, receiver).values()), 5, "the drops to be shown")
+        except LabError as error:
+            raise AssertionError(f"{lost} of {sent} were lost, but the account has "
+                                 f"{account(host, sender, receiver)}; {got}") from error
+        # What waited too long never arrives to tell of it: the kernel knows who had no processor.
+        still_ms = max(got["stall_ms"], stolen_ms() - self.stolen_ms,
+                       1000 * (host.daemon.kept_waiting_s() - self.waited_s))
+        assert lost == 0 or still_ms > STILL_MS, (account(host, sender, receiver), sent, got, still_ms)
+        if lost > 0:
+            print(f"         stood still for up to {still_ms:.0f} ms: {account(host, sender, receiver)}")
         return got
+
+
+def stolen_ms():
+    """Of all processors together, by the machine underneath."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        return int(stat.readline().split()[8]) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def know_each_other(host, one, other):
+    """So that whatever the one sends is the stream: no question for the neighbour, nothing of IPv6."""
+    netns, device = host.world.name(one), host.world.name(one)
+    there = json.loads(ip("-j", "link", "show", "dev", host.world.name(other), netns=host.world.name(other)))[0]
+    ip("-6", "address", "flush", "dev", device, netns=netns)
+    ip("neighbour", "replace", host.addresses[other], "lladdr", there["address"], "dev", device, "nud",
+       "permanent", netns=netns)
+
+
+def account(host, sender, receiver):
+    """What was dropped of what one sends to another, by place and reason."""
+    drops = {}
+
+    def add(place, counted):
+        drops.update({f"{place}: {reason}": n for reason, n in counted.items() if n > 0})
+    add("out", host.daemon.instance(sender)["out"]["drops"])
+    add("in", host.daemon.instance(receiver)["in"]["drops"])
+    for name in (sender, receiver):
+        add(f"port {name}-0", host.daemon.port(f"{name}-0")["drops"])
+    add("host", host.daemon.get("/v1/host")["drops"])
+    name = host.world.name(sender)
+    link = json.loads(ip("-s", "-j", "link", "show", "dev", name, netns=name))[0]
+    add("kernel", {"dropped": link["stats64"]["tx"]["dropped"]})
+    return drops
 
 
 def transfer(host, name, what, address):
@@ -94,7 +146,7 @@ def s7_11_nothing_is_lost_over_restarts_under_load(world):
         time.sleep(0.7)
         answers.append(host.daemon.restart())
     assert sender.poll() is None and stream.sender.poll() is None, "the load was over too soon"
-    got = stream.expect_all()
+    got = stream.expect_all(host)
     sent, received = (json.loads(p.communicate(timeout=60)[0]) for p in (sender, receiver))
     assert sent == received and sent["bytes"] == TRANSFER_BYTES, (sent, received)
     print(f"         gaps {[round(a['gap_ns'] / 1e6, 1) for a in answers]} ms, carried "
@@ -105,6 +157,112 @@ def s7_11_nothing_is_lost_over_restarts_under_load(world):
     assert all(a["gap_ns"] < GAP_MS * 1_000_000 for a in answers), answers
     assert got["stall_ms"] < GAP_MS, got
     assert [a["number"] for a in answers] == [1, 2, 3, 4, 5], answers
+
+
+def counters(host):
+    """All counters of contracts and ports, as the metrics have them; and of the host, that of seconds."""
+    lines = host.daemon.ask("GET", "/metrics")[1].splitlines()
+    kinds = {line.split()[2] for line in lines if line.startswith("# TYPE") and line.endswith(" counter")}
+    wanted = ("headgate_traffic_", "headgate_contract_", "headgate_tenant_contract_", "headgate_uplink_",
+              "headgate_host_closed", "headgate_host_dropped", "headgate_host_stolen", "headgate_instance_")
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines
+            if line.split("{")[0].split(" ")[0] in kinds and line.startswith(wanted)}
+
+
+def judged(host):
+    """Seconds that were counted for what a sends."""
+    proof = host.daemon.instance("a")["out"]["proof"]
+    return proof["kept"] + proof["missed"] + proof["stolen"]
+
+
+@test
+def s7_11_totals_and_proof_go_on(world):
+    host = pair(world)
+    host.config["tenants"][0]["contract"] = {"out": {"max": "50Mbit"}}
+    host.start()
+    stream = Stream(host, 8)
+    until(lambda: judged(host) >= 2, 15, "two seconds to be judged")
+    before, ports = counters(host), host.daemon.port("a-0")
+    for _ in range(3):
+        began_s, seconds = time.monotonic(), judged(host)
+        restarted = host.daemon.restart()
+        assert restarted["n_kept"] == 2 and restarted["anew"] == "", restarted
+        after, now = counters(host), host.daemon.port("a-0")
+        smaller = {name: (n, after.get(name)) for name, n in before.items() if after.get(name, 0) < n}
+        assert not smaller, smaller
+        assert now["rx_pkts"] >= ports["rx_pkts"] > 0, (ports, now)
+        # The open second goes on as well: as many are judged as have passed.
+        until(lambda s=seconds: judged(host) >= s + 2, 10, "the proof to go on")
+        assert judged(host) - seconds <= time.monotonic() - began_s + 1, "seconds were counted twice"
+        before, ports = counters(host), host.daemon.port("a-0")
+    stream.expect_all(host)
+
+
+@test
+def s7_11_no_more_is_sent_than_promised_over_a_restart(world):
+    """100 kbit/s and a burst of 256 KiB, which is taken in an instant; then a restart; then as much again."""
+    host = pair(world)
+    rate, burst, packet = 12_500, 262_144, 1_466  # wire bytes
+    host.config["tenants"][0]["instances"][0]["contract"] = {"out": {"max": "100Kbit", "burst": "256KiB"}}
+    host.start()
+    stream = Stream(host, 0.1, burst=400)
+    began_s = time.monotonic()
+
+    def sent_bytes():
+        return counters(host)['headgate_traffic_sent_bytes_total{tenant="acme",instance="a",direction="out"}']
+    until(lambda: sent_bytes() > burst - packet, 15, "the burst to be taken")
+    assert stream.sender.wait(15) == 0
+    for _ in range(3):
+        host.daemon.restart()
+        sender = stream.start(host, "a", "send", host.addresses["b"], 0.05, burst=400)
+        assert sender.wait(20) == 0
+        host.next_second()
+    # What the outside of headgate counted, by its own clock.
+    stream.receiver.send_signal(signal.SIGTERM)
+    got = json.loads(stream.receiver.communicate(timeout=20)[0])
+    # Their numbers begin anew with each sender: `twice` is how many came again.
+    most = burst + rate * (time.monotonic() - began_s) + packet
+    assert (got["got"] + got["twice"]) * packet <= most, (got, most / packet)
+
+
+# Stands between the two, so that they speak as versions do that know nothing of tokens and totals.
+OLDER = """#!{python}
+import os, select, socket, subprocess, sys
+before = socket.socket(fileno=os.dup(3))
+mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+os.dup2(its.fileno(), 3)
+its.close()
+subprocess.Popen(["{program}", *sys.argv[1:]], pass_fds=[3])
+os.close(3)
+while True:
+    for source in select.select([before, mine], [], [])[0]:
+        text, fds, _, _ = socket.recv_fds(source, 4096, 8)
+        if not text:
+            os._exit(0)
+        text = text.replace(b"ready standing", b"ready")
+        socket.send_fds(before if source is mine else mine, [text], fds)
+        for fd in fds:
+            os.close(fd)
+"""
+
+
+@test
+def s7_11_versions_that_write_it_otherwise_begin_anew(world):
+    host = pair(world)
+    program = own_program(host)
+    host.start()
+    until(lambda: judged(host) >= 1, 15, "a second to be judged")
+    replace(program, OLDER.format(python=sys.executable, program=HEADGATED))
+    done = host.daemon.headgate("restart")
+    host.daemon.follow()
+    assert done.returncode == 0 and "they begin anew" in done.stdout, done
+    restarted = host.daemon.get("/v1/restart")
+    assert restarted["n_kept"] == 0 and "no tokens" in restarted["anew"], restarted
+    with open(host.daemon.log, encoding="utf-8") as log:
+        words = log.read()
+    assert "does not take tokens" in words and "hands over no tokens" in words, words
+    assert judged(host) == 0
+    until(lambda: judged(host) >= 1, 15, "the proof to begin anew")
 
 
 @test
@@ -128,7 +286,7 @@ def s7_11_a_program_that_does_not_start_changes_nothing(world):
     shutil.copy(HEADGATED, program)
     assert host.daemon.restart()["lost_pkts"] == 0
     assert host.daemon.process.pid != pid
-    stream.expect_all()
+    stream.expect_all(host)
 
 
 @test
@@ -248,7 +406,7 @@ def s7_11_a_new_process_that_dies_before_it_has_all_costs_nothing(world):
             done = host.daemon.headgate("restart")
             assert done.returncode == 1 and "goes on" in done.stderr, done
             assert host.daemon.get("/v1/restart")["pid"] == pid
-    stream.expect_all()
+    stream.expect_all(host)
 
 
 def comes_back(host):

@@ -42,6 +42,7 @@ class Daemon:
         self.program = HEADGATED
         self.is_real_time = False  # whatever else runs on the machine
         self.process = None
+        self.waited_before_s = 0.0  # of processes that have handed over
 
     def command(self, config=None):
         return ((["chrt", "--fifo", "1"] if self.is_real_time else []) + [self.program] + (["--config", config] if config else []) +
@@ -95,7 +96,7 @@ class Daemon:
         return self.get(f"/v1/ports/{name}")
 
     def kept_waiting_s(self):
-        """How long its busiest thread was ready and had no processor, since it started."""
+        """How long its busiest thread was ready and had no processor, since it started; over restarts, the sum."""
         waited = [0.0]
         for task in os.listdir(f"/proc/{self.process.pid}/task"):
             try:
@@ -104,7 +105,7 @@ class Daemon:
                     waited.append(int(stat.read().split()[1]) / 1e9)
             except OSError:
                 pass  # a kernel that does not count it, or a thread that has ended
-        return max(waited)
+        return self.waited_before_s + max(waited)
 
     def headgate(self, *args, text=None, timeout=30):
         """Runs the operator's command against this daemon; returns the finished process."""
@@ -126,10 +127,12 @@ class Daemon:
 
     def restart(self):
         """headgate restart; returns what it answered, as JSON."""
+        waited_s = self.kept_waiting_s()
         done = self.headgate("-j", "restart", timeout=100)
         if done.returncode != 0:
             raise LabError(f"headgate restart: {done.stderr.strip() or done.stdout.strip()}")
         self.follow()
+        self.waited_before_s = waited_s
         return json.loads(done.stdout)
 
     def links_up(self, seconds=10):
