@@ -32,13 +32,13 @@ FORMAT = 1
 OUT = os.path.join(harness.HERE, "out")
 PACKAGES = ("openvswitch-switch-dpdk", "dpdk", "iproute2", "iperf3", "sockperf", "qemu-system-x86")
 SETUP = [os.path.join(harness.ROOT, "tools", "setup.sh"), "run", "vms", "bench"]
-PREPARE_BUDGET_S = (240, 20)  # installing and building; a quick run is for a machine that has both
+PREPARE_BUDGET_S = (180, 20)  # installing and building; a quick run is for a machine that has both
 # Measured on two processors, building not included: (full, quick).
 BUDGETS_S = {
     "churn": (120, 14),
     "credit-loop": (60, 18),
     "credits": (270, 0),
-    "cut": (60, 2),
+    "cut": (35, 2),
     "depth": (10, 6),
     "guard": (6, 2),
     "hook": (12, 3),
