@@ -22,9 +22,34 @@ def sides(names, figure):
 JOINED = {"headgate": "headgate", "bridge": "bridge with HTB", "ovs_af_xdp": "OVS, AF_XDP", "ovs_tap": "OVS, TAP"}
 SWITCHES = {"headgate": "headgate", "testpmd": "testpmd", "ovs": "OVS with DPDK"}
 GUESTS = {"headgate": "headgate", "ovs": "OVS with DPDK"}
+FLOWS = (1, 1000, 100000, 1000000)
+INSTANCES = (3, 64, 1024, 4096)
+LIMITERS = {"headgate": "headgate", "tbf": "TBF", "htb": "HTB", "policer": "OVS's policer"}
+LIMITS = (10, 100, 1000, 5000)
+LOADS = {"tcp1": "one TCP flow", "tcp64": "64 TCP flows"}
 QUOTAS = {"credits": "headgate's credits", "quota": "a quota of the same share"}
 
 CHARTS = {
+    "path": [
+        Lines("path", "A packet of 64 bytes from memory to memory, everything on", "flows", "ns a packet", {
+            label: {n: f"{side}_{n}_ns" for n in FLOWS}
+            for side, label in {"headgate": "headgate", "policer": "OVS, policer", "ovs": "OVS, NORMAL",
+                                "testpmd": "testpmd, mac"}.items()}),
+        Bars("path-parts", "What is saved by switching a part off", "ns a packet", {"": {
+            "headgate: addresses": "part_addresses_ns", "headgate: contracts": "part_contracts_ns",
+            "headgate: in flight": "part_inflight_ns", "headgate: schedule": "part_schedule_ns"}}),
+        Lines("path-instances", "The same packet with many instances", "instances", "ns a packet", {
+            "headgate, sending": {n: f"out_{n}_ns" for n in INSTANCES},
+            "headgate, receiving": {n: f"in_{n}_ns" for n in INSTANCES}})],
+    "contract": [
+        Bars("contract", "TCP that had to be sent again, all rates together", "segments", {"": sides(
+            LIMITERS, "retransmissions")})] + [
+        Bars(f"contract-{load}", f"Received with a maximum: {title}", "Mbit/s", {
+            f"maximum of {n:,} Mbit/s on the wire": sides(LIMITERS, f"{load}_{n}m_mbit_per_s") for n in LIMITS})
+        for load, title in LOADS.items()],
+    "scale": [Lines("scale", "A packet of 60 bytes, all instances send at once", "instances", "ns a packet", {
+        "headgate, one worker": {n: f"cost_ns_{n}" for n in (1, 16, 256, 2048)},
+        "headgate, two": {n: f"two_workers_ns_{n}" for n in (16, 2048)}})],
     "sched": [Lines("sched", "A packet in and out of the scheduler", "instances", "ns a packet", {
         "headgate, no rates": sized("u_ns"), "headgate, all minima": sized("g_ns"), "rte_sched": sized("rte_ns")})],
     "containers": [Bars("containers", "Between two containers", "more is better, but for round trips", {
@@ -51,6 +76,8 @@ CHARTS = {
 }
 
 SHOWN = {
+    "contract": ["goodput_error_percent", "*_goodput_error_percent", "*_over_headgate", "*_retransmissions", "left_out",
+                 "headgate_*_error_percent"],
     "isolation": ["sim_p999_over_limit", "sim_gain_10g", "sim_link_use_percent", "real_*"],
     "rate": ["worst_window_error_packets", "long_run_error_ppm", "*_error_packets", "*_long_run_error_ppm",
              "real_time_error_percent", "real_disturbed_runs"],

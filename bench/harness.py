@@ -116,7 +116,7 @@ def disturbed(figures, turns):
     good = set().union(*(one.given for one in turns if not one.is_disturbed)) - bad
     if not any(one.is_disturbed for one in turns):
         return []
-    return sorted(name for name, value in figures.items() if value not in good)
+    return sorted(name for name, value in figures.items() if abs(value) not in good)
 
 
 class Bench:

@@ -192,7 +192,7 @@ class Turns:
         return self._give(median(self.values(side, figure)))
 
     def _give(self, number):
-        self.given.add(number)
+        self.given.add(abs(number))  # who asks for the size of an error asks for the same
         return number
 
     def spread(self, side, figure):
