@@ -28,7 +28,7 @@
 #define BURST_NS (10 * HG_NS_PER_MS)
 #define FRAME_PAYLOAD 1460u
 #define SEGMENT_PAYLOAD 64240u /* 44 parts */
-/* The hold queue has room for what the rate makes in 10 ms, from 160 KiB to 4 MiB; a segment weighs 70 KB. */
+/* The hold queue has room for what the rate makes in 20 ms, from 160 KiB to 4 MiB; a segment weighs 70 KB. */
 /* Until the bucket is empty and what is measured is the rate. */
 #define RUNS 3
 #define ATTEMPTS_MAX 5

@@ -15,11 +15,17 @@
 #define ROOT_BURST_NS (200 * HG_NS_PER_US)
 #define ROOT_BURST_MIN_BYTES 16384u
 
-/* Bytes that an instance's hold queue may keep: what leaves in 10 ms at the rate that bounds it, for TCP
- * to keep the rate across a loss; at least two segments of 64 KiB, at most 4 MiB. */
-#define HOLD_FOR_NS (10 * HG_NS_PER_MS)
-#define HOLD_MIN_BYTES (160u * 1024u)
-#define HOLD_MAX_BYTES (4u * 1024u * 1024u)
+/* Bytes that an instance's hold queue may keep. Waiting for a link, which it may share
+ * with many: what the link sends in 10 ms, for TCP to keep the rate across a loss. Waiting for its own maximum: twice
+ * that, and up to a megabyte as far as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that
+ * begin together send as much before they hear anything, and what is cut off then they all send again. Whoever speaks
+ * ECN is told after 2 ms, and fills none of it (serve.c). At least two segments of 64 KiB, at most 4 MiB. */
+#define HOLD_FOR_LINK_NS (10 * HG_NS_PER_MS)
+#define HOLD_FOR_MAX_NS (20 * HG_NS_PER_MS)
+#define HOLD_AT_START_NS (150 * HG_NS_PER_MS)
+#define HOLD_AT_START_BYTES UINT64_C(1048576)
+#define HOLD_MIN_BYTES UINT64_C(163840)
+#define HOLD_MAX_BYTES UINT64_C(4194304)
 
 static uint32_t count_class_sets(const struct hg_desired *d)
 {
@@ -265,19 +271,35 @@ static uint64_t lower_rate(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t bytes_in(uint64_t bytes_per_s, hg_ns for_ns)
+{
+	return bytes_per_s / 1000u * (uint64_t)(for_ns / HG_NS_PER_MS);
+}
+
 static uint32_t hold_bytes(const struct hg_desired *d, const struct hg_desired_instance *instance,
 			   enum hg_dir dir)
 {
 	const struct hg_desired_tenant *tenant = &d->tenants[instance->tenant_idx];
-	uint64_t rate = lower_rate(instance->contract.dir[dir].max_bytes_per_s,
-				   tenant->contract.dir[dir].max_bytes_per_s);
-	uint64_t bytes;
+	uint64_t link_bytes_per_s = d->uplinks[tenant->uplink_idx].capacity_bytes_per_s;
+	uint64_t max_bytes_per_s = lower_rate(instance->contract.dir[dir].max_bytes_per_s,
+					      tenant->contract.dir[dir].max_bytes_per_s);
+	uint64_t bytes = bytes_in(link_bytes_per_s, HOLD_FOR_LINK_NS);
 
-	rate = lower_rate(rate, d->uplinks[tenant->uplink_idx].capacity_bytes_per_s);
-	bytes = rate / (uint64_t)(HG_NS_PER_S / HOLD_FOR_NS);
-	if (bytes < HOLD_MIN_BYTES)
-		return HOLD_MIN_BYTES;
-	return bytes > HOLD_MAX_BYTES ? HOLD_MAX_BYTES : (uint32_t)bytes;
+	if (max_bytes_per_s > 0 && (max_bytes_per_s < link_bytes_per_s || link_bytes_per_s == 0))
+		bytes = most(
+			bytes_in(max_bytes_per_s, HOLD_FOR_MAX_NS),
+			least(bytes_in(max_bytes_per_s, HOLD_AT_START_NS), HOLD_AT_START_BYTES));
+	return (uint32_t)least(most(bytes, HOLD_MIN_BYTES), HOLD_MAX_BYTES);
 }
 
 static void lower_cut(struct hg_cut *cut, hg_ns cut_ns, const struct hg_contract *contract,

@@ -332,6 +332,21 @@ static void s1_3_full_hold_queue_drops_with_a_reason(void)
 	host_close(&host);
 }
 
+/* 64 connections that begin together send ten packets each before they hear anything. */
+static void s1_3_many_who_begin_at_once_are_held(void)
+{
+	struct hg_dp_flow flow;
+
+	host_init(&host);
+	host_limit(&host, "a1", HG_OUT, 12500000, SMALL_BURST);
+	host_start(&host, 1);
+	host_send(&host, "a1", "up0", 1500, 0, 640);
+	WAIT_FOR((flow = host_flow(&host, "a1", HG_OUT)).sent_pkts + flow_drops(&flow) == 640);
+	HG_CHECK_EQ(flow_drops(&flow), 0);
+	HG_CHECK_EQ(host_discard(&host, "up0"), 640);
+	host_close(&host);
+}
+
 static void s1_3_long_wait_drops_with_a_reason(void)
 {
 	struct hg_dp_flow flow;
@@ -462,6 +477,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_3_held_now_names_the_limit),
 	HG_TEST(s1_3_queue_that_stands_is_marked),
 	HG_TEST(s1_3_full_hold_queue_drops_with_a_reason),
+	HG_TEST(s1_3_many_who_begin_at_once_are_held),
 	HG_TEST(s1_3_long_wait_drops_with_a_reason),
 	HG_TEST(s1_8_flood_leaves_buffers_to_others),
 	HG_TEST(s1_13_observed_host_measures_and_holds_nothing),

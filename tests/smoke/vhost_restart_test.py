@@ -12,7 +12,7 @@ from lab.daemon import BUILD
 GUEST_PAIR = os.path.join(BUILD, "tests", "guest", "guest_pair")
 BURST, EVERY_MS, MAXIMUM = 50, 33, "20Mbit"
 BACK_MS = 1500
-# What may be lost in a crash: the hold queue (160 KiB), what is on its way in a turn of the worker.
+# What may be lost in a crash: what pushing ports leave in the hold queue (128 KiB), what is on its way in a turn of the worker.
 LOST_MAX = 160 * 1024 // 1424 + 64
 
 
