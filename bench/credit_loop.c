@@ -3,11 +3,10 @@
  * Real control groups, a store on disk, real tasks in the 50: 25 steady ones that stay below their baseline, 25 that
  * burst for 0.4 s each second until nothing is left, and go on bursting. Twice: with credits (who does nothing has
  * plenty, as anywhere after an hour), and with none (all have just been used up, and recover). */
-#include "control/credits.h"
-#include "host/clock.h"
 
 #include "bench/figures.h"
 #include "bench/groups.h"
+#include "bench/loop.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,41 +33,13 @@ static struct {
 	char store[64];
 } w;
 
-/* As headgated.service says it. */
-#define NICENESS (-10)
-
-static void clocks(void *user, struct hg_clocks *ret)
-{
-	(void)user;
-	ret->monotonic_ns = hg_clock_now_ns();
-	ret->boot_ns = hg_clock_boot_ns();
-	ret->wall_ns = hg_clock_wall_ns();
-	hg_clock_boot_id("", ret->boot_id);
-}
-
-static void sleep_until(hg_ns at_ns)
-{
-	const struct timespec t = {.tv_sec = at_ns / S, .tv_nsec = at_ns % S};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0)
-		;
-}
-
-static hg_ns thread_cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (hg_ns)t.tv_sec * S + t.tv_nsec;
-}
-
 /* ---- tasks -------------------------------------------------------------------------------------- */
 
 static void use(hg_ns for_cpu_ns)
 {
-	hg_ns until_ns = thread_cpu_ns() + for_cpu_ns;
+	hg_ns until_ns = bench_thread_cpu_ns() + for_cpu_ns;
 
-	while (thread_cpu_ns() < until_ns)
+	while (bench_thread_cpu_ns() < until_ns)
 		;
 }
 
@@ -78,20 +49,20 @@ static void be_steady(void *arg)
 	(void)arg;
 	for (;;) {
 		use(MS / 2);
-		sleep_until(hg_clock_now_ns() + 100 * MS);
+		bench_sleep_until(hg_clock_now_ns() + 100 * MS);
 	}
 }
 
 static void be_bursty(void *arg)
 {
 	(void)arg;
-	sleep_until(hg_clock_now_ns() + getpid() % 50 * 20 * MS); /* not all at once */
+	bench_sleep_until(hg_clock_now_ns() + getpid() % 50 * 20 * MS); /* not all at once */
 	for (;;) {
 		hg_ns until_ns = hg_clock_now_ns() + 400 * MS;
 
 		while (hg_clock_now_ns() < until_ns)
 			;
-		sleep_until(hg_clock_now_ns() + 600 * MS);
+		bench_sleep_until(hg_clock_now_ns() + 600 * MS);
 	}
 }
 
@@ -123,9 +94,7 @@ static void begin(unsigned n, bool has_credits)
 	const struct hg_credits_cfg cfg = {.root = "",
 					   .store = w.store,
 					   .interval_ns = HG_CREDITS_INTERVAL_NS,
-					   .host_mcpu = 2000,
-					   .clocks = clocks};
-	struct hg_error error = {0};
+					   .host_mcpu = 2000};
 
 	w.n = n;
 	bench_groups_make(n);
@@ -142,12 +111,7 @@ static void begin(unsigned n, bool has_credits)
 	for (unsigned i = 0; i < N_STEADY + N_BURSTY; i++)
 		bench_task_start(i, i < N_STEADY ? be_steady : be_bursty, NULL);
 	snprintf(w.store, sizeof(w.store), "/var/tmp/headgate-bench-%d.db", (int)getpid());
-	if (hg_credits_create(&cfg, &w.credits, &error) < 0 ||
-	    hg_credits_check(w.credits, &w.desired, &error) < 0 ||
-	    hg_credits_apply(w.credits, &w.desired, hg_clock_now_ns(), &error) < 0)
-		bench_give_up("credits", error.text);
-	if (hg_credits_fault(w.credits)[0] != '\0')
-		bench_give_up("credits", hg_credits_fault(w.credits));
+	w.credits = bench_credits(cfg, &w.desired);
 }
 
 static void end(void)
@@ -194,21 +158,21 @@ static void run(const char *kind, unsigned n, hg_ns for_ns, bool has_credits)
 
 	begin(n, has_credits);
 	/* The first turn opens all files, and is a start's. */
-	cpu_ns = thread_cpu_ns();
+	cpu_ns = bench_thread_cpu_ns();
 	(void)hg_credits_tick(w.credits, hg_clock_now_ns());
-	figure(kind, "start_ms", (double)(thread_cpu_ns() - cpu_ns) / 1e6);
+	figure(kind, "start_ms", (double)(bench_thread_cpu_ns() - cpu_ns) / 1e6);
 	hg_credits_cost(w.credits, &before);
 	bench_tasks_go();
-	cpu_ns = thread_cpu_ns();
+	cpu_ns = bench_thread_cpu_ns();
 	began_ns = now_ns = hg_clock_now_ns();
 	end_ns = began_ns + for_ns;
 	while (now_ns < end_ns) {
 		hg_ns due_ns = hg_credits_tick(w.credits, now_ns);
 
-		sleep_until(due_ns < end_ns ? due_ns : end_ns);
+		bench_sleep_until(due_ns < end_ns ? due_ns : end_ns);
 		now_ns = hg_clock_now_ns();
 	}
-	cpu_ns = thread_cpu_ns() - cpu_ns;
+	cpu_ns = bench_thread_cpu_ns() - cpu_ns;
 	hg_credits_cost(w.credits, &after);
 	per_tick = (double)n * (double)(now_ns - began_ns) / (double)HG_CREDITS_INTERVAL_NS;
 	fprintf(stderr, "%sstates at the end:", kind);
@@ -232,8 +196,7 @@ int main(int argc, char **argv)
 
 	if (n < (long)(N_STEADY + N_BURSTY) || n > (long)MAX_GROUPS)
 		bench_give_up("groups", "there must be 50 to 4096");
-	if (setpriority(PRIO_PROCESS, 0, NICENESS) < 0)
-		bench_give_up("niceness", "this benchmark needs root");
+	bench_be_nice();
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	run("recovering_", (unsigned)n, for_ns, /* has_credits= */ false);
 	run("", (unsigned)n, for_ns, /* has_credits= */ true);

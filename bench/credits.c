@@ -3,11 +3,10 @@
  * Each run has 1, 4 or 16 groups that would use a whole processor each, with launch credits and a baseline: what
  * they may have used at the end is launch + baseline * time, and what they have used is what the kernel says. The
  * loop is that of headgated, called when it asks to be, by a thread of the niceness that its unit gives it. */
-#include "control/credits.h"
-#include "host/clock.h"
 
 #include "bench/figures.h"
 #include "bench/groups.h"
+#include "bench/loop.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -59,18 +58,6 @@ static struct {
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
 
-/* As headgated.service says it. */
-#define NICENESS (-10)
-
-static void clocks(void *user, struct hg_clocks *ret)
-{
-	(void)user;
-	ret->monotonic_ns = hg_clock_now_ns();
-	ret->boot_ns = hg_clock_boot_ns();
-	ret->wall_ns = hg_clock_wall_ns();
-	hg_clock_boot_id("", ret->boot_id);
-}
-
 static void say(void *user, enum hg_log_level level, const char *sentence)
 {
 	(void)user;
@@ -80,12 +67,7 @@ static void say(void *user, enum hg_log_level level, const char *sentence)
 
 static void begin_credits(uint64_t host_mcpu)
 {
-	const struct hg_credits_cfg cfg = {.root = "",
-					   .interval_ns = HG_CREDITS_INTERVAL_NS,
-					   .host_mcpu = host_mcpu,
-					   .clocks = clocks,
-					   .log = say};
-	struct hg_error error = {0};
+	const struct hg_credits_cfg cfg = {.host_mcpu = host_mcpu, .log = say};
 
 	w.tenant = (struct hg_desired_tenant){.name = "bench"};
 	hg_cpu_credits_init(&w.tenant.pool);
@@ -107,20 +89,7 @@ static void begin_credits(uint64_t host_mcpu)
 					.instances = w.instances,
 					.n_tenants = 1,
 					.n_instances = w.n};
-	if (hg_credits_create(&cfg, &w.credits, &error) < 0 ||
-	    hg_credits_check(w.credits, &w.desired, &error) < 0 ||
-	    hg_credits_apply(w.credits, &w.desired, hg_clock_now_ns(), &error) < 0)
-		bench_give_up("credits", error.text);
-	if (hg_credits_fault(w.credits)[0] != '\0')
-		bench_give_up("credits", hg_credits_fault(w.credits));
-}
-
-static void sleep_until(hg_ns at_ns)
-{
-	const struct timespec t = {.tv_sec = at_ns / S, .tv_nsec = at_ns % S};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0)
-		;
+	w.credits = bench_credits(cfg, &w.desired);
 }
 
 static void note_limits(void)
@@ -145,7 +114,7 @@ static void run_loop(hg_ns until_ns)
 			w.thieves[0].next_look_ns = w.thieves[1].next_look_ns = due_ns;
 		else
 			note_limits();
-		sleep_until(due_ns < until_ns ? due_ns : until_ns);
+		bench_sleep_until(due_ns < until_ns ? due_ns : until_ns);
 		now_ns = hg_clock_now_ns();
 		if (due_ns < until_ns && now_ns - due_ns > w.worst_late_ns)
 			w.worst_late_ns = now_ns - due_ns;
@@ -198,7 +167,7 @@ static void run_slices(hg_ns for_ns, bool has_quota)
 		if (has_quota) {
 			for (unsigned i = 0; i < w.n; i++)
 				w.members[i].limit_mcpu = w.members[i].baseline_mcpu;
-			sleep_until(until_ns);
+			bench_sleep_until(until_ns);
 		} else {
 			run_loop(until_ns);
 		}
@@ -339,14 +308,6 @@ static double print(const char *what, unsigned n, const struct outcome *o)
 
 /* ---- thieves ------------------------------------------------------------------------------------ */
 
-static hg_ns thread_cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (hg_ns)t.tv_sec * S + t.tv_nsec;
-}
-
 /* Runs until an instant; what passes between two reads of the clock that are close was its own. */
 static void work_until(struct thief *t, hg_ns until_ns)
 {
@@ -362,24 +323,24 @@ static void work_until(struct thief *t, hg_ns until_ns)
 
 static _Noreturn void tell_and_rest(struct thief *t, hg_ns first_cpu_ns)
 {
-	t->by_kernel_cpu_ns = thread_cpu_ns() - first_cpu_ns;
+	t->by_kernel_cpu_ns = bench_thread_cpu_ns() - first_cpu_ns;
 	t->has_ended = 1;
 	for (;;)
-		sleep_until(HG_NEVER / 2);
+		bench_sleep_until(HG_NEVER / 2);
 }
 
 /* Begins just after a look, and is asleep when the next one comes. */
 static void sleep_around_looks(void *arg)
 {
 	struct thief *t = arg;
-	hg_ns first_cpu_ns = thread_cpu_ns();
+	hg_ns first_cpu_ns = bench_thread_cpu_ns();
 
 	while (!t->should_end) {
 		hg_ns look_ns = t->next_look_ns;
 
 		if (hg_clock_now_ns() < look_ns - 3 * MS)
 			work_until(t, look_ns - 2 * MS);
-		sleep_until(hg_clock_now_ns() + MS);
+		bench_sleep_until(hg_clock_now_ns() + MS);
 	}
 	tell_and_rest(t, first_cpu_ns);
 }
@@ -389,7 +350,7 @@ static void sleep_around_ticks(void *arg)
 {
 	struct thief *t = arg;
 	struct timespec coarse, resolution;
-	hg_ns first_cpu_ns = thread_cpu_ns(), tick_ns, now_ns;
+	hg_ns first_cpu_ns = bench_thread_cpu_ns(), tick_ns, now_ns;
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
 	while (!t->should_end) {
@@ -401,7 +362,7 @@ static void sleep_around_ticks(void *arg)
 		/* An idle processor skips ticks. */
 		tick_ns += (now_ns - tick_ns) / period_ns * period_ns;
 		work_until(t, tick_ns + period_ns * 3 / 4);
-		sleep_until(tick_ns + period_ns + period_ns / 50);
+		bench_sleep_until(tick_ns + period_ns + period_ns / 50);
 	}
 	tell_and_rest(t, first_cpu_ns);
 }
@@ -429,7 +390,7 @@ static double run_thieves(hg_ns for_ns)
 	run_loop(hg_clock_now_ns() + for_ns);
 	w.thieves[0].should_end = w.thieves[1].should_end = 1;
 	while (!w.thieves[0].has_ended || !w.thieves[1].has_ended)
-		sleep_until(hg_clock_now_ns() + MS);
+		bench_sleep_until(hg_clock_now_ns() + MS);
 	run_loop(hg_clock_now_ns() + 2 * S); /* looks at both once more */
 	for (unsigned i = 0; i < w.n; i++) {
 		const struct thief *t = &w.thieves[i];
@@ -463,8 +424,7 @@ int main(int argc, char **argv)
 	double worst = 0, quota = 0;
 	hg_ns late_ns = 0;
 
-	if (setpriority(PRIO_PROCESS, 0, NICENESS) < 0)
-		bench_give_up("niceness", "this benchmark needs root");
+	bench_be_nice();
 	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		struct outcome o;
 
