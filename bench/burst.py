@@ -18,6 +18,10 @@ import os
 
 import harness
 
+ALL = ["--seconds", "15", "--rounds", "2"]
+QUICK = None
+BUDGET_S = (200, 0)
+
 ROWS = ("headgate", "quota", "quota_burst", "quota_burst_1s")
 
 
