@@ -19,7 +19,7 @@ from turns import Turns
 
 ALL = ["--pairs", "15"]
 QUICK = ["--pairs", "1"]
-BUDGET_S = (240, 22)
+BUDGET_S = (200, 22)
 
 # Of 2 MiB: 256 for each OVS, and what headgate wants of the rest.
 N_HUGE_PAGES = 640

@@ -30,7 +30,7 @@ sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
 ALL = []
 QUICK = ["--pairs", "3", "--ms", "60", "--flows", "1,100000", "--instances", "4096"]
-BUDGET_S = (240, 25)
+BUDGET_S = (200, 25)
 
 FLOWS = (1, 1000, 100000, 1000000)
 INSTANCES = (3, 64, 1024, 4096)
