@@ -103,10 +103,11 @@ def say(side, text):
     with "$ "."""
     text = text.replace(ROOT + "/", "")
     lines = SAID.setdefault(side, [])
+    if text.rstrip() in lines:
+        return
+    lines.append(text.rstrip())
     for line in text.rstrip().splitlines():
         print(f"{side}: {line}", file=sys.stderr, flush=True)
-    if text.rstrip() not in lines:
-        lines.append(text.rstrip())
 
 
 def disturbed(figures, turns):

@@ -197,6 +197,8 @@ def measure_one(world, build, kind, mix, options, is_told):
         world.end(process)
     if code != 0:
         raise harness.Failure(f"{mix} through {kind}: {shlex.join(load)} ended with {code}")
+    if not found.get("pkts_per_s"):
+        raise turns.Disturbed(f"nothing came through {kind}")
     return found
 
 
