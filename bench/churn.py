@@ -4,10 +4,10 @@ The real daemon; its ports are vhost, their guests a small front end of the benc
 exchange a frame every 100 us throughout. --cycles times one machine is attached, sends, and is detached; then --guests at
 once. leaked_bytes: anonymous memory of headgated after, less before, both with no machine but the pair, after
 --warm-up cycles and all guests once, since allocators keep what they have had; leaked_buffers, leaked_descriptors: likewise.
-worst_stall_us: the longest that a frame of the pair took meanwhile, less what a processor stood still for everybody just then, by
-sentinels that go before all; cycles_, many_ and quiet_worst_us: by part, quiet with nothing going on for as long; _raw_us:
-with what the machine itself stood still. cycle_us: from the request to attach until the answer that it is detached.
-The pair's thread and headgated's worker go before other processes, each on a processor of its own, since it is
+worst_stall_us: the longest that a frame of the pair took meanwhile, less what its processor stood still for everybody just
+then, by a sentinel that goes before all; cycles_, many_ and quiet_worst_us: by part, quiet with nothing going on for as
+long; _raw_us: with what the machine itself stood still. cycle_us: from the request to attach until the answer that it is
+detached. The pair's thread and headgated's worker have the last processor and go before other processes there, since it is
 headgated that is measured and not the wait for a processor. Its other threads do not: on a busy machine one of them may be
 kept waiting while it has what the worker needs in the kernel, which shows here as a stall.
 """
@@ -89,7 +89,10 @@ def attach(daemon, guests, first, n):
     guests.tell("open", first, n)
     for i in range(first, first + n):
         must(daemon.ask("PUT", f"/v1/ports/p{i}", f'{{"instance": "g{i}", "device": "vhost:{guests.folder}/g{i}.sock"}}'))
-    guests.tell("up", first, n)
+    answer = guests.tell("up", first, n)
+    if answer[0] == "down":
+        port = daemon.get(f"/v1/ports/p{answer[1][1:]}")
+        raise harness.Failure(f"a guest does not come up: {' '.join(answer[1:])}; headgated says: {port}")
 
 
 def detach(daemon, guests, first, n):
@@ -119,16 +122,15 @@ def holdings(daemon):
     return memory, min(host["n_buffers"] - host["free_buffers"] for host in hosts), len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def put_in_place(daemon, guests):
-    """Worker and pair each on a processor of its own; the worker goes before others there."""
-    last = os.cpu_count() - 1
+def put_in_place(daemon, guests, last):
+    """The worker on the last processor, before others there; all else on the first."""
     for task in os.listdir(f"/proc/{daemon.process.pid}/task"):
         # The library's threads have names of their own.
         is_worker = task != str(daemon.process.pid) and harness.read(
             f"/proc/{daemon.process.pid}/task/{task}/comm").strip() == "headgated"
         os.sched_setaffinity(int(task), {last} if is_worker else {0})
         if is_worker:
-            os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+            os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(2))
     os.sched_setaffinity(guests.process.pid, {0})
 
 
@@ -145,8 +147,9 @@ def measure(bench, options):
             file.write(CONFIG.format(folder=world.folder, instances="".join(
                 f"      - {{name: g{i}}}\n" for i in range(options.guests))))
         daemon.start(config)
-        put_in_place(daemon, guests)
-        guests.tell("pair")
+        last = os.cpu_count() - 1
+        put_in_place(daemon, guests, last)
+        guests.tell("pair", last)
         return run(bench, options, daemon, guests)
 
 
