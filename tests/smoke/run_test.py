@@ -15,10 +15,9 @@ from lab.daemon import HEADGATE  # found by way of smoke
 from lab.table import BUSY_SHARE
 
 SECONDS = 120 if IS_LONG else 20
-# ./run gives up where one second in twenty was stolen. Here half of them are enough to judge by, and where there are
-# fewer, another attempt.
+# ./run measures others in the place of those that were stolen; of the seconds asked for half are enough to judge by.
 JUDGED_SECONDS = SECONDS // 2
-ATTEMPTS = 3
+LONGEST = 3
 
 
 class Terminal:
@@ -65,32 +64,30 @@ def nothing_left(pid):
 
 
 def measured(world):
-    """A run of which enough seconds count: (its exit code, its output, its figures)."""
+    """A run: (its exit code, its output, its figures)."""
     path = world.path("run.json")
-    for _ in range(ATTEMPTS):
-        child = run(world, "--seconds", str(SECONDS), "--json", path)
-        text = child.communicate(timeout=4 * SECONDS + 120)[0]
-        nothing_left(child.pid)
-        assert child.returncode in (0, 3), text
-        with open(path, encoding="utf-8") as file:
-            result = json.load(file)
-        if SECONDS - result["contracts"]["stolen_seconds"] >= JUDGED_SECONDS:
-            break
-    return child.returncode, text, result
+    child = run(world, "--seconds", str(SECONDS), "--json", path)
+    text = child.communicate(timeout=6 * SECONDS + 120)[0]
+    nothing_left(child.pid)
+    assert child.returncode in (0, 3), text
+    with open(path, encoding="utf-8") as file:
+        return child.returncode, text, json.load(file)
 
 
 @test
 def s1_8_every_contract_is_kept_in_each_second(world):
     code, text, result = measured(world)
     n_stolen = result["contracts"]["stolen_seconds"]
+    n_counted = result["seconds"] - n_stolen
     assert all(len(line) <= 80 for line in text.splitlines()), text
     assert ("EVERY CONTRACT WAS KEPT" if code == 0 else "COULD NOT MEASURE") in text, text
     print(f"link used {result['link_use']:.4f}, rr's p99 {result['rr_p99_times_better']} times "
-          f"better, {n_stolen} of {SECONDS} s left out")
-    assert result["seconds"] == SECONDS, text
+          f"better, {n_stolen} of {result['seconds']} s left out")
+    # As many as were asked for count, unless too many were stolen for that.
+    assert n_counted == SECONDS or result["seconds"] == LONGEST * SECONDS, text
     # Where every second was stolen from, nothing was measured, and that is what is said.
-    assert result["kept"] == (n_stolen < SECONDS), text
-    if code == 3:
+    assert result["kept"] == (n_counted > 0), text
+    if code == 3 and n_counted < JUDGED_SECONDS:
         print("processor time was stolen from this machine: the goals are not judged")
         return
     if result["kept_waiting_share"] > BUSY_SHARE:

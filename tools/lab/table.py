@@ -129,8 +129,8 @@ def cpu_summary(before, after):
 def live_block(phase, n_seconds):
     at = phase.seconds[-1]
     of = f"/{n_seconds}" if n_seconds < 10**6 else ""
-    stolen = "  STOLEN PROCESSOR TIME, left out" if at["stolen"] else ""
-    lines = [f"{phase.title}   second {at['second']}{of}   link {100 * at['link_use']:.1f} % of "
+    stolen = " STOLEN" if at["stolen"] else ""
+    lines = [f"{phase.title}   second {phase.n_counted() if of else at['second']}{of}   link {100 * at['link_use']:.1f} % of "
              f"{phase.capacity * 8e-6:.0f} Mbit/s{stolen}",
              HEADER]
     lines += [contract_row(line, at["mode"] == "observe") for line in phase.lines.values()]
@@ -182,7 +182,7 @@ def card_summary(before, after):
         return f"{'card':<6}{text:<20}{show(was):>12}{show(now):>13}   {note}"
     was, now = before.card("p99_ns") / 1e3, after.card("p99_ns") / 1e3
     times = min(was, BEYOND_US) / now if was and now else 0
-    at_least = "at least " if was > BEYOND_US else ""
+    at_least = ">= " if was > BEYOND_US else ""
     yield row("time in it p99", was, now, span, f"{at_least}{times:.1f} times shorter" if times >= 1 else "")
     max_bytes = after.card("max_bytes")
     yield row("in its queue", before.card("bytes"), after.card("bytes"), size,
@@ -190,14 +190,13 @@ def card_summary(before, after):
 
 
 def conclusion(after, result, stolen_max):
-    share, n = after.stolen_share(), len(after.seconds)
-    if share > stolen_max:
+    if after.missing_share() > stolen_max:
         yield (f"COULD NOT MEASURE: the machine underneath took processor time away in "
                f"{after.n_stolen} of")
-        yield f"{n} s, more than {100 * stolen_max:.0f} %. Try again when it is quieter."
+        yield f"{len(after.seconds)} s, so that only {after.n_counted()} count. Try again when it is quieter."
         return
     if result["kept"]:
-        yield f"EVERY CONTRACT WAS KEPT in each of the {n - after.n_stolen} s that count."
+        yield f"EVERY CONTRACT WAS KEPT in each of the {after.n_counted()} s that count."
     else:
         broken = [f"{l.tenant} {l.direction} (second {', '.join(map(str, l.missed_at[:5]))})"
                   for l in after.promises() if l.missed or l.says_missed > 0]

@@ -156,6 +156,13 @@ class Phase:
         return bool(self._link) and all(not line.missed and line.says_missed <= 0
                                         for line in self.promises())
 
+    def n_counted(self):
+        return len(self.seconds) - self.n_stolen
+
+    def missing_share(self):
+        """Of the seconds that were to count, how many did not, though others were measured in their place."""
+        return max(0.0, 1.0 - self.n_counted() / self.n_wanted) if self.n_wanted else 1.0
+
     def stolen_share(self):
         return self.n_stolen / len(self.seconds) if self.seconds else 1.0
 
