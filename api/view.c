@@ -375,6 +375,10 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 	put(object, "limits", limits_json(&hg_schema_limits, &port->limits));
 	put_text(object, "link", status.link);
 	put_text(object, "reason", status.reason);
+	if (status.last_reason[0] != '\0') {
+		put_text(object, "last_reason", status.last_reason);
+		put_u64(object, "last_reason_age_ns", (uint64_t)status.last_reason_age_ns);
+	}
 	put_u64(object, "rx_pkts", status.rx_pkts);
 	put_u64(object, "rx_bytes", status.rx_bytes);
 	put_u64(object, "tx_pkts", status.tx_pkts);

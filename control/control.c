@@ -550,7 +550,9 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 			    struct hg_status_port *ret)
 {
 	struct hg_dp_port_sample now;
+	struct hg_dp_host_sample host;
 
+	hg_dp_sample_host(control->cfg.dp, &host);
 	hg_dp_sample_port(control->cfg.dp, idx, &now);
 	*ret = (struct hg_status_port){
 		.link = link_name(now.link),
@@ -562,6 +564,9 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 		.n_refused = now.n_refused,
 	};
 	memcpy(ret->reason, now.reason, sizeof(ret->reason));
+	memcpy(ret->last_reason, now.last_reason, sizeof(ret->last_reason));
+	if (now.last_reason[0] != '\0' && host.at_ns > now.last_reason_at_ns)
+		ret->last_reason_age_ns = host.at_ns - now.last_reason_at_ns;
 	memcpy(ret->drops, now.drops, sizeof(ret->drops));
 }
 

@@ -178,6 +178,9 @@ struct hg_status_row { /* one instance or tenant; all zero until its first secon
 struct hg_status_port {
 	const char *link; /* "up", "down", "missing" */
 	char reason[128];
+	char last_reason
+		[128]; /* why the far side was lost or sent away last, though it may be back */
+	hg_ns last_reason_age_ns; /* since then; 0 while there is none */
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned, n_refused; /* addresses; frames from those that were not learned */
 	uint64_t drops[HG_N_DROPS];

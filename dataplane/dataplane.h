@@ -127,6 +127,8 @@ struct hg_dp_flow { /* one direction of one instance or tenant, since it was cre
 struct hg_dp_port_sample {
 	enum hg_port_link link;
 	char reason[128];
+	char last_reason[128]; /* as struct hg_dev_state has it */
+	hg_ns last_reason_at_ns;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned; /* addresses */
 	uint32_t

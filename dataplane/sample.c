@@ -206,6 +206,8 @@ void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sa
 
 	*ret = (struct hg_dp_port_sample){0};
 	ret->link = link_of(dp, slot, ret->reason, sizeof(ret->reason), &dev, &stats);
+	memcpy(ret->last_reason, dev.last_reason, sizeof(ret->last_reason));
+	ret->last_reason_at_ns = dev.last_reason_at_ns;
 	counts = counts_of(&dp->states[slot], &stats);
 	ret->rx_pkts = counts.rx_pkts;
 	ret->rx_bytes = counts.rx_bytes;

@@ -102,6 +102,10 @@ struct hg_dev_stats {
 struct hg_dev_state {
 	enum hg_dev_link link;
 	char reason[128]; /* why it is not up; one sentence */
+	/* Why it last went down by the far side's doing, be it up again or not, and when (CLOCK_MONOTONIC);
+	 * "": it never did, or the driver does not remember. */
+	char last_reason[128];
+	hg_ns last_reason_at_ns;
 	uint32_t caps; /* enum hg_dev_cap */
 	uint32_t mtu;
 	/* The card's transmit queues together, in wire packets and wire bytes, where the driver knows them;

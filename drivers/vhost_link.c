@@ -119,6 +119,29 @@ static void say(struct hg_vhost_link *link, const char *a, const char *b, const 
 	hg_text_add(&text, c);
 }
 
+/* What is said now outlives it. */
+static void remember(struct hg_vhost_link *link)
+{
+	memcpy(link->last_reason, link->reason, sizeof(link->last_reason));
+	link->last_reason_at_ns = now_ns();
+}
+
+/* The worker only leaves a number: it is told here, once, before another guest or the same begins anew. */
+static uint8_t note_fault(struct hg_vhost_link *link)
+{
+	uint8_t fault = atomic_load_explicit(&link->fault, memory_order_relaxed);
+
+	if (link->vid >= 0 && atomic_load(&is_lost[link->vid]))
+		fault = HG_VRING_TAKEN;
+	if (fault != HG_VRING_NONE && fault != link->noted_fault) {
+		snprintf(link->last_reason, sizeof(link->last_reason), "%s",
+			 hg_vring_fault_text((enum hg_vring_fault)fault));
+		link->last_reason_at_ns = now_ns();
+	}
+	link->noted_fault = fault;
+	return fault;
+}
+
 static void forget_memory(struct hg_vhost_link *link)
 {
 	for (uint32_t i = 0; i < link->n_watched; i++)
@@ -133,6 +156,7 @@ static void close_door(struct hg_vhost_link *link)
 	atomic_store_explicit(&link->is_open, false, memory_order_seq_cst);
 	while (atomic_load_explicit(&link->is_inside, memory_order_seq_cst))
 		sched_yield();
+	(void)note_fault(link);
 	forget_memory(link);
 	for (uint32_t i = 0; i < 2u * link->n_pairs; i++) {
 		struct hg_vhost_ring *ring = &link->rings[i];
@@ -294,6 +318,7 @@ static void open_door(struct hg_vhost_link *link)
 									       : link->wanted_mtu;
 	link->generation++;
 	atomic_store_explicit(&link->fault, HG_VRING_NONE, memory_order_relaxed);
+	link->noted_fault = HG_VRING_NONE;
 	/* With the first ring of each direction a card is one. */
 	if (link->n_rx > 0 && link->n_tx > 0) {
 		link->reason[0] = '\0';
@@ -352,6 +377,7 @@ static enum rte_vhost_msg_result refuse(struct hg_vhost_link *link,
 	close_door(link);
 	link->offence = why;
 	say_not_ready(link);
+	remember(link);
 	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
@@ -462,6 +488,10 @@ static void disconnected(int vid)
 	if (link == NULL)
 		return;
 	close_door(link);
+	if (link->offence == NULL && link->noted_fault == HG_VRING_NONE) {
+		say(link, "the guest at ", link->path, " went away");
+		remember(link);
+	}
 	link->vid = -1;
 	say_not_ready(link);
 	unlock_link(link);
@@ -682,17 +712,18 @@ void hg_vhost_link_set_mtu(struct hg_vhost_link *link, uint32_t mtu)
 
 void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_state)
 {
-	uint8_t fault = atomic_load_explicit(&link->fault, memory_order_relaxed);
+	uint8_t fault;
 
 	pthread_mutex_lock(&link->lock);
-	if (link->vid >= 0 && atomic_load(&is_lost[link->vid]))
-		fault = HG_VRING_TAKEN;
+	fault = note_fault(link);
 	*ret_state = (struct hg_dev_state){
 		.link = link->reason[0] == '\0' && fault == HG_VRING_NONE ? HG_DEV_UP : HG_DEV_DOWN,
 		.caps = link->caps,
 		.mtu = link->mtu != 0 ? link->mtu : link->wanted_mtu,
 	};
 	memcpy(ret_state->reason, link->reason, sizeof(ret_state->reason));
+	memcpy(ret_state->last_reason, link->last_reason, sizeof(ret_state->last_reason));
+	ret_state->last_reason_at_ns = link->last_reason_at_ns;
 	if (fault != HG_VRING_NONE)
 		snprintf(ret_state->reason, sizeof(ret_state->reason), "%s",
 			 hg_vring_fault_text((enum hg_vring_fault)fault));

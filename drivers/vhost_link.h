@@ -58,6 +58,9 @@ struct hg_vhost_link {
 	char reason[128]; /* why the door is closed */
 	struct hg_vhost_rules rules;
 	const char *offence; /* for which the last guest was sent away, until one is up */
+	char last_reason[128]; /* of what a guest did last; stays when the next one is up */
+	hg_ns last_reason_at_ns;
+	uint8_t noted_fault; /* enum hg_vring_fault that last_reason tells already */
 	uint32_t n_watched;
 	int watched[HG_VHOST_REGIONS_MAX]; /* handles of drivers/guest_loss.h */
 	struct hg_vhost_link *next; /* of all, under the lock of the list */

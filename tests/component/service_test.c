@@ -38,6 +38,24 @@ static void each_thing_has_its_path(void)
 	tear_down();
 }
 
+static void s5_1_port_says_why_its_guest_was_lost_and_how_long_ago(void)
+{
+	struct hg_dp_port_sample *port;
+
+	set_up();
+	HG_CHECK_EQ(get("/v1/ports/web1-0"), 200);
+	HG_CHECK(json_object_get(w.json, "last_reason") == NULL);
+	port = &fake_port(w.dp, "web1-0")->port;
+	snprintf(port->last_reason, sizeof(port->last_reason), "the guest went away");
+	port->last_reason_at_ns = 5 * S;
+	w.dp->host.at_ns = 12 * S;
+	HG_CHECK_EQ(get("/v1/ports/web1-0"), 200);
+	HG_CHECK_STR(text("reason"), "");
+	HG_CHECK_STR(text("last_reason"), "the guest went away");
+	HG_CHECK_EQ(number("last_reason_age_ns"), 7 * S);
+	tear_down();
+}
+
 static void errors_have_one_shape(void)
 {
 	set_up();
@@ -638,6 +656,7 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(s7_1_status_is_the_whole_host),
 		HG_TEST(each_thing_has_its_path),
+		HG_TEST(s5_1_port_says_why_its_guest_was_lost_and_how_long_ago),
 		HG_TEST(errors_have_one_shape),
 		HG_TEST(s1_10_admission_is_409_with_the_sum),
 		HG_TEST(steps_say_what_they_changed_and_are_idempotent),

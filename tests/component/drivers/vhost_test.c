@@ -210,6 +210,99 @@ static void s5_1_flow_stays_on_one_queue_of_a_guest_in_order(void)
 	end(world, dev);
 }
 
+/* ---- what an operator sees and sets -------------------------------------------------------------- */
+
+static struct hg_dev_state state_of(const struct hg_dev *dev)
+{
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+
+	dev->driver->sample(dev, &state, &stats);
+	return state;
+}
+
+/* Until the port says that it is down. */
+static struct hg_dev_state wait_down(const struct hg_dev *dev)
+{
+	hg_ns until_ns = world_now_ns() + 5 * HG_NS_PER_S;
+	struct hg_dev_state state = state_of(dev);
+
+	while (state.link == HG_DEV_UP && world_now_ns() < until_ns)
+		state = state_of(dev);
+	HG_CHECK(state.link != HG_DEV_UP);
+	return state;
+}
+
+/* A guest that is sent away is back before anybody has looked; what it did is told all the same. */
+static void s5_1_why_a_guest_was_lost_is_told_when_it_is_back(void)
+{
+	struct world *world = &world_vhost;
+	struct hg_dev *dev = begin(world);
+	struct guest_ring *ring = guest_ring(world_vhost_guest(), 1);
+	hg_ns before_ns;
+
+	HG_CHECK_STR(state_of(dev).last_reason, "");
+	/* More than the ring has, so that the worker leaves it alone. */
+	__atomic_store_n(&ring->avail->idx, (uint16_t)(ring->avail->idx + ring->size + 1u),
+			 __ATOMIC_RELEASE);
+	(void)receive(world, dev);
+	HG_CHECK_HAS(wait_down(dev).last_reason, "more descriptors than it has");
+	/* Another machine in its place. */
+	world->tear_down(world);
+	HG_CHECK(world->build(world) == NULL);
+	world->meet(world, dev);
+	HG_CHECK_STR(state_of(dev).reason, "");
+	HG_CHECK_HAS(state_of(dev).last_reason, "more descriptors than it has");
+	before_ns = state_of(dev).last_reason_at_ns;
+	HG_CHECK(before_ns > 0 && before_ns <= world_now_ns());
+	world->vanish(world);
+	HG_CHECK_HAS(wait_down(dev).last_reason, "went away");
+	world->come_back(world);
+	world->meet(world, dev);
+	HG_CHECK_HAS(state_of(dev).last_reason, "went away");
+	HG_CHECK(state_of(dev).last_reason_at_ns >= before_ns);
+	end(world, dev);
+}
+
+/* What is under way arrives, and both sides go on where they were. */
+static void check_mtu(struct world *world)
+{
+	struct hg_dev *dev = begin(world);
+	struct hg_dev_cfg cfg = {.device = "vhost", .netns = "", .mtu = 9000};
+	uint64_t n_connected = guest_counts(world_vhost_guest()).n_connected;
+	uint8_t frame[60], got[128];
+
+	(void)receive(world, dev);
+	for (unsigned i = 0; i < 300; i++) {
+		struct hg_pkt *pkt = NULL;
+
+		far_sends(world, i);
+		cfg.mtu = i % 2 == 0 ? 9000 : 1500;
+		HG_CHECK_EQ(dev->driver->adjust(dev, &cfg, NULL), 0);
+		HG_CHECK_EQ(state_of(dev).link, HG_DEV_UP);
+		HG_CHECK_EQ(state_of(dev).mtu, cfg.mtu);
+		HG_CHECK_EQ(receive(world, dev), 1);
+		HG_CHECK_EQ(hg_dev_mtu(dev), cfg.mtu);
+		world_frame(frame, sizeof(frame), i);
+		pkt = world_chain(world, frame, sizeof(frame), sizeof(frame));
+		HG_CHECK_EQ(dev->driver->tx(dev, 0, &pkt, 1, world_now_ns()), 1);
+		HG_CHECK_EQ(world->far_recv(world, got, sizeof(got)), sizeof(frame));
+		HG_CHECK_EQ(memcmp(got, frame, sizeof(frame)), 0);
+	}
+	HG_CHECK_EQ(guest_counts(world_vhost_guest()).n_connected, n_connected);
+	end(world, dev);
+}
+
+static void s5_1_guest_in_use_gets_another_mtu(void)
+{
+	check_mtu(&world_vhost);
+}
+
+static void s5_1_guest_in_use_gets_another_mtu_packed(void)
+{
+	check_mtu(&world_vhost_packed);
+}
+
 /* ---- the socket --------------------------------------------------------------------------------- */
 
 static int listen_at(const char *path)
@@ -269,6 +362,9 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed),
 		HG_TEST(s5_1_queues_of_a_guest_are_received_from_in_turn),
 		HG_TEST(s5_1_flow_stays_on_one_queue_of_a_guest_in_order),
+		HG_TEST(s5_1_why_a_guest_was_lost_is_told_when_it_is_back),
+		HG_TEST(s5_1_guest_in_use_gets_another_mtu),
+		HG_TEST(s5_1_guest_in_use_gets_another_mtu_packed),
 		HG_TEST(s5_1_socket_with_an_owner_is_refused_by_name),
 		HG_TEST(s5_1_text_of_a_port_is_checked),
 		{0},
