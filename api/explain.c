@@ -231,6 +231,32 @@ static void say_conditions(const struct subject *s, json_t *sentences)
 		say(sentences, "a guarantee for receiving covers what reached this host's card");
 }
 
+/* What its ports drop is dropped before it is anybody's traffic, and is in no figure above. */
+static json_t *ports_json(const struct subject *s)
+{
+	json_t *sentences = json_array();
+	char text[384];
+
+	for (uint32_t i = 0; i < s->desired->n_ports; i++) {
+		struct hg_status_port port;
+
+		if (s->desired->ports[i].instance_idx != s->instance_idx)
+			continue;
+		hg_control_status_port(s->control, i, &port);
+		for (unsigned reason = 0; reason < HG_N_DROPS; reason++) {
+			if (port.drops[reason] == 0)
+				continue;
+			snprintf(text, sizeof(text),
+				 "port %s dropped %" PRIu64 " packets since start: %s (%s)",
+				 s->desired->ports[i].name, port.drops[reason],
+				 hg_drop_text((enum hg_drop)reason),
+				 hg_drop_name((enum hg_drop)reason));
+			say(sentences, text);
+		}
+	}
+	return sentences;
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
 static json_t *direction_json(struct subject *s, enum hg_dir dir)
@@ -289,6 +315,7 @@ json_t *hg_explain_instance(const struct hg_control *control, uint32_t instance_
 	put(object, "uplink", json_string(s.uplink->name));
 	put(object, "out", direction_json(&s, HG_OUT));
 	put(object, "in", direction_json(&s, HG_IN));
+	put(object, "ports", ports_json(&s));
 	if (hg_cpu_is_governed(&s.instance->cpu))
 		put(object, "processors", processors_json(&s));
 	return object;

@@ -301,11 +301,22 @@ json_t *hg_view_instance(const struct hg_control *control, uint32_t idx)
 {
 	const struct hg_desired *d = hg_control_desired(control);
 	json_t *object = instance_json(control, idx), *ports = json_object_get(object, "ports");
+	json_t *port_drops = json_object();
 
 	for (uint32_t i = 0; i < d->n_ports; i++) {
-		if (d->ports[i].instance_idx == idx)
-			(void)json_array_append_new(ports, json_string(d->ports[i].name));
+		struct hg_status_port status;
+		json_t *drops;
+
+		if (d->ports[i].instance_idx != idx)
+			continue;
+		(void)json_array_append_new(ports, json_string(d->ports[i].name));
+		hg_control_status_port(control, i, &status);
+		drops = drops_json(status.drops);
+		if (json_object_size(drops) > 0)
+			put(port_drops, d->ports[i].name, json_incref(drops));
+		json_decref(drops);
 	}
+	put(object, "port_drops", port_drops);
 	return object;
 }
 

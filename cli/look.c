@@ -156,6 +156,25 @@ static void explain_direction(const struct hg_cli *cli, const json_t *direction,
 			text(one, "instance"), text(one, "tenant"));
 }
 
+/* Drops that are no direction's. */
+static void explain_ports(const struct hg_cli *cli, const json_t *sentences)
+{
+	char line[512];
+	const json_t *one;
+	size_t i;
+
+	if (json_array_size(sentences) == 0)
+		return;
+	fputc('\n', cli->out);
+	hg_table_text(cli, HG_BOLD, "ports");
+	fputc('\n', cli->out);
+	json_array_foreach(sentences, i, one)
+	{
+		snprintf(line, sizeof(line), "  - %s.", json_string_value(one));
+		hg_table_wrap(cli->out, 0, 4, line);
+	}
+}
+
 static void explain_processors(const struct hg_cli *cli, const json_t *processors)
 {
 	char line[512];
@@ -183,6 +202,7 @@ int hg_command_explain(const struct hg_cli *cli)
 			text(answer, "tenant"), text(answer, "uplink"));
 		explain_direction(cli, json_object_get(answer, "out"), "out");
 		explain_direction(cli, json_object_get(answer, "in"), "in");
+		explain_ports(cli, json_object_get(answer, "ports"));
 		explain_processors(cli, json_object_get(answer, "processors"));
 	}
 	json_decref(answer);

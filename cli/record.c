@@ -246,15 +246,37 @@ static void drop_rows(const struct hg_cli *cli, const json_t *record)
 	}
 }
 
-static void names(const struct hg_cli *cli, const char *title, const json_t *list)
+static void instance_names(const struct hg_cli *cli, const json_t *list)
 {
 	const json_t *one;
 	size_t i;
 
-	fprintf(cli->out, "%s:%s\n", title, json_array_size(list) == 0 ? " none" : "");
+	fprintf(cli->out, "instances:%s\n", json_array_size(list) == 0 ? " none" : "");
+	json_array_foreach(list, i, one) fprintf(cli->out, "  %s\n", text(one, "name"));
+}
+
+/* With what each has dropped before it was anybody's traffic. */
+static void ports(const struct hg_cli *cli, const json_t *record)
+{
+	const json_t *list = json_object_get(record, "ports"), *one;
+	char cell[CELL_BYTES], title[CELL_BYTES];
+	const char *reason;
+	json_t *value;
+	size_t i;
+
+	fprintf(cli->out, "ports:%s\n", json_array_size(list) == 0 ? " none" : "");
 	json_array_foreach(list, i, one)
-		fprintf(cli->out, "  %s\n",
-			json_is_string(one) ? json_string_value(one) : text(one, "name"));
+	{
+		fprintf(cli->out, "  %s\n", json_string_value(one));
+		json_object_foreach(json_object_get(json_object_get(record, "port_drops"),
+						    json_string_value(one)),
+				    reason, value)
+		{
+			snprintf(title, sizeof(title), "  dropped, %s", reason);
+			snprintf(cell, sizeof(cell), "%lld", (long long)json_integer_value(value));
+			line(cli, title, cell, "");
+		}
+	}
 }
 
 static void samples(const struct hg_cli *cli, const json_t *record)
@@ -315,7 +337,7 @@ void hg_record_print(const struct hg_cli *cli, const json_t *record)
 		fputs("  nothing is promised\n", cli->out);
 	fputc('\n', cli->out);
 	if (instances != NULL)
-		names(cli, "instances", instances);
+		instance_names(cli, instances);
 	else
-		names(cli, "ports", json_object_get(record, "ports"));
+		ports(cli, record);
 }

@@ -40,10 +40,11 @@ static void give_card(json_t *instance)
 /* What is printed of a tenant with a contract, or of its one instance without. The caller frees. */
 static char *printed(bool is_tenant)
 {
-	json_t *instance =
-		json_pack("{s:s, s:s, s:s, s:s, s:[s], s:o, s:o}", "name", "web1", "tenant", "acme",
-			  "uplink", "up0", "mode", "observe", "ports", "web1-0", "out",
-			  direction(0, 33600000), "in", direction(0, 0));
+	json_t *instance = json_pack(
+		"{s:s, s:s, s:s, s:s, s:[s,s], s:{s:{s:I,s:I}}, s:o, s:o}", "name", "web1",
+		"tenant", "acme", "uplink", "up0", "mode", "observe", "ports", "web1-0", "web1-1",
+		"port_drops", "web1-0", "spoofed_mac", (json_int_t)12, "broadcast_limit",
+		(json_int_t)1234567890123, "out", direction(0, 33600000), "in", direction(0, 0));
 	json_t *tenant = json_pack("{s:s, s:s, s:s, s:o, s:o, s:[O]}", "name", "acme", "uplink",
 				   "up0", "mode", "enforce", "out", direction(12500000, 0), "in",
 				   direction(0, 0), "instances", instance);
@@ -107,6 +108,19 @@ static void without_a_promise_there_is_no_proof(void)
 	free(text);
 }
 
+static void s5_1_what_its_ports_dropped_is_shown_with_reasons(void)
+{
+	char *text = printed(/* is_tenant= */ false);
+
+	HG_CHECK_HAS(text, "ports:\n  web1-0\n"
+			   "    dropped, spoofed_mac                 12\n"
+			   "    dropped, broadcast_limit      1234567890123\n"
+			   "  web1-1\n");
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
+		HG_CHECK_BETWEEN(strcspn(line, "\n"), 0, 80);
+	free(text);
+}
+
 static void s2_9_an_instance_has_its_part_of_the_card(void)
 {
 	char *text = printed(/* is_tenant= */ false);
@@ -165,6 +179,7 @@ int main(int argc, char **argv)
 		HG_TEST(a_reason_for_drops_counts_packets_whatever_its_name),
 		HG_TEST(the_waits_of_a_tenant_are_those_of_its_instances),
 		HG_TEST(without_a_promise_there_is_no_proof),
+		HG_TEST(s5_1_what_its_ports_dropped_is_shown_with_reasons),
 		HG_TEST(s2_9_an_instance_has_its_part_of_the_card),
 		HG_TEST(words_are_broken_before_column_80_and_never_cut),
 		{0},

@@ -167,6 +167,26 @@ static void s7_8_explain_adds_up_and_names_the_others(void)
 	tear_down();
 }
 
+static void s5_1_an_instance_says_what_its_ports_dropped(void)
+{
+	set_up();
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_EQ(json_array_size(at("ports")), 0);
+	fake_port(w.dp, "web1-0")->port.drops[HG_DROP_SPOOFED_MAC] = 12;
+	fake_port(w.dp, "web1-0")->port.drops[HG_DROP_PORT_DOWN] = 3;
+	HG_CHECK_EQ(get("/v1/instances/web1"), 200);
+	HG_CHECK_EQ(number("port_drops.web1-0.spoofed_mac"), 12);
+	HG_CHECK_EQ(number("port_drops.web1-0.port_down"), 3);
+	HG_CHECK_EQ(json_object_size(at("port_drops.web1-0")), 2);
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_STR(text("ports.0"), "port web1-0 dropped 12 packets since start: the source MAC "
+				      "address is not the port's (spoofed_mac)");
+	HG_CHECK_HAS(text("ports.1"), "dropped 3 packets");
+	HG_CHECK_EQ(get("/v1/instances/bulk1"), 200);
+	HG_CHECK_EQ(json_object_size(at("port_drops")), 0);
+	tear_down();
+}
+
 static void s7_6_metrics_have_every_reason_and_limit(void)
 {
 	char want[160];
@@ -663,6 +683,7 @@ int main(int argc, char **argv)
 		HG_TEST(a_dry_run_changes_nothing),
 		HG_TEST(s7_10_confirm_is_a_time),
 		HG_TEST(s7_8_explain_adds_up_and_names_the_others),
+		HG_TEST(s5_1_an_instance_says_what_its_ports_dropped),
 		HG_TEST(s7_6_metrics_have_every_reason_and_limit),
 		HG_TEST(s2_2_inflight_is_switched_off_and_on_live),
 		HG_TEST(s2_6_priority_is_shown_of_instances),
