@@ -32,6 +32,7 @@ class Stream:
         self.stolen_ms, self.waited_s = stolen_ms(), host.daemon.kept_waiting_s()
         know_each_other(host, sender, receiver)
         know_each_other(host, receiver, sender)
+        self.before = account(host, sender, receiver)
         self.receiver = self.start(host, receiver, "receive", host.addresses[receiver])
         self.receiver.stdout.readline()
         self.sender = self.start(host, sender, "send", host.addresses[receiver], seconds, burst)
@@ -55,17 +56,20 @@ class Stream:
         sent, got = self.finish()
         assert got["twice"] == 0 and got["order"] == 0, (sent, got)
         lost = sent - got["got"]
+
+        def dropped():
+            return {place: n - self.before.get(place, 0)
+                    for place, n in account(host, sender, receiver).items() if n != self.before.get(place, 0)}
         try:  # drops are shown once a second
-            until(lambda: lost == sum(account(host, sender, receiver).values()), 5, "the drops to be shown")
+            until(lambda: lost == sum(dropped().values()), 5, "the drops to be shown")
         except LabError as error:
-            raise AssertionError(f"{lost} of {sent} were lost, but the account has "
-                                 f"{account(host, sender, receiver)}; {got}") from error
+            raise AssertionError(f"{lost} of {sent} were lost, but the account has {dropped()}; {got}") from error
         # What waited too long never arrives to tell of it: the kernel knows who had no processor.
         still_ms = max(got["stall_ms"], stolen_ms() - self.stolen_ms,
                        1000 * (host.daemon.kept_waiting_s() - self.waited_s))
-        assert lost == 0 or still_ms > STILL_MS, (account(host, sender, receiver), sent, got, still_ms)
+        assert lost == 0 or still_ms > STILL_MS, (dropped(), sent, got, still_ms)
         if lost > 0:
-            print(f"         stood still for up to {still_ms:.0f} ms: {account(host, sender, receiver)}")
+            print(f"         stood still for up to {still_ms:.0f} ms: {dropped()}")
         return got
 
 
@@ -173,6 +177,70 @@ def judged(host):
     """Seconds that were counted for what a sends."""
     proof = host.daemon.instance("a")["out"]["proof"]
     return proof["kept"] + proof["missed"] + proof["stolen"]
+
+
+def veth_into(host, name):
+    """An interface of another manager, whose other end has the name of its namespace, as a TAP would."""
+    host.world.netns(name)
+    device = host.world.name(f"{name}v")
+    ip("link", "add", device, "type", "veth", "peer", "name", host.world.name(name), "netns", host.world.name(name),
+       netns=host.netns)
+    ip("link", "set", device, "up", netns=host.netns)
+    return device
+
+
+def tc_state(host, device):
+    """What cuts the stack's own path, but for its counters."""
+    return subprocess.run(["tc", "-n", host.netns, "filter", "show", "dev", device, "ingress"], text=True,
+                          capture_output=True, check=True).stdout
+
+
+@test
+def s7_11_a_packet_device_is_handed_over(world):
+    host = pair(world)
+    device = veth_into(host, "p")
+    host.addresses["p"] = "10.78.0.77"
+    host.config["tenants"][0]["instances"].append(
+        {"name": "p", "contract": {"out": {"max": MAXIMUM, "burst": "16KiB"}},
+         "ports": [{"name": "p-0", "device": f"packet:{device}"}]})
+    host.start()
+    host.serve("p")
+    cut = tc_state(host, device)
+    assert cut, "nothing cuts the stack's own path"
+    stream = Stream(host, 9, "p", "b")
+    answers = []
+    for _ in range(4):
+        time.sleep(0.7)
+        answers.append(host.daemon.restart())
+        assert tc_state(host, device) == cut, "the stack's own path was opened, or cut twice"
+    assert stream.sender.poll() is None, "the load was over too soon"
+    stream.expect_all(host, "p", "b")
+    assert host.reaches("a", host.addresses["p"])
+    assert all(a["lost_pkts"] == 0 and a["n_reopened"] == 0 and a["n_handed"] == 4 for a in answers), answers
+
+
+@test
+def s7_11_an_xdp_device_is_closed_and_opened_again(world):
+    host = pair(world)
+    device = veth_into(host, "x")
+    host.addresses["x"] = "10.78.0.78"
+    # A frame in an AF_XDP socket has no offloads left to do: the ends of the veth do them.
+    for netns, end in ((host.netns, device), (host.world.name("x"), host.world.name("x"))):
+        subprocess.run(["nsenter", f"--net=/run/netns/{netns}", "ethtool", "-K", end, "tx", "off"], check=True,
+                       capture_output=True)
+    mac = json.loads(ip("-j", "link", "show", "dev", host.world.name("x"), netns=host.world.name("x")))[0]["address"]
+    host.config["tenants"][0]["instances"].append(
+        {"name": "x", "ports": [{"name": "x-0", "device": f"xdp:{device}", "mac": mac}]})
+    host.start()
+    host.serve("a")
+    until(lambda: host.reaches("x", host.addresses["a"]), 15, "x to reach a")
+    before = host.daemon.port("x-0")
+    answer = host.daemon.restart()
+    assert answer["n_reopened"] == 1 and answer["n_handed"] == 3, answer
+    assert answer["gap_ns"] < GAP_MS * 1_000_000, answer
+    until(lambda: host.reaches("x", host.addresses["a"]), 15, "x to reach a again")
+    after = host.daemon.port("x-0")
+    assert after["link"] == "up" and after["rx_pkts"] > before["rx_pkts"] > 0, (before, after)
 
 
 @test
