@@ -73,7 +73,7 @@ class Entry:
 
 
 def entries(is_quick, only):
-    found = [Entry(name, is_quick) for name in harness.names()]
+    found = [Entry(name, is_quick) for name in goals.in_order(harness.names())]
     if only:
         return [entry for entry in found if entry.name in only and entry.options is not None]
     return [entry for entry in found if entry.is_in]

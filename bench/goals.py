@@ -37,6 +37,16 @@ GOALS = tuple(Goal(*words) for words in (
     ("burst", "p999_over_unlimited", "most", 1.1, None, "p99.9 of a service on credits by that without limit"),
 ))
 
+
+
+def in_order(names):
+    """Benchmarks in the order of their goals, then those without any."""
+    order = {}
+    for goal in GOALS:
+        order.setdefault(goal.bench, len(order))
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
 # (bench, figure): what was tried where a goal is missed, for the report.
 TRIED = {}
 

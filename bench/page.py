@@ -195,7 +195,8 @@ def of(result):
     drawn = draw.goals(result["goals"])
     if drawn:
         files[f"{FOLDER}/goals.svg"] = drawn
-    for name, bench in result["benches"].items():
+    for name in goals.in_order(result["benches"]):
+        bench = result["benches"][name]
         parts += bench_part(name, bench)
         if "failure" not in bench:
             files.update({f"{FOLDER}/{file}": svg for file, _, svg in charts_of(name, bench)})

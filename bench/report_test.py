@@ -65,6 +65,9 @@ class Goals(unittest.TestCase):
     def test_disturbed_is_never_met(self):
         self.assertEqual(self.verdict("least", 5.0, is_disturbed=True), "disturbed")
 
+    def test_those_with_goals_come_first(self):
+        self.assertEqual(goals.in_order(["guard", "churn", "cut", "path"]), ["path", "churn", "cut", "guard"])
+
     def test_nothing_measured_is_not_met(self):
         goal = goals.GOALS[0]
         self.assertEqual(goals.verdict(goal, None), "no figure")
