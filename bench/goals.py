@@ -38,7 +38,6 @@ GOALS = tuple(Goal(*words) for words in (
 ))
 
 
-
 def in_order(names):
     """Benchmarks in the order of their goals, then those without any."""
     order = {}
