@@ -32,6 +32,7 @@ int hg_daemon_create_credits(struct hg_daemon *d, struct hg_error *reterr)
 		.want_fresh_store = d->args.want_fresh_credits,
 		.is_suspended_counted = d->args.is_suspended_counted,
 		.interval_ns = HG_CREDITS_INTERVAL_NS,
+		.keep_removed_ns = HG_CREDITS_KEEP_REMOVED_NS,
 		.host_mcpu = (uint64_t)(n_processors > 0 ? n_processors : 1) * HG_MCPU_PER_CPU,
 		.clocks = clocks,
 		.log = log_sentence,

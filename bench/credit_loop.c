@@ -91,10 +91,7 @@ static void describe(unsigned i, bool has_credits)
 
 static void begin(unsigned n, bool has_credits)
 {
-	const struct hg_credits_cfg cfg = {.root = "",
-					   .store = w.store,
-					   .interval_ns = HG_CREDITS_INTERVAL_NS,
-					   .host_mcpu = 2000};
+	const struct hg_credits_cfg cfg = {.store = w.store, .host_mcpu = 2000};
 
 	w.n = n;
 	bench_groups_make(n);

@@ -58,6 +58,7 @@ static inline struct hg_credits *bench_credits(struct hg_credits_cfg cfg,
 
 	cfg.root = "";
 	cfg.interval_ns = HG_CREDITS_INTERVAL_NS;
+	cfg.keep_removed_ns = HG_NEVER;
 	cfg.clocks = bench_clocks;
 	if (hg_credits_create(&cfg, &credits, &error) < 0 ||
 	    hg_credits_check(credits, desired, &error) < 0 ||

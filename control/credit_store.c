@@ -17,7 +17,8 @@
 
 struct hg_credit_store {
 	sqlite3 *db;
-	sqlite3_stmt *save, *load, *set_meta, *get_meta, *add_point, *points, *drop_points;
+	sqlite3_stmt *save, *load, *old, *forget, *set_meta, *get_meta, *add_point, *points,
+		*drop_points;
 	hg_ns dropped_at_wall_ns;
 };
 
@@ -137,6 +138,8 @@ static int prepare(struct hg_credit_store *s, struct hg_error *reterr)
 		 "SELECT " LEDGER_COLUMNS(AS_NAME) "mode, slots, group_identity, group_used, "
 						   "stopped_at, keep_stopped FROM ledger WHERE "
 						   "name = ?"},
+		{&s->old, "SELECT name FROM ledger WHERE at < ?"},
+		{&s->forget, "DELETE FROM ledger WHERE name = ?"},
 		{&s->set_meta, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)"},
 		{&s->get_meta, "SELECT value FROM meta WHERE key = ?"},
 		{&s->add_point, "INSERT OR REPLACE INTO point VALUES(?, ?, ?, ?, ?, ?, ?)"},
@@ -219,6 +222,8 @@ void hg_credit_store_close(struct hg_credit_store *store)
 		return;
 	sqlite3_finalize(store->save);
 	sqlite3_finalize(store->load);
+	sqlite3_finalize(store->old);
+	sqlite3_finalize(store->forget);
 	sqlite3_finalize(store->set_meta);
 	sqlite3_finalize(store->get_meta);
 	sqlite3_finalize(store->add_point);
@@ -409,6 +414,50 @@ int hg_credit_store_load(struct hg_credit_store *store, const char *name,
 		rc = found == SQLITE_DONE ? 0 : fail(store, reterr);
 	}
 	sqlite3_reset(store->load);
+	return rc;
+}
+
+static int forget_old(struct hg_credit_store *s, hg_ns before_ns,
+		      bool (*is_kept)(void *user, const char *name), void *user, unsigned *ret_n,
+		      struct hg_error *reterr)
+{
+	int rc, found;
+
+	sqlite3_bind_int64(s->old, 1, before_ns);
+	while ((found = sqlite3_step(s->old)) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(s->old, 0);
+
+		if (name == NULL || is_kept(user, name))
+			continue;
+		bind_text(s->forget, 1, name);
+		rc = step(s, s->forget, reterr);
+		if (rc < 0) {
+			sqlite3_reset(s->old);
+			return rc;
+		}
+		++*ret_n;
+	}
+	rc = found == SQLITE_DONE ? 0 : fail(s, reterr);
+	sqlite3_reset(s->old);
+	return rc;
+}
+
+int hg_credit_store_forget(struct hg_credit_store *store, hg_ns before_ns,
+			   bool (*is_kept)(void *user, const char *name), void *user,
+			   unsigned *ret_n, struct hg_error *reterr)
+{
+	unsigned n = 0;
+	int rc = run(store, "BEGIN IMMEDIATE", reterr);
+
+	if (rc < 0)
+		return rc;
+	rc = forget_old(store, before_ns, is_kept, user, &n, reterr);
+	if (rc == 0)
+		rc = run(store, "COMMIT", reterr);
+	if (rc < 0)
+		(void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	else
+		*ret_n = n;
 	return rc;
 }
 

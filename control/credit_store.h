@@ -48,6 +48,11 @@ HG_MUST_CHECK int hg_credit_store_save(struct hg_credit_store *store,
 				       const struct hg_stored_clock *clock,
 				       const struct hg_stored *const *rows, unsigned n,
 				       struct hg_error *reterr);
+/* Deletes ledgers that were booked last before an instant of the ledgers' clock, but for those that is_kept() says.
+ * Returns how many, all in one transaction. */
+HG_MUST_CHECK int hg_credit_store_forget(struct hg_credit_store *store, hg_ns before_ns,
+					 bool (*is_kept)(void *user, const char *name), void *user,
+					 unsigned *ret_n, struct hg_error *reterr);
 HG_MUST_CHECK int hg_credit_store_add_point(struct hg_credit_store *store, const char *name,
 					    const struct hg_credits_point *point,
 					    struct hg_error *reterr);

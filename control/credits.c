@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Those that went are looked for this often. */
+#define FORGET_NS (3600 * HG_NS_PER_S)
+
 const char *hg_credits_state_name(enum hg_credits_state state)
 {
 	static const char *const names[HG_N_CREDITS_STATES] = {
@@ -111,6 +114,39 @@ int hg_credits_save(struct hg_credits *c, bool want_all, struct hg_error *reterr
 	for (uint32_t i = 0; i < c->n_pools; i++)
 		c->pools[i].account.is_dirty = false;
 	return 0;
+}
+
+static bool is_kept(void *user, const char *stored_name)
+{
+	const struct hg_credits *c = user;
+	const char *name = strchr(stored_name, ':');
+
+	if (name == NULL)
+		return false;
+	return strncmp(stored_name, "pool:", 5) == 0
+		       ? hg_names_find(&c->pool_names, name + 1) != HG_NAMES_NONE
+		       : hg_names_find(&c->row_names, name + 1) != HG_NAMES_NONE;
+}
+
+void hg_credits_forget(struct hg_credits *c)
+{
+	hg_ns now_ns = hg_credits_ledger_now(c), before_ns = now_ns - c->cfg.keep_removed_ns;
+	struct hg_error error = {0};
+	unsigned n = 0;
+
+	if (c->store == NULL || now_ns < c->forget_at_ns)
+		return;
+	c->forget_at_ns = now_ns + FORGET_NS;
+	if (c->cfg.keep_removed_ns == HG_NEVER || before_ns <= 0)
+		return;
+	if (hg_credit_store_forget(c->store, before_ns, is_kept, c, &n, &error) < 0)
+		hg_credits_say(c, HG_LOG_ERR, "%s", error.text);
+	c->cost.forgotten += n;
+	if (n > 0)
+		hg_credits_say(c, HG_LOG_NOTICE,
+			       "%u balances are deleted: nobody of these names has been in the "
+			       "configuration for %lld days",
+			       n, (long long)(c->cfg.keep_removed_ns / (86400 * HG_NS_PER_S)));
 }
 
 static void make_point(struct hg_credits *c, struct hg_credit_account *account)
@@ -255,6 +291,8 @@ void hg_credits_destroy(struct hg_credits *credits)
 		return;
 	if (!credits->is_resting)
 		leave_all(credits);
+	hg_names_fini(&credits->row_names);
+	hg_names_fini(&credits->pool_names);
 	free_rows(credits->rows, credits->n_rows);
 	free(credits->pools);
 	free(credits->asks);
@@ -362,19 +400,15 @@ bool hg_credits_row(struct hg_credits *credits, uint32_t idx, struct hg_credits_
 	return true;
 }
 
-static const char *name_of(const struct hg_credits *c, uint32_t idx)
-{
-	return idx < c->n_rows ? c->rows[idx].name : c->pools[idx - c->n_rows].name;
-}
-
 /* An instance goes before a pool of the same name. UINT32_MAX: there is none. */
 static uint32_t find(const struct hg_credits *c, const char *name)
 {
-	for (uint32_t i = 0; i < c->n_rows + c->n_pools; i++) {
-		if (strcmp(name_of(c, i), name) == 0)
-			return i;
-	}
-	return UINT32_MAX;
+	uint32_t idx = hg_names_find(&c->row_names, name);
+
+	if (idx != HG_NAMES_NONE)
+		return idx;
+	idx = hg_names_find(&c->pool_names, name);
+	return idx == HG_NAMES_NONE ? UINT32_MAX : c->n_rows + idx;
 }
 
 bool hg_credits_find(struct hg_credits *credits, const char *name, struct hg_credits_row *ret_row)
@@ -481,7 +515,7 @@ int hg_credits_transfer(struct hg_credits *credits, const char *from, const char
 int hg_credits_history(struct hg_credits *credits, const char *name, hg_ns since_wall_ns,
 		       struct hg_credits_point *ret_points, unsigned n, struct hg_error *reterr)
 {
-	struct hg_credit_account *account;
+	struct hg_credit_account *account = NULL;
 	int rc = find_account(credits, name, &account, reterr);
 
 	if (rc < 0 || credits->store == NULL)

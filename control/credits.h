@@ -36,6 +36,7 @@
 #include "core/share.h"
 
 #define HG_CREDITS_INTERVAL_NS (100 * HG_NS_PER_MS)
+#define HG_CREDITS_KEEP_REMOVED_NS (INT64_C(30) * 24 * 3600 * HG_NS_PER_S)
 
 struct hg_credits;
 
@@ -53,6 +54,7 @@ struct hg_credits_cfg {
 	bool want_fresh_store; /* a damaged one is put aside, and a new one begun */
 	bool is_suspended_counted; /* time in which the host was suspended earns */
 	hg_ns interval_ns; /* HG_CREDITS_INTERVAL_NS */
+	hg_ns keep_removed_ns; /* balances of those that went; in (0, ...], HG_NEVER: for ever */
 	uint64_t host_mcpu; /* where the configuration says `all` */
 	void (*clocks)(void *user, struct hg_clocks *ret);
 	void (*log)(void *user, enum hg_log_level level, const char *sentence);
@@ -106,8 +108,9 @@ const char *hg_credits_fault(const struct hg_credits *credits);
 /* Whether the baselines fit the host. */
 HG_MUST_CHECK int hg_credits_check(const struct hg_credits *credits,
 				   const struct hg_desired *desired, struct hg_error *reterr);
-/* Another desired state: rows come, go and change; balances stay. Those that went stay in the store; who
- * comes back later than its terms keep its balance begins anew. */
+/* Another desired state: rows come, go and change; balances stay. Those that went stay in the store
+ * for cfg.keep_removed_ns, so that one that was removed by mistake gets its balance back, and are deleted then (looked
+ * for each hour, counted, and said); who comes back later than its terms keep its balance begins anew. */
 HG_MUST_CHECK int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desired,
 				   hg_ns now_ns, struct hg_error *reterr);
 /* Does what is due; returns when to call it again. */
@@ -138,6 +141,7 @@ HG_MUST_CHECK int hg_credits_history(struct hg_credits *credits, const char *nam
 /* The cost of the loop itself. */
 struct hg_credits_cost {
 	uint64_t ticks, visits, limit_writes, saves;
+	uint64_t forgotten; /* balances of those that went, deleted */
 };
 void hg_credits_cost(const struct hg_credits *credits, struct hg_credits_cost *ret);
 

@@ -10,24 +10,21 @@ struct next {
 	struct hg_credit_row *rows;
 	struct hg_credit_pool *pools;
 	uint32_t n_rows, n_pools;
+	struct hg_names row_names, pool_names;
 };
 
 static const struct hg_credit_row *row_called(const struct hg_credits *c, const char *name)
 {
-	for (uint32_t i = 0; i < c->n_rows; i++) {
-		if (strcmp(c->rows[i].name, name) == 0)
-			return &c->rows[i];
-	}
-	return NULL;
+	uint32_t idx = hg_names_find(&c->row_names, name);
+
+	return idx == HG_NAMES_NONE ? NULL : &c->rows[idx];
 }
 
 static const struct hg_credit_pool *pool_called(const struct hg_credits *c, const char *name)
 {
-	for (uint32_t i = 0; i < c->n_pools; i++) {
-		if (strcmp(c->pools[i].name, name) == 0)
-			return &c->pools[i];
-	}
-	return NULL;
+	uint32_t idx = hg_names_find(&c->pool_names, name);
+
+	return idx == HG_NAMES_NONE ? NULL : &c->pools[idx];
 }
 
 static bool is_same_cfg(const struct hg_ledger_cfg *a, const struct hg_ledger_cfg *b)
@@ -155,11 +152,9 @@ static void give_back(struct hg_credits *c, const struct next *next)
 	for (uint32_t i = 0; i < c->n_rows; i++) {
 		struct hg_credit_row *row = &c->rows[i];
 		struct hg_error error = {0};
-		bool is_kept = false;
+		uint32_t k = hg_names_find(&next->row_names, row->name);
 
-		for (uint32_t k = 0; k < next->n_rows; k++)
-			is_kept = is_kept || (next->rows[k].group == row->group);
-		if (row->group == NULL || is_kept)
+		if (row->group == NULL || (k != HG_NAMES_NONE && next->rows[k].group == row->group))
 			continue;
 		if (!row->is_observed && hg_cgroup_restore(row->group, &error) < 0)
 			hg_credits_say(c, HG_LOG_WARNING, "%s: %s", row->name, error.text);
@@ -223,7 +218,14 @@ int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desire
 	for (uint32_t i = 0; i < desired->n_tenants && rc == 0; i++)
 		rc = add_tenant(c, desired, i, members, &next, reterr);
 	free(members);
+	if (rc == 0)
+		rc = hg_names_build(next.rows, sizeof(*next.rows), next.n_rows, &next.row_names,
+				    reterr);
+	if (rc == 0)
+		rc = hg_names_build(next.pools, sizeof(*next.pools), next.n_pools, &next.pool_names,
+				    reterr);
 	if (rc < 0) {
+		hg_names_fini(&next.row_names);
 		free(next.rows);
 		free(next.pools);
 		return rc;
@@ -231,10 +233,14 @@ int hg_credits_apply(struct hg_credits *credits, const struct hg_desired *desire
 	give_back(c, &next);
 	if (hg_credits_save(c, /* want_all= */ true, reterr) < 0)
 		hg_credits_say(c, HG_LOG_ERR, "those that went were not saved");
+	hg_names_fini(&c->row_names);
+	hg_names_fini(&c->pool_names);
 	free(c->rows);
 	free(c->pools);
 	c->rows = next.rows;
 	c->pools = next.pools;
+	c->row_names = next.row_names;
+	c->pool_names = next.pool_names;
 	c->n_rows = next.n_rows;
 	c->n_pools = next.n_pools;
 	c->host_mcpu = desired->n_processors > 0 ? (uint64_t)desired->n_processors * HG_MCPU_PER_CPU

@@ -4,6 +4,7 @@
 
 #include "control/credit_store.h"
 #include "control/credits.h"
+#include "control/names.h"
 #include "core/cpu.h"
 #include "core/hold.h"
 #include "host/cgroup.h"
@@ -50,6 +51,7 @@ struct hg_credits {
 	struct hg_credit_row *rows;
 	struct hg_credit_pool *pools;
 	uint32_t n_rows, n_pools;
+	struct hg_names row_names, pool_names;
 	/* Of the division: one of each for each row. */
 	struct hg_share_ask *asks;
 	struct hg_share_grant *grants;
@@ -59,6 +61,7 @@ struct hg_credits {
 	hg_ns ledger_base_ns, host_base_ns;
 	struct hg_clocks clocks; /* as of the call that is being served */
 	hg_ns save_at_ns, point_at_wall_ns;
+	hg_ns forget_at_ns; /* ledger clock */
 	bool is_full; /* the host */
 	bool is_open; /* groups and store were opened, or could not be */
 	bool is_resting; /* another process goes on with the groups */
@@ -75,6 +78,8 @@ void hg_credits_say(struct hg_credits *c, enum hg_log_level level, const char *f
 void hg_credits_open(struct hg_credits *c);
 /* Saves what changed, or all of it. */
 HG_MUST_CHECK int hg_credits_save(struct hg_credits *c, bool want_all, struct hg_error *reterr);
+/* Deletes what was kept of those that went for longer than cfg.keep_removed_ns. */
+void hg_credits_forget(struct hg_credits *c);
 /* Makes a point of history of every account. */
 void hg_credits_make_points(struct hg_credits *c);
 /* Reads a row's use and books it; finds its group if it has none. */

@@ -380,6 +380,7 @@ static hg_ns keep(struct hg_credits *c, hg_ns now_ns)
 		c->save_at_ns = now_ns + SAVE_NS;
 		if (hg_credits_save(c, /* want_all= */ false, &error) < 0)
 			hg_credits_say(c, HG_LOG_ERR, "%s; trying again in 10 s", error.text);
+		hg_credits_forget(c);
 	}
 	return c->save_at_ns;
 }

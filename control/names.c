@@ -35,9 +35,11 @@ void hg_names_fini(struct hg_names *names)
 
 uint32_t hg_names_find(const struct hg_names *names, const char *name)
 {
-	const char **found =
-		bsearch(name, names->sorted, names->n, sizeof(const char *), name_to_entry);
+	const char **found;
 
+	if (names->n == 0) /* and perhaps never built */
+		return HG_NAMES_NONE;
+	found = bsearch(name, names->sorted, names->n, sizeof(const char *), name_to_entry);
 	return found == NULL ? HG_NAMES_NONE
 			     : (uint32_t)((size_t)(*found - names->first) / names->size);
 }

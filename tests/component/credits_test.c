@@ -312,6 +312,78 @@ static void s6_4_a_new_machine_is_given_its_launch_credits_again(void)
 	end();
 }
 
+#define DAY (86400 * S)
+
+/* Removes the second of two, lets days pass, and brings it back. */
+static void remove_for(hg_ns for_ns)
+{
+	w.desired.n_instances = 1;
+	apply();
+	for (unsigned i = 0; i < 2; i++) { /* a look in between, and one at the end */
+		pass(for_ns / 2);
+		run(11 * S);
+	}
+	w.desired.n_instances = 2;
+	apply();
+}
+
+static void s6_7_who_was_removed_by_mistake_gets_its_balance_back(void)
+{
+	struct hg_credits_cost cost;
+
+	begin_with(2);
+	grant("web1", 60 * S);
+	run(5 * S);
+	remove_for(29 * DAY);
+	HG_CHECK_BETWEEN(row("web1").ledger.gift_cpu_ns, 60 * S, 60 * S);
+	hg_credits_cost(w.credits, &cost);
+	HG_CHECK_EQ(cost.forgotten, 0);
+	run(5 * S);
+	/* And is not kept for ever. */
+	remove_for(31 * DAY);
+	HG_CHECK_EQ(row("web1").ledger.gift_cpu_ns, 0);
+	hg_credits_cost(w.credits, &cost);
+	HG_CHECK_EQ(cost.forgotten, 1);
+	HG_CHECK_HAS(w.said, "1 balances are deleted");
+	end();
+}
+
+static void look_and_save(void)
+{
+	(void)hg_credits_tick(w.credits, w.clocks.monotonic_ns);
+	pass(11 * S);
+	(void)hg_credits_tick(w.credits, w.clocks.monotonic_ns);
+}
+
+/* Who is configured is never forgotten: neither a pool of which all members are stopped, nor who waits for a daemon that
+ * was away. */
+static void s6_7_who_is_configured_is_never_forgotten(void)
+{
+	struct hg_credits_cost cost;
+
+	begin_with(2);
+	w.instances[0].cpu.is_pooled = true;
+	apply();
+	grant("acme", 60 * S);
+	grant("web1", 60 * S);
+	drop_group(0);
+	drop_group(1);
+	for (unsigned i = 0; i < 2; i++) {
+		pass(40 * DAY);
+		look_and_save();
+	}
+	stop();
+	pass(40 * DAY);
+	start(false);
+	apply();
+	look_and_save();
+	hg_credits_cost(w.credits, &cost);
+	HG_CHECK_EQ(cost.forgotten, 0);
+	HG_CHECK_EQ(row("acme").ledger.gift_cpu_ns, 60 * S);
+	HG_CHECK_EQ(row("web1").ledger.gift_cpu_ns, 60 * S);
+	end();
+}
+
 /* ---- stores ------------------------------------------------------------------------------------- */
 
 static void spoil(const char *with)
@@ -394,6 +466,8 @@ static const struct hg_test tests[] = {
 	HG_TEST(s6_7_a_reboot_keeps_balances_and_earns_by_the_wall),
 	HG_TEST(s6_7_suspended_time_counts_as_the_operator_says),
 	HG_TEST(s6_7_a_group_made_again_goes_on_with_its_balance),
+	HG_TEST(s6_7_who_was_removed_by_mistake_gets_its_balance_back),
+	HG_TEST(s6_7_who_is_configured_is_never_forgotten),
 	HG_TEST(s6_7_a_damaged_store_is_kept_aside_only_when_told_to),
 	HG_TEST(s6_7_a_newer_store_is_refused),
 	HG_TEST(s6_9_unlimited_is_open_and_owes),

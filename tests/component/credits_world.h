@@ -127,6 +127,7 @@ static inline void start(bool want_fresh)
 				     .store = w.store,
 				     .want_fresh_store = want_fresh,
 				     .interval_ns = HG_CREDITS_INTERVAL_NS,
+				     .keep_removed_ns = HG_CREDITS_KEEP_REMOVED_NS,
 				     .host_mcpu = 2000,
 				     .clocks = clocks,
 				     .log = say};

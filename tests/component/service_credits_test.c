@@ -60,6 +60,7 @@ static void begin_on(const char *store_text)
 	struct hg_credits_cfg cfg = {.root = host.root,
 				     .store = host.store,
 				     .interval_ns = HG_CREDITS_INTERVAL_NS,
+				     .keep_removed_ns = HG_CREDITS_KEEP_REMOVED_NS,
 				     .host_mcpu = 4000,
 				     .clocks = clocks};
 
