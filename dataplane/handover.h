@@ -61,7 +61,7 @@ struct hg_dp_carried {
 /* Returns when every worker stands still. for_ns: how long cards may take to send what they have. Returns how many
  * packets they still have, as far as they tell: those are lost when they are closed. */
 uint64_t hg_dp_freeze(struct hg_dp *dp, hg_ns for_ns);
-/* Goes on where it stood. After hg_dp_adopt() it opens what was not handed over, and waits a little, 150 ms at most,
+/* Goes on where it stood. After hg_dp_adopt() it opens what was not handed over, and waits a little, 140 ms at most,
  * for what of it was up before. */
 void hg_dp_thaw(struct hg_dp *dp);
 
