@@ -154,14 +154,18 @@ class Child:
                 was_ended = True
 
     def end(self):
-        """It cleans up after itself if it is asked; if it does not, it is killed."""
-        for number in signal.SIGINT, signal.SIGKILL:
-            if self.process.poll() is None:
-                self.process.send_signal(number)
-                try:
-                    self.process.wait(30)
-                except subprocess.TimeoutExpired:
-                    pass
+        """It cleans up after itself if it is asked; if it does not, it is killed, and what it started with it."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own
+        except ProcessLookupError:
+            pass
+        self.process.wait()
 
 
 def measure(entry, clock_):

@@ -131,6 +131,19 @@ class Run(unittest.TestCase):
         self.assertEqual(found["failure"], "ended after 1 s")
 
 
+    def test_what_it_started_is_ended_with_it(self):
+        before, everything.PATIENCE_S = everything.PATIENCE_S, 2
+        with tempfile.NamedTemporaryFile("r") as told:
+            try:
+                self.measure("import subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
+                             f"open({told.name!r}, 'w').write(str(child.pid))\n"
+                             "import time\ntime.sleep(600)", 0)
+            finally:
+                everything.PATIENCE_S = before
+            stat = harness.read(f"/proc/{told.read()}/stat")
+        self.assertIn(stat.rpartition(")")[2].split()[:1], ([], ["Z"]))  # gone, or nobody has looked yet
+
+
 class Pictures(unittest.TestCase):
     def test_they_are_svg_and_inside_of_their_page(self):
         files = page.of(result_with(containers=BULK, sched=SCHED))
