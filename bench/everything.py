@@ -35,7 +35,7 @@ SETUP = [os.path.join(harness.ROOT, "tools", "setup.sh"), "run", "vms", "bench"]
 PREPARE_BUDGET_S = (180, 20)  # installing and building; a quick run is for a machine that has both
 # Measured on two processors, building not included: (full, quick).
 BUDGETS_S = {
-    "churn": (120, 14),
+    "churn": (80, 14),
     "credit-loop": (60, 18),
     "credits": (270, 0),
     "cut": (35, 2),
@@ -49,7 +49,7 @@ BUDGETS_S = {
     "rate": (120, 8),
     "sched": (60, 8),
     "vhost": (180, 18),
-    "vms": (150, 0),
+    "vms": (130, 0),
 }
 BUDGET_S = (120, 12)  # of one that says nothing
 LIMIT_S = (40 * 60, 5 * 60)  # of the whole
