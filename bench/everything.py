@@ -32,7 +32,7 @@ FORMAT = 1
 OUT = os.path.join(harness.HERE, "out")
 PACKAGES = ("openvswitch-switch-dpdk", "dpdk", "iproute2", "iperf3", "sockperf", "qemu-system-x86")
 SETUP = [os.path.join(harness.ROOT, "tools", "setup.sh"), "run", "vms", "bench"]
-PREPARE_BUDGET_S = (180, 20)  # installing and building; a quick run is for a machine that has both
+PREPARE_BUDGET_S = (160, 20)  # installing and building; a quick run is for a machine that has both
 # Measured on two processors, building not included: (full, quick).
 BUDGETS_S = {
     "churn": (80, 14),
@@ -42,13 +42,13 @@ BUDGETS_S = {
     "depth": (10, 6),
     "guard": (6, 2),
     "hook": (12, 3),
-    "idle": (60, 8),
+    "idle": (40, 8),
     "inflight": (20, 2),
-    "isolation": (190, 14),
+    "isolation": (90, 14),
     "lane": (10, 2),
     "rate": (120, 8),
     "sched": (60, 8),
-    "vhost": (180, 18),
+    "vhost": (160, 18),
     "vms": (130, 0),
 }
 BUDGET_S = (120, 12)  # of one that says nothing

@@ -20,7 +20,7 @@ GAIN_10G = "_gain"
 LINK_USE = "_headgate_link_use_percent"
 
 # Of bench/run all, and of --quick.
-ALL = ["--seconds", "0.2", "--rounds", "2"]
+ALL = ["--seconds", "0.1", "--few", "--rounds", "2"]
 QUICK = ["--seconds", "0.1", "--few", "--rounds", "0"]
 
 
