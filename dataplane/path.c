@@ -21,9 +21,6 @@
  * link that waits for the end of the turn stands still. */
 #define RECEIVE_BYTES (128u * 1024u)
 #define RECEIVE_MIN_PKTS 2u
-/* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
- * that it may be passed by so much, and one packet. */
-#define BATCH_BYTES (64u * 1024u)
 
 /* ---- drops -------------------------------------------------------------------------------------- */
 
@@ -251,7 +248,7 @@ static void queue(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flo
 	tree->batch[tree->n_batch++] = hg_path_item(pkt);
 	tree->batch_bytes += pkt->wire_bytes;
 	hg_publish_mark(w, flow);
-	if (tree->n_batch == HG_BURST_PKTS || tree->batch_bytes >= BATCH_BYTES)
+	if (tree->n_batch == HG_BURST_PKTS || tree->batch_bytes >= HG_PATH_BATCH_BYTES)
 		hg_path_push_batch(w, tree);
 }
 

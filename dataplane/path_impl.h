@@ -6,6 +6,10 @@
 
 #include "dataplane/path.h"
 
+/* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
+ * that it may be passed by so much, and one packet. */
+#define HG_PATH_BATCH_BYTES (64u * 1024u)
+
 /* What happens to a packet next. */
 enum hg_stage { HG_STAGE_OUT, HG_STAGE_IN, HG_STAGE_TX };
 

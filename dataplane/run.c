@@ -83,6 +83,52 @@ static void go_in(struct hg_worker *w, const struct hg_run *run, uint32_t to_ins
 		stage_each(w, run, HG_STAGE_TX);
 }
 
+/* Whether a run may be queued for its uplink without a look at each of its packets: what is collected at once is not
+ * held against the bound of the queue behind which it stands, and that is empty. */
+static bool may_queue(struct hg_worker *w, const struct hg_run *run,
+		      const struct hg_lane_instance *instance, struct hg_tree *tree)
+{
+	if (tree == NULL || w->snapshot->ports[run->out_port_idx] == NULL ||
+	    w->lane->out_owner != w->idx || w->snapshot->is_observe ||
+	    instance->classes[HG_OUT] != NULL || run->bytes > HG_PATH_BATCH_BYTES ||
+	    has_too_long(run, &instance->link_cut))
+		return false;
+	if (tree->n_batch + run->n > HG_BURST_PKTS)
+		hg_path_push_batch(w, tree);
+	return hg_sched_instance_queued_bytes(tree->sched, run->from_instance) == 0;
+}
+
+/* Queues a run for its uplink, as hg_path_stage() would packet by packet. Returns whether it did; if not, nothing has
+ * changed. */
+static bool queue_for_uplink(struct hg_worker *w, const struct hg_run *run)
+{
+	const struct hg_lane_instance *instance = &w->snapshot->instances[run->from_instance];
+	struct hg_flow *flow = hg_path_flow(w, run->from_instance, HG_OUT);
+	struct hg_tree *tree = instance->uplink_tree;
+	uint32_t n_buffers = 0;
+
+	if (!may_queue(w, run, instance, tree))
+		return false;
+	for (uint32_t i = 0; i < run->n; i++) {
+		struct hg_pkt *pkt = run->pkts[i];
+
+		pkt->queued_at_ns = w->now_ns;
+		n_buffers += hg_path_n_buffers(pkt);
+		tree->batch_classes[tree->n_batch] = HG_CLASS_NONE;
+		tree->batch[tree->n_batch++] = (struct hg_sched_item){
+			.pkt = pkt, .instance_idx = run->from_instance, .load = run->loads[i]};
+	}
+	tree->batch_bytes += run->bytes;
+	flow->held_buffers += n_buffers;
+	HG_COUNT(flow->offered_bytes, run->bytes);
+	HG_COUNT(flow->offered_pkts, run->parts);
+	HG_COUNT(flow->link_offered_bytes, run->bytes);
+	hg_publish_mark(w, flow);
+	if (tree->n_batch == HG_BURST_PKTS || tree->batch_bytes >= HG_PATH_BATCH_BYTES)
+		hg_path_push_batch(w, tree);
+	return true;
+}
+
 void hg_run_end(struct hg_worker *w, struct hg_run *run)
 {
 	uint32_t to_instance = HG_SLOT_NONE;
@@ -94,7 +140,8 @@ void hg_run_end(struct hg_worker *w, struct hg_run *run)
 		go_in(w, run, to_instance, /* is_link= */ true);
 	} else if (to_instance == HG_SLOT_NONE) {
 		set_instance(run, run->from_instance, /* is_link= */ true);
-		stage_each(w, run, HG_STAGE_OUT);
+		if (!queue_for_uplink(w, run))
+			stage_each(w, run, HG_STAGE_OUT);
 	} else if (w->snapshot->ports[run->out_port_idx] == NULL || w->lane->out_owner != w->idx ||
 		   !pass(w, run, run->from_instance, HG_OUT, /* is_link= */ false)) {
 		set_instance(run, run->from_instance, /* is_link= */ false);

@@ -16,20 +16,91 @@
 /* A card without a clock of its own (progress) that took nothing is asked again after this long. */
 #define ASK_AGAIN_NS (100 * HG_NS_PER_US)
 
-static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
+/* What packets of one instance waited that leave one behind the other: counted as often as it changes. */
+static void note_waits(struct hg_worker *w, struct hg_flow *flow, const struct hg_sched_item *items,
+		       unsigned n)
 {
-	struct hg_flow *flow = hg_path_flow(w, pkt->instance_idx, tree->dir);
+	hg_ns since_ns = ((const struct hg_pkt *)items[0].pkt)->queued_at_ns;
+	unsigned first = 0;
 
-	flow->held_buffers -= hg_path_n_buffers(pkt);
-	flow->last_wait_ns = w->now_ns - pkt->queued_at_ns;
-	hg_histogram_add(&flow->wait, flow->last_wait_ns, 1);
-	if (flow->last_wait_ns > MARK_AFTER_NS && !hg_path_is_copy(pkt) && hg_ecn_mark(pkt))
+	for (unsigned i = 1; i < n; i++) {
+		const struct hg_pkt *pkt = items[i].pkt;
+
+		if (pkt->queued_at_ns == since_ns)
+			continue;
+		hg_histogram_add(&flow->wait, w->now_ns - since_ns, i - first);
+		since_ns = pkt->queued_at_ns;
+		first = i;
+	}
+	flow->last_wait_ns = w->now_ns - since_ns;
+	hg_histogram_add(&flow->wait, flow->last_wait_ns, n - first);
+}
+
+static void mark(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt)
+{
+	if (w->now_ns - pkt->queued_at_ns > MARK_AFTER_NS && !hg_path_is_copy(pkt) &&
+	    hg_ecn_mark(pkt))
 		HG_COUNT(flow->marked_pkts, 1u);
+}
+
+/* Whether it is staged for the uplink here, with nothing to ask but where it goes. */
+static bool is_for(const struct hg_worker *w, const struct hg_port *uplink,
+		   const struct hg_pkt *pkt)
+{
+	return uplink != NULL && uplink->worker == w->idx && hg_path_out_port(w, pkt) == uplink;
+}
+
+/* Goes on with n packets, from 1, that the tree gave of one instance, one behind the other. */
+static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_port *uplink,
+		      const struct hg_sched_item *items, unsigned n)
+{
+	struct hg_flow *flow = hg_path_flow(w, items[0].instance_idx, tree->dir);
+	uint64_t bytes = 0, parts = 0, link_bytes = 0;
+	struct hg_pkt *pkts[HG_BURST_PKTS];
+	uint32_t n_buffers = 0;
+	bool is_all_for = true;
+
+	note_waits(w, flow, items, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct hg_pkt *pkt = pkts[i] = items[i].pkt;
+
+		mark(w, flow, pkt);
+		pkt->is_counted = true;
+		n_buffers += hg_path_n_buffers(pkt);
+		bytes += items[i].wire_bytes;
+		parts += items[i].parts;
+		link_bytes += pkt->is_link ? items[i].wire_bytes : 0;
+		is_all_for &= is_for(w, uplink, pkt);
+	}
+	flow->held_buffers -= n_buffers;
+	HG_COUNT(flow->sent_bytes, bytes);
+	HG_COUNT(flow->sent_pkts, parts);
+	HG_COUNT(flow->link_bytes, link_bytes);
 	if (HG_UNLIKELY(flow->is_full) && tree->dir == HG_OUT)
-		hg_pushback_left(w, tree, flow, pkt->instance_idx);
-	hg_path_count_sent(flow, pkt);
+		hg_pushback_left(w, tree, flow, items[0].instance_idx);
 	hg_publish_mark(w, flow);
-	hg_path_go_on(w, pkt, tree->dir);
+	if (HG_LIKELY(is_all_for)) {
+		hg_path_stage_all(w, uplink, pkts, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		hg_path_go_on(w, pkts[i], tree->dir);
+}
+
+/* All that the tree gave, by instance. Returns the bytes. */
+static uint32_t hand_over_all(struct hg_worker *w, struct hg_tree *tree, struct hg_port *uplink,
+			      const struct hg_sched_item *items, unsigned n)
+{
+	uint32_t n_bytes = 0;
+
+	for (unsigned first = 0, i = 0; i < n; i++) {
+		n_bytes += items[i].wire_bytes;
+		if (i + 1 < n && items[i + 1].instance_idx == items[first].instance_idx)
+			continue;
+		hand_over(w, tree, uplink, items + first, i + 1 - first);
+		first = i + 1;
+	}
+	return n_bytes;
 }
 
 static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
@@ -45,7 +116,7 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 	if (tree->n_batch > 0)
 		hg_path_push_batch(w, tree);
 	while (n_all < SERVE_PKTS && left_bytes > 0) {
-		uint32_t n_bytes = 0;
+		uint32_t n_bytes;
 		unsigned n;
 
 		/* What the card refused goes first; until then the queue stands here. */
@@ -58,10 +129,7 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 				      tree->is_on ? &runs : NULL, w->now_ns);
 		if (runs.n > 0)
 			hg_flight_tag(w, tree, items, &runs);
-		for (unsigned i = 0; i < n; i++) {
-			n_bytes += items[i].wire_bytes;
-			hand_over(w, tree, items[i].pkt);
-		}
+		n_bytes = hand_over_all(w, tree, uplink, items, n);
 		n_all += n;
 		left_bytes -= n_bytes < left_bytes ? n_bytes : left_bytes;
 		if (uplink != NULL && n > 0)
