@@ -10,7 +10,7 @@ GOALS = tuple(Goal(*words) for words in (
     ("path", "over_ovs_100000", "least", 2, 6, "100,000 flows, by OVS with its egress policer"),
     ("sched", "speedup_4096", "least", 4, None, "a packet through the scheduler, 4,096 instances, by rte_sched"),
     ("sched", "growth_1048576", "most", 6, None, "cost at 1,048,576 instances by that at 64"),
-    ("sched", "bucket_over_meter", "most", 0.5, None, "a lone bucket decision by rte_meter_srtcm"),
+    ("sched", "bucket_over_srtcm", "most", 0.5, None, "a lone bucket decision by rte_meter_srtcm"),
     ("containers", "bulk_over_bridge", "least", 0.9, 1.1, "bulk TCP by the Linux bridge with HTB"),
     ("containers", "bulk_over_ovs", "least", 1.5, None, "bulk TCP by OVS with DPDK"),
     ("rate", "real_time_error_percent", "most", 1, None, "a maximum is missed in real time, in percent"),

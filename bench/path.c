@@ -75,7 +75,6 @@ static void set_instance(uint32_t i, uint64_t off)
 static void describe(uint32_t n)
 {
 	desired.uplinks = &uplink;
-	desired.n_uplinks = 1;
 	desired.oversubscription_ppm = HG_OVERSUBSCRIPTION_NONE_PPM;
 	desired.tenants = array(n / PER_TENANT + 1u, sizeof(*desired.tenants));
 	desired.instances = array(n, sizeof(*desired.instances));
@@ -107,6 +106,7 @@ static void apply(uint32_t n, uint64_t off)
 {
 	struct hg_error err = {0};
 
+	desired.n_uplinks = 1;
 	desired.n_instances = desired.n_ports = n;
 	desired.n_tenants = (n + PER_TENANT - 1u) / PER_TENANT;
 	desired.mode = off & OFF_HOLDING ? HG_MODE_OBSERVE : HG_MODE_ENFORCE;
@@ -138,12 +138,12 @@ static void make_fars(uint32_t n)
 	}
 }
 
-/* Nothing is made while the frames are changed: no worker reads them then. */
+/* All devices are closed while the frames are changed: no worker reads them then. */
 static void go_silent(uint32_t n)
 {
 	struct hg_error err = {0};
 
-	desired.n_instances = desired.n_ports = desired.n_tenants = 0;
+	desired.n_instances = desired.n_ports = desired.n_tenants = desired.n_uplinks = 0;
 	if (hg_dp_apply(dp, &desired, &err) != 0)
 		die("refused", err.text);
 	hg_dummy_generate(out, NULL, 0);

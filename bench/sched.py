@@ -13,6 +13,7 @@ import harness
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
 SIZES = (64, 1024, 4096, 32768)
 MILLION = 1 << 20
+METER_ROUNDS = 61
 
 # Of bench/run all, and of --quick.
 ALL = []
@@ -46,6 +47,19 @@ def eal_arguments(bench, pages):
     return common + ["--no-huge", "-m", str(2 * pages)], before
 
 
+def measure_meter(bench, build, rounds):
+    """A lone decision of a bucket by one of rte_meter: (figures, spread)."""
+    arguments = ["--no-huge", "-m", "64", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level=4", "-l",
+                 str(os.cpu_count() - 1)]
+    bench.progress("a lone bucket, in turn with rte_meter's")
+    measured = bench.figures_of([os.path.join(build, "bench/bench_meter")] + arguments + ["--", str(rounds)])
+    figures = {name: value for name, value in measured.items() if not name.endswith(("_least", "_largest"))}
+    spread = {name: spread_of(measured, name) for name in figures}
+    worse = max(("bucket_over_srtcm_passes", "bucket_over_srtcm_refuses"), key=figures.get)
+    figures["bucket_over_srtcm"], spread["bucket_over_srtcm"] = figures[worse], spread[worse]
+    return figures, spread
+
+
 def release(before):
     try:
         with open(HUGEPAGES, "w", encoding="utf-8") as file:
@@ -59,7 +73,8 @@ def spread_of(measured, name):
 
 
 def measure(bench, options):
-    build = bench.build("bench/bench_sched")
+    build = bench.build("bench/bench_sched", "bench/bench_meter")
+    meter_figures, meter_spread = measure_meter(bench, build, METER_ROUNDS)
     arguments, before = eal_arguments(bench, 1200)
     try:
         measured = bench.figures_of([os.path.join(build, "bench/bench_sched")] + arguments + [
@@ -80,6 +95,8 @@ def measure(bench, options):
             worst = max(growth, key=growth.get)
             figures[f"growth_{size}"] = growth[worst]
             spread[f"growth_{size}"] = [min(growth.values()), growth[worst]]
+    figures.update(meter_figures)
+    spread.update(meter_spread)
     figures["backlog_packets_per_instance"] = options.backlog
     spread["backlog_packets_per_instance"] = [2, options.backlog]
     return figures, spread
