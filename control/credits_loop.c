@@ -13,6 +13,8 @@
 #define SAVE_NS (10 * HG_NS_PER_S)
 #define POINT_NS (300 * HG_NS_PER_S)
 #define PPM 1000000u
+/* What a thousandth of a processor uses in an hour. */
+#define NS_PER_H_MCPU (3600 * HG_NS_PER_S / HG_MCPU_PER_CPU)
 /* Who is held within this of its baseline is at its baseline. */
 #define NEAR_PPM 20000u
 /* A host is full when so much of it is used; and no more when less than the second. */
@@ -185,6 +187,8 @@ static void ask_for(struct hg_credits *c, struct hg_credit_row *row, struct hg_s
 		.glide_ns = row->cpu.glide_ns,
 		.weight = row->cpu.weight,
 		.is_unlimited = account->terms.ledger.mode == HG_CREDIT_UNLIMITED,
+		.earns_less = account->terms.ledger.earn_cpu_ns_per_h <
+			      (int64_t)account->terms.baseline_mcpu * NS_PER_H_MCPU,
 	};
 	if (account->n_bursting > 1)
 		ask->balance_cpu_ns /= account->n_bursting;

@@ -64,12 +64,12 @@ static uint64_t target_mcpu(const struct hg_hold *hold, const struct hg_share_as
 			    int64_t handed_cpu_ns)
 {
 	int64_t base = (int64_t)ask->baseline_mcpu;
-	int64_t floor = base * HG_SHARE_FLOOR_PPM / served_ppm(hold);
+	int64_t floor = (int64_t)hg_share_floor_mcpu(ask) * PPM / served_ppm(hold);
 	int64_t left = ask->balance_cpu_ns - handed_cpu_ns;
 
 	/* Who repays does so at once: in proportion it would rest where the kernel serves too much. */
 	if (left < 0)
-		return (uint64_t)(floor < 1 ? 1 : floor);
+		return ask->earns_less ? (uint64_t)base : (uint64_t)(floor < 1 ? 1 : floor);
 	return (uint64_t)clamp(base + as_mcpu(ask, left), base, (int64_t)ask->ceiling_mcpu);
 }
 

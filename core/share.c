@@ -22,6 +22,15 @@ static bool has_plenty(const struct hg_share_ask *ask)
 	return ask->is_unlimited || ask->balance_cpu_ns >= plenty_cpu_ns(ask);
 }
 
+uint64_t hg_share_floor_mcpu(const struct hg_share_ask *ask)
+{
+	uint64_t floor = ask->baseline_mcpu * HG_SHARE_FLOOR_PPM / 1000000u;
+
+	if (ask->earns_less)
+		return ask->baseline_mcpu;
+	return floor < 1 ? 1 : floor;
+}
+
 uint64_t hg_share_own_mcpu(const struct hg_share_ask *ask)
 {
 	int64_t own, floor;
@@ -30,9 +39,7 @@ uint64_t hg_share_own_mcpu(const struct hg_share_ask *ask)
 		return ask->ceiling_mcpu;
 	own = (int64_t)ask->baseline_mcpu +
 	      ask->balance_cpu_ns / (ask->glide_ns / (hg_ns)HG_MCPU_PER_CPU);
-	floor = (int64_t)(ask->baseline_mcpu * HG_SHARE_FLOOR_PPM / 1000000u);
-	if (floor < 1)
-		floor = 1;
+	floor = (int64_t)hg_share_floor_mcpu(ask);
 	return (uint64_t)(own < floor ? floor : own);
 }
 

@@ -7,7 +7,8 @@
  *              own       ceiling                                        while it has plenty
  *                        baseline + balance / glide                     near the end (balance < 0: below
  *                                                                       the baseline, by FLOOR at most, until
- *                                                                       what slipped through is repaid)
+ *                                                                       what slipped through is repaid; at it where the
+ *                                                                       baseline alone uses more than is earned)
  *            Plenty is a balance that lasts for more than `glide` at full speed: so the second line meets the
  *            first without a step, and what is left decays as e^(-t/glide) instead of falling off a cliff.
  *            In unlimited mode own is the ceiling.
@@ -51,6 +52,7 @@ struct hg_share_ask {
 	hg_ns glide_ns; /* > 0 */
 	uint32_t weight; /* in [1, 1000] */
 	bool is_unlimited;
+	bool earns_less; /* than its baseline uses: what it owes then is no overdraft, and is not repaid */
 };
 
 enum hg_share_limit { /* what decided */
@@ -70,6 +72,9 @@ void hg_share_divide(const struct hg_share_ask *asks, uint32_t n, uint64_t host_
 
 /* What one may have by its own balance alone: the model's `own`. */
 uint64_t hg_share_own_mcpu(const struct hg_share_ask *ask);
+
+/* The least that it may have however much it owes. */
+uint64_t hg_share_floor_mcpu(const struct hg_share_ask *ask);
 
 /* The instant by which its balance may have fallen so far that `own` is no longer open, at full speed: when
  * to look again; earn_cpu_ns_per_h as in its ledger. */

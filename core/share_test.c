@@ -64,6 +64,9 @@ static void s6_3_what_slipped_through_is_repaid_near_the_baseline(void)
 	ask.balance_cpu_ns = -100 * S;
 	HG_CHECK_EQ(hg_share_own_mcpu(&ask), 190);
 	HG_CHECK_EQ(alone(ask, 2000).limit, HG_SHARE_BY_CREDITS);
+	/* Whose baseline alone uses more than it earns keeps it, whatever it owes. */
+	ask.earns_less = true;
+	HG_CHECK_EQ(hg_share_own_mcpu(&ask), 200);
 }
 
 static void s6_9_unlimited_is_never_throttled(void)

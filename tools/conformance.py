@@ -59,11 +59,6 @@ REQUIREMENTS = {
     "S2.14": "Samples of releases are kept for the store; the depth can be computed from them again",
     "S2.15": "A segment that would occupy the link or its contract for too long is cut before it is "
              "scheduled",
-}
-# Of these a part is served; who claims one says which tests show it.
-IN_PART = {
-    "S5.1": "The switch joins instances with one another and with uplinks, keeps tenants apart, "
-            "refuses spoofed addresses, limits floods, cuts segments",
     "S6.1": "A baseline is guaranteed; credits are earned at a fixed rate, roll over up to a maximum and an "
             "age, oldest spent first",
     "S6.2": "Credits raise the allocation and are spent as used, to the nanosecond; while they last the "
@@ -74,12 +69,17 @@ IN_PART = {
     "S6.5": "Carried out by control groups, version 1 and 2",
     "S6.6": "If bursts ask for more than the host has, baselines come first, the rest by weight; what was "
             "not served costs nothing",
-    "S6.7": "Balances survive restarts, a changed clock and migration; use while the daemon was away is "
-            "booked",
     "S6.9": "Unlimited mode: surplus is booked, repaid by later earnings, charged beyond a limit",
     "S6.10": "Pools shared by a tenant's instances",
     "S6.11": "Transfers between instances",
     "S6.12": "Alarms at thresholds, and a forecast of when the balance runs out",
+}
+# Of these a part is served; who claims one says which tests show it.
+IN_PART = {
+    "S5.1": "The switch joins instances with one another and with uplinks, keeps tenants apart, "
+            "refuses spoofed addresses, limits floods, cuts segments",
+    "S6.7": "Balances survive restarts, a changed clock and migration; use while the daemon was away is "
+            "booked",
     "S7.1": "A daemon on each host",
     "S7.2": "An interface for operators with validation and admission",
     "S7.6": "A live table and metrics",

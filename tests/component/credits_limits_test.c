@@ -27,6 +27,19 @@ static void s6_5_who_is_not_governed_any_more_gets_back_what_it_had(void)
 	end();
 }
 
+static void s6_3_the_baseline_is_kept_by_who_earns_less_than_it_uses(void)
+{
+	begin_with(1);
+	w.instances[0].cpu.earn_ucredits_per_h = 0;
+	apply();
+	w.wants_mcpu[0] = 1000;
+	run(60 * S);
+	HG_CHECK_EQ(limit_of(0), 200);
+	HG_CHECK_BETWEEN(w.used_cpu_ns[0], 12 * S, 121 * S / 10);
+	HG_CHECK_EQ(row("web0").state, HG_CREDITS_BASELINE);
+	end();
+}
+
 static void s6_5_few_writes(void)
 {
 	struct hg_credits_cost cost;
@@ -152,6 +165,7 @@ static void s1_13_observed_instances_are_booked_and_not_held(void)
 static const struct hg_test tests[] = {
 	HG_TEST(s6_5_leaves_what_was_configured),
 	HG_TEST(s6_5_who_is_not_governed_any_more_gets_back_what_it_had),
+	HG_TEST(s6_3_the_baseline_is_kept_by_who_earns_less_than_it_uses),
 	HG_TEST(s6_5_few_writes),
 	HG_TEST(s6_5_limits_over_the_heads_of_the_idle_trail),
 	HG_TEST(s6_6_on_a_full_host_the_idle_stay_open),
