@@ -1,9 +1,10 @@
 /* scale: many instances that all send at once. Usage: bench_scale N WORKERS SLOTS SLOT_MS
  *
- * Model      N instances, 16 a tenant, each with a device of memory that makes frames of 60 bytes without end, a
- *            guarantee and maxima that are never reached; an uplink that releases what it is given. First its capacity
- *            is more than the workers can do: what a packet costs. Then 1 Gbit/s, so that all of them always wait for
- *            the link: how even their shares are.
+ * Model      N instances, 16 a tenant, each with a device of memory that makes frames without end, a guarantee and
+ *            maxima that are never reached; an uplink that releases what it is given. First frames of 60 bytes and more
+ *            capacity than the workers can use: what a packet costs. Then frames of 1,514 bytes and 10 Gbit/s, so that
+ *            all of them always wait for the link: how even their shares are. Of 2,048 each can have four of these
+ *            in 10 ms.
  * Cost       the workers' processor time by packets sent, so that what is dropped is paid for by what is not.
  * Fairness   Jain's index (sum x)^2 / (n * sum x^2) of what each sent in windows of 10 ms; 1: all the same, 1/n: one
  *            has it all. The median of the windows, and the worst one.
@@ -27,10 +28,11 @@
 #define N_MAX 4096u
 #define PER_TENANT 16u
 #define SLOTS_MAX 1000u
-#define FRAME_BYTES 60u
+#define SMALL_BYTES 60u
+#define LARGE_BYTES 1514u
 #define HEADERS_BYTES 42u /* Ethernet, IPv4, UDP */
 #define FAST_BYTES_PER_S UINT64_C(12500000000)
-#define SLOW_BYTES_PER_S UINT64_C(125000000)
+#define SLOW_BYTES_PER_S UINT64_C(1250000000)
 #define WINDOW_NS (10 * HG_NS_PER_MS)
 #define WINDOWS 50u
 #define WARM_UP_NS (200 * HG_NS_PER_MS)
@@ -46,6 +48,7 @@ static struct hg_desired_tenant tenants[N_MAX / PER_TENANT];
 static struct hg_desired_instance instances[N_MAX];
 static struct hg_desired_port ports[N_MAX];
 static struct frame frames[N_MAX];
+static struct hg_dummy *fars[N_MAX];
 static struct hg_desired desired = {.oversubscription_ppm = HG_OVERSUBSCRIPTION_NONE_PPM,
 				    .uplinks = &uplink,
 				    .tenants = tenants,
@@ -123,7 +126,6 @@ static void set_contract(struct hg_contract *contract, uint64_t min_bytes_per_s)
 
 static void add_instance(uint32_t i, uint32_t n)
 {
-	static const uint8_t outside[HG_MAC_BYTES] = {2, 1, 0, 0, 0, 0};
 	struct hg_desired_port *port = &ports[i];
 
 	instances[i].tenant_idx = i / PER_TENANT;
@@ -136,11 +138,6 @@ static void add_instance(uint32_t i, uint32_t n)
 	port->mtu = HG_MTU_DEFAULT;
 	port->mac[0] = 2;
 	hg_bytes_put32(port->mac + 2, i);
-	frame_eth(&frames[i], outside, port->mac);
-	frame_ip4(&frames[i], HG_IP_UDP, 0);
-	frame_udp(&frames[i]);
-	frame_payload(&frames[i], FRAME_BYTES - HEADERS_BYTES, 1);
-	frame_finish(&frames[i]);
 }
 
 static void describe(uint32_t n)
@@ -168,20 +165,41 @@ static void make_fars(uint32_t n)
 
 		if (hg_dev_open(&cfg, &dev, &err) != 0)
 			die("no device", err.text);
-		hg_dummy_generate(hg_dummy_hold(ports[i].name), frames[i].bytes,
-				  (uint16_t)frames[i].n);
+		fars[i] = hg_dummy_hold(ports[i].name);
 		dev->driver->close(dev, /* keep= */ false);
 	}
 	hg_dummy_sink(hg_dummy_hold("up0"), true);
 }
 
-static void apply(uint64_t capacity_bytes_per_s)
+static void make_frames(uint32_t n, uint32_t n_bytes)
+{
+	static const uint8_t outside[HG_MAC_BYTES] = {2, 1, 0, 0, 0, 0};
+
+	for (uint32_t i = 0; i < n; i++) {
+		frame_eth(&frames[i], outside, ports[i].mac);
+		frame_ip4(&frames[i], HG_IP_UDP, 0);
+		frame_udp(&frames[i]);
+		frame_payload(&frames[i], n_bytes - HEADERS_BYTES, 1);
+		frame_finish(&frames[i]);
+		hg_dummy_generate(fars[i], frames[i].bytes, (uint16_t)frames[i].n);
+	}
+}
+
+/* Without instances nothing is polled, so that the frames may change. */
+static void begin(uint32_t n, uint32_t n_bytes, uint64_t capacity_bytes_per_s)
 {
 	struct hg_error err = {0};
 
 	uplink.capacity_bytes_per_s = capacity_bytes_per_s;
+	desired.n_instances = desired.n_ports = desired.n_tenants = 0;
 	if (hg_dp_apply(dp, &desired, &err) != 0)
 		die("refused", err.text);
+	make_frames(n, n_bytes);
+	desired.n_instances = desired.n_ports = n;
+	desired.n_tenants = (n + PER_TENANT - 1u) / PER_TENANT;
+	if (hg_dp_apply(dp, &desired, &err) != 0)
+		die("refused", err.text);
+	rest(WARM_UP_NS);
 }
 
 /* ---- cost --------------------------------------------------------------------------------------- */
@@ -310,14 +328,13 @@ int main(int argc, char **argv)
 	if (hg_dp_create(&cfg, &dp, &err) != 0)
 		die("no packet lane", err.text);
 	make_fars(n);
+	make_frames(n, LARGE_BYTES);
 	before_bytes = resident_bytes();
-	apply(FAST_BYTES_PER_S);
 	prefer();
-	rest(WARM_UP_NS);
+	begin(n, SMALL_BYTES, FAST_BYTES_PER_S);
 	measure_cost(n_slots, slot_ms * HG_NS_PER_MS);
 	hg_figure("memory_bytes", resident_bytes() - before_bytes);
-	apply(SLOW_BYTES_PER_S);
-	rest(WARM_UP_NS);
+	begin(n, LARGE_BYTES, SLOW_BYTES_PER_S);
 	measure_fairness();
 	hg_dp_destroy(dp, /* keep_devices= */ false);
 	return 0;

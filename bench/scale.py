@@ -2,8 +2,8 @@
 
 Through the whole packet lane between devices of memory, frames of 60 bytes, guarantees and maxima of all in force, far
 more offered than can be sent. cost_ns_N: the worker's processor time a packet sent; growth_N: by that of one. With an
-uplink that all wait for: jain_N, Jain's index over windows of 10 ms, median; jain_worst_N: the worst. memory_N_bytes:
-of one instance. two_workers_N: packets a second of two workers by those of one, in turn.
+uplink of 10 Gbit/s that all wait for, and frames of 1,514 bytes: jain_N, Jain's index over windows of 10 ms, median;
+jain_worst_N: the worst. memory_N_bytes: of one instance, its tenant's and the control lane's part included. two_workers_N: packets a second of two workers by those of one, in turn.
 """
 import os
 
