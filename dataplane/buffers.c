@@ -265,6 +265,12 @@ uint32_t hg_buffers_free(const struct hg_pool *pool)
 	return n;
 }
 
+uint32_t hg_buffers_free_here(const struct hg_pool *pool)
+{
+	(void)pool;
+	return rte_mempool_avail_count(own_part);
+}
+
 uint32_t hg_buffers_size(const struct hg_pool *pool)
 {
 	return ((const struct buffers *)pool)->size;

@@ -53,6 +53,8 @@
 /* Packets after which a turn goes on to serve: as many as it takes out of a tree. With more ports than that busy, what
  * came in beyond it would only be dropped behind all that was done for it, while it waits well where it is. */
 #define RECEIVE_PKTS 128u
+/* Free buffers with which a receive may find too few: a burst, and what the largest frame takes. */
+#define BUFFERS_SHORT (HG_BURST_PKTS + HG_PKT_CHAIN_MAX)
 #define WAKE_EVENT UINT32_MAX
 
 static hg_ns clock_ns(void)
@@ -130,6 +132,12 @@ static bool has_releases(const struct hg_worker *w)
 	       atomic_load_explicit(&w->lane->releases, memory_order_acquire) != w->releases_seen;
 }
 
+/* Then nothing was received whatever lies at the port, whose descriptor only tells of what is new. */
+static bool is_short_of_buffers(const struct hg_worker *w)
+{
+	return hg_buffers_free_here(w->lane->pool) < BUFFERS_SHORT;
+}
+
 static void leave(struct hg_worker *w, uint32_t i)
 {
 	w->active[i]->is_listed = false;
@@ -177,7 +185,7 @@ static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 	if (n > 0) {
 		w->has_moved = true;
 		port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
-	} else if (may_leave(w, port)) {
+	} else if (may_leave(w, port) && !is_short_of_buffers(w)) {
 		leave(w, i);
 		*ret_stays = false;
 	}

@@ -401,6 +401,38 @@ static void s1_8_flood_leaves_buffers_to_others(void)
 	host_close(&host);
 }
 
+/* So many at once that some are asked for frames when there is no buffer left: they are asked again. */
+static void s1_8_ports_go_on_after_buffers_ran_out(void)
+{
+	enum { FLOODERS = 300, FRAME_BYTES = 60 };
+	static uint8_t frames[FLOODERS][FRAME_BYTES];
+	static char names[FLOODERS][8];
+	struct hg_dp_host_sample sample;
+	uint32_t tenant;
+
+	host_init(&host);
+	tenant = host_add_tenant(&host, "c", 0);
+	for (unsigned i = 0; i < FLOODERS; i++) {
+		snprintf(names[i], sizeof(names[i]), "c%u", i);
+		host_add_instance(&host, names[i], tenant);
+		host_write_frame(&host, names[i], "up0", frames[i], FRAME_BYTES);
+		hg_dummy_generate(host_far(&host, names[i]), frames[i], FRAME_BYTES);
+	}
+	hg_dummy_accept(host_far(&host, "up0"), 0);
+	host_start(&host, 1);
+	WAIT_FOR((hg_dp_sample_host(host.dp, &sample), sample.free_buffers < sample.n_buffers / 8));
+	hg_dummy_sink(host_far(&host, "up0"), true);
+	hg_dummy_accept(host_far(&host, "up0"), UINT64_MAX);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		WAIT_FOR(host_flow(&host, names[i], HG_OUT).sent_pkts > 0);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		host_remove_last_instance(&host);
+	host_apply(&host);
+	for (unsigned i = 0; i < FLOODERS; i++)
+		hg_dummy_generate(hg_dummy_find(names[i]), NULL, 0);
+	host_close(&host);
+}
+
 /* ---- observing ---------------------------------------------------------------------------------- */
 
 static void s1_13_observed_host_measures_and_holds_nothing(void)
@@ -480,6 +512,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_3_many_who_begin_at_once_are_held),
 	HG_TEST(s1_3_long_wait_drops_with_a_reason),
 	HG_TEST(s1_8_flood_leaves_buffers_to_others),
+	HG_TEST(s1_8_ports_go_on_after_buffers_ran_out),
 	HG_TEST(s1_13_observed_host_measures_and_holds_nothing),
 	HG_TEST(s1_13_observed_contract_measures_and_holds_nothing),
 	HG_TEST(s1_13_observing_keeps_the_order),
