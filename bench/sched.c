@@ -311,8 +311,8 @@ static void figure(const char *what, uint32_t n_instances, const char *suffix, d
 }
 
 /* A size: all subjects in turn, `pairs` times. Prints ns (median, least, largest) of each, and of the
- * ratios within each round the medians. */
-static void size(struct bench *b, unsigned pairs, uint64_t n, bool has_theirs)
+ * ratios within each round the medians. kind: of the names of the times. */
+static void size(struct bench *b, unsigned pairs, uint64_t n, bool has_theirs, const char *kind)
 {
 	double ns[N_SUBJECTS][MAX_PAIRS], speedup[N_SUBJECTS][MAX_PAIRS];
 
@@ -330,7 +330,7 @@ static void size(struct bench *b, unsigned pairs, uint64_t n, bool has_theirs)
 	for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++) {
 		char name[32];
 
-		snprintf(name, sizeof(name), "%s_ns", subjects[k].name);
+		snprintf(name, sizeof(name), "%s_ns%s", subjects[k].name, kind);
 		figure(name, b->n_instances, "", median(ns[k], pairs));
 		figure(name, b->n_instances, "_least", ns[k][0]);
 		figure(name, b->n_instances, "_largest", ns[k][pairs - 1]);
@@ -401,7 +401,13 @@ int main(int argc, char **argv)
 			continue;
 		b.n_instances = sizes[i];
 		b.n_pkts = backlog_pkts(sizes[i], backlog);
-		size(&b, pairs, n, sizes[i] != MILLION);
+		size(&b, pairs, n, sizes[i] != MILLION, "");
+		if (sizes[i] != MILLION)
+			continue;
+		/* What more instances cost is the difference to few with as little each. */
+		b.n_instances = 64;
+		b.n_pkts = 64 * BACKLOG_MILLION;
+		size(&b, pairs, n, /* has_theirs= */ false, "_shallow");
 	}
 	rte_eal_cleanup();
 	return 0;

@@ -60,6 +60,12 @@ def measure_meter(bench, build, rounds):
     return figures, spread
 
 
+def add_growth(figures, spread, name, large, small):
+    """The worse of rates unset and minima active, of what one costs by what the other does."""
+    growth = [figures[f"{which}_{large}"] / figures[f"{which}_{small}"] for which in "ug"]
+    figures[name], spread[name] = max(growth), [min(growth), max(growth)]
+
+
 def release(before):
     try:
         with open(HUGEPAGES, "w", encoding="utf-8") as file:
@@ -91,10 +97,9 @@ def measure(bench, options):
             figures[f"speedup_{size}"], spread[f"speedup_{size}"] = figures[worse], spread[worse]
     for size in SIZES[1:] + (MILLION,):
         if f"u_ns_{size}" in figures:
-            growth = {which: figures[f"{which}_ns_{size}"] / figures[f"{which}_ns_64"] for which in "ug"}
-            worst = max(growth, key=growth.get)
-            figures[f"growth_{size}"] = growth[worst]
-            spread[f"growth_{size}"] = [min(growth.values()), growth[worst]]
+            add_growth(figures, spread, f"growth_{size}", f"ns_{size}", "ns_shallow_64" if size == MILLION else "ns_64")
+    if f"u_ns_{MILLION}" in figures:
+        add_growth(figures, spread, f"growth_{MILLION}_deep", f"ns_{MILLION}", "ns_64")
     figures.update(meter_figures)
     spread.update(meter_spread)
     figures["backlog_packets_per_instance"] = options.backlog
