@@ -265,10 +265,9 @@ uint32_t hg_buffers_free(const struct hg_pool *pool)
 	return n;
 }
 
-uint32_t hg_buffers_free_here(const struct hg_pool *pool)
+uint32_t hg_buffers_refusals_here(void)
 {
-	(void)pool;
-	return rte_mempool_avail_count(own_part);
+	return hg_lifo_refusals(own_part);
 }
 
 uint32_t hg_buffers_size(const struct hg_pool *pool)

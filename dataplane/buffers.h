@@ -44,8 +44,8 @@ struct rte_mempool *hg_buffers_part(struct hg_pool *pool, uint32_t number);
 /* Lowest address of any packet of the pool: what core/sched counts handles from. */
 const void *hg_buffers_base(const struct hg_pool *pool);
 uint32_t hg_buffers_free(const struct hg_pool *pool);
-/* Of the calling worker's part: what its next receives can have. */
-uint32_t hg_buffers_free_here(const struct hg_pool *pool);
+/* Of the calling worker's part: how often it was asked for more than it had, modulo 2^32. */
+uint32_t hg_buffers_refusals_here(void);
 uint32_t hg_buffers_size(const struct hg_pool *pool);
 
 #endif

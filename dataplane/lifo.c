@@ -16,6 +16,7 @@
 struct lifo {
 	/* The worker's; `n` is read by who samples. */
 	uint32_t n;
+	uint32_t n_refusals; /* asked for more than there was */
 	uint32_t size;
 	uint32_t view_offset; /* from an object to its packet view; 0: it has none */
 	bool is_shared;
@@ -145,8 +146,10 @@ static int dequeue(struct rte_mempool *mempool, void **objects, unsigned n)
 		return -ENOBUFS;
 	if (HG_UNLIKELY(l->n < n)) {
 		take_in(l);
-		if (l->n < n)
+		if (l->n < n) {
+			l->n_refusals++;
 			return -ENOBUFS;
+		}
 	}
 	set_n(l, l->n - n);
 	memcpy(objects, &l->stack[l->n], n * sizeof(void *));
@@ -229,6 +232,11 @@ void hg_lifo_keep_house(struct rte_mempool *mempool)
 
 	if (!rte_ring_empty(l->others))
 		take_in(l);
+}
+
+uint32_t hg_lifo_refusals(const struct rte_mempool *mempool)
+{
+	return ((const struct lifo *)mempool->pool_data)->n_refusals;
 }
 
 void hg_lifo_hear(struct hg_hook *hook)

@@ -44,6 +44,8 @@ void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook);
 
 /* The worker's: takes in what others released. */
 void hg_lifo_keep_house(struct rte_mempool *mempool);
+/* The worker's: how often it asked for more than there was, modulo 2^32. */
+uint32_t hg_lifo_refusals(const struct rte_mempool *mempool);
 /* The owner's of the hook: releases what crossed to it, and collects the tags. */
 void hg_lifo_hear(struct hg_hook *hook);
 

@@ -53,8 +53,6 @@
 /* Packets after which a turn goes on to serve: as many as it takes out of a tree. With more ports than that busy, what
  * came in beyond it would only be dropped behind all that was done for it, while it waits well where it is. */
 #define RECEIVE_PKTS 128u
-/* Free buffers with which a receive may find too few: a burst, and what the largest frame takes. */
-#define BUFFERS_SHORT (HG_BURST_PKTS + HG_PKT_CHAIN_MAX)
 #define WAKE_EVENT UINT32_MAX
 
 static hg_ns clock_ns(void)
@@ -132,12 +130,6 @@ static bool has_releases(const struct hg_worker *w)
 	       atomic_load_explicit(&w->lane->releases, memory_order_acquire) != w->releases_seen;
 }
 
-/* Then nothing was received whatever lies at the port, whose descriptor only tells of what is new. */
-static bool is_short_of_buffers(const struct hg_worker *w)
-{
-	return hg_buffers_free_here(w->lane->pool) < BUFFERS_SHORT;
-}
-
 static void leave(struct hg_worker *w, uint32_t i)
 {
 	w->active[i]->is_listed = false;
@@ -171,6 +163,7 @@ static bool has_no_room_ahead(const struct hg_worker *w, const struct hg_port *p
 static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 {
 	struct hg_port *port = w->active[i];
+	uint32_t n_refusals;
 	unsigned n;
 
 	*ret_stays = true;
@@ -181,11 +174,14 @@ static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 	}
 	if (HG_UNLIKELY(has_no_room_ahead(w, port)))
 		return 0;
+	n_refusals = hg_buffers_refusals_here();
 	n = hg_path_receive(w, port);
 	if (n > 0) {
 		w->has_moved = true;
 		port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
-	} else if (may_leave(w, port) && !is_short_of_buffers(w)) {
+	} else if (n_refusals == hg_buffers_refusals_here() && may_leave(w, port)) {
+		/* For lack of buffers nothing is received whatever lies there, and the descriptor only tells of what is
+		 * new. (That there are some by now, from another worker, says nothing of what there was.) */
 		leave(w, i);
 		*ret_stays = false;
 	}
