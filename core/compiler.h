@@ -13,6 +13,15 @@
 #define HG_LIKELY(x) __builtin_expect(!!(x), 1)
 #define HG_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define HG_PREFETCH(p) __builtin_prefetch((p), 1, 3)
+/* As the one who will write it: a line that another processor wrote last is then fetched once, not once to be read and
+ * again to be owned. x86-64 has an instruction for it, which processors without it take for none; compilers leave it
+ * out for the baseline of that architecture. */
+#if defined(__x86_64__)
+#define HG_PREFETCH_TO_WRITE(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define HG_PREFETCH_TO_WRITE(p) __builtin_prefetch((p), 1, 3)
+#endif
+#define HG_PREFETCH_TO_READ(p) __builtin_prefetch((p), 0, 3)
 #define HG_UNUSED __attribute__((unused))
 #define HG_NOINLINE __attribute__((noinline))
 #define HG_ALWAYS_INLINE inline __attribute__((always_inline))
@@ -21,6 +30,8 @@
 #define HG_LIKELY(x) (x)
 #define HG_UNLIKELY(x) (x)
 #define HG_PREFETCH(p) ((void)(p))
+#define HG_PREFETCH_TO_WRITE(p) ((void)(p))
+#define HG_PREFETCH_TO_READ(p) ((void)(p))
 #define HG_UNUSED
 #define HG_NOINLINE
 #define HG_ALWAYS_INLINE inline

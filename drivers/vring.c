@@ -3,8 +3,8 @@
 #include "drivers/vnet.h"
 #include "drivers/vring_chain.h"
 
-/* Frames looked at together, so that the memory of one is fetched while another is copied. */
-#define BURST 32u
+/* Frames taken together. */
+#define BURST HG_VRING_AHEAD
 /* A call ends with the long frame that passes this: as much as a turn of the worker has time for. */
 #define RECEIVE_BYTES (128u * 1024u)
 /* Buffers of the guest that one frame is spread over at most. */
@@ -84,6 +84,7 @@ int hg_vring_begin(struct hg_vring *ring, const struct hg_vring_cfg *cfg, struct
 		.n = (uint16_t)cfg->n,
 		.mask = (uint16_t)(cfg->n - 1u),
 		.avail_at = cfg->avail_at,
+		.avail_seen = cfg->avail_at,
 		.used_at = cfg->used_at,
 		.is_packed = cfg->is_packed,
 		.has_event_idx = cfg->has_event_idx,
@@ -261,8 +262,8 @@ static void drop(struct hg_pool *pool, struct hg_pkt *pkt, struct hg_dev_counts 
 }
 
 /* One frame in a buffer of one descriptor. */
-static HG_ALWAYS_INLINE bool take_simple(const struct hg_vring *ring, const struct hg_entry *entry,
-					 struct hg_pkt *pkt)
+static HG_ALWAYS_INLINE bool take_simple(const struct hg_vring *ring,
+					 const struct hg_vring_entry *entry, struct hg_pkt *pkt)
 {
 	uint32_t n = entry->n - ring->header_bytes;
 
@@ -280,16 +281,14 @@ static HG_ALWAYS_INLINE unsigned take_many(struct hg_vring *ring, bool is_packed
 					   struct hg_pool *pool, struct hg_pkt **pkts, unsigned n,
 					   struct hg_dev_counts *counts, unsigned *n_got)
 {
-	struct hg_entry entries[BURST];
+	unsigned n_seen = hg_look(ring, is_packed, 0, n), i;
+	const struct hg_vring_entry *entries = &ring->ahead[ring->ahead_at];
 	struct hg_pkt *fresh[BURST];
-	unsigned n_seen = hg_look(ring, is_packed, 0, entries, n < BURST ? n : BURST), i;
 
 	for (i = 0; i < n_seen; i++) {
 		if (HG_UNLIKELY(entries[i].n <= ring->header_bytes ||
 				entries[i].n > ring->header_bytes + HG_PKT_ROOM_BYTES))
 			break;
-		__builtin_prefetch(entries[i].at);
-		__builtin_prefetch(entries[i].at + 64);
 	}
 	n_seen = i;
 	if (n_seen == 0 || hg_pool_get(pool, fresh, n_seen) == 0)
@@ -301,7 +300,7 @@ static HG_ALWAYS_INLINE unsigned take_many(struct hg_vring *ring, bool is_packed
 			drop(pool, fresh[i], counts, HG_DROP_BAD_OFFLOAD);
 		hg_use(ring, is_packed, entries[i].id, 0, 1);
 	}
-	hg_advance(ring, is_packed, (uint16_t)n_seen);
+	hg_advance_known(ring, is_packed, (uint16_t)n_seen);
 	return n_seen;
 }
 
@@ -361,10 +360,12 @@ static HG_ALWAYS_INLINE unsigned receive(struct hg_vring *ring, bool is_packed,
 {
 	unsigned n_done = 0, n_got = 0;
 	uint32_t n_bytes = 0;
+	bool is_known = false;
 
 	while (n_done < n && n_bytes < RECEIVE_BYTES) {
 		unsigned n_now = take_many(ring, is_packed, pool, pkts, n - n_done, counts, &n_got);
 
+		is_known = n_now > 0;
 		if (n_now == 0) {
 			if (!take_one(ring, pool, pkts, counts, &n_got))
 				break;
@@ -377,6 +378,10 @@ static HG_ALWAYS_INLINE unsigned receive(struct hg_vring *ring, bool is_packed,
 		hg_show_used(ring, is_packed);
 		if (ring->is_armed)
 			disarm(ring);
+		if (HG_LIKELY(is_known)) {
+			hg_look_ahead(ring, is_packed, 0);
+			hg_fetch_used(ring, is_packed);
+		}
 	}
 	return n_got;
 }
@@ -413,15 +418,13 @@ static HG_ALWAYS_INLINE void encode(const struct hg_vring *ring, const struct hg
 static HG_ALWAYS_INLINE unsigned put_many(struct hg_vring *ring, bool is_packed,
 					  struct hg_pkt *const *pkts, unsigned n, uint64_t *n_bytes)
 {
-	struct hg_entry entries[BURST];
-	unsigned n_seen = hg_look(ring, is_packed, VRING_DESC_F_WRITE, entries,
-				  n < BURST ? n : BURST),
-		 i;
+	const struct hg_vring_entry *entries;
+	unsigned n_seen, i;
 
-	for (i = 0; i < n_seen; i++) {
-		__builtin_prefetch(entries[i].at, 1);
-		__builtin_prefetch(entries[i].at + 64, 1);
-	}
+	if (pkts[0]->next != NULL)
+		return 0;
+	n_seen = hg_look(ring, is_packed, VRING_DESC_F_WRITE, n);
+	entries = &ring->ahead[ring->ahead_at];
 	for (i = 0; i < n_seen; i++) {
 		const struct hg_pkt *pkt = pkts[i];
 		struct virtio_net_hdr_mrg_rxbuf header;
@@ -439,7 +442,7 @@ static HG_ALWAYS_INLINE unsigned put_many(struct hg_vring *ring, bool is_packed,
 		hg_use(ring, is_packed, entries[i].id, n_used, 1);
 		*n_bytes += pkt->total_bytes;
 	}
-	hg_advance(ring, is_packed, (uint16_t)i);
+	hg_advance_known(ring, is_packed, (uint16_t)i);
 	return i;
 }
 
@@ -551,11 +554,13 @@ static HG_ALWAYS_INLINE unsigned transmit(struct hg_vring *ring, bool is_packed,
 					  uint64_t *n_bytes)
 {
 	unsigned n_done = 0;
+	bool is_known = false;
 
 	while (n_done < n) {
 		unsigned n_now = put_many(ring, is_packed, pkts + n_done, n - n_done, n_bytes);
 		enum outcome outcome;
 
+		is_known = n_now > 0;
 		*n_sent += n_now;
 		n_done += n_now;
 		if (n_now > 0)
@@ -571,8 +576,13 @@ static HG_ALWAYS_INLINE unsigned transmit(struct hg_vring *ring, bool is_packed,
 		}
 		n_done++;
 	}
-	if (*n_sent > 0)
+	if (*n_sent > 0) {
 		hg_show_used(ring, is_packed);
+		if (HG_LIKELY(is_known)) {
+			hg_look_ahead(ring, is_packed, VRING_DESC_F_WRITE);
+			hg_fetch_used(ring, is_packed);
+		}
+	}
 	return n_done;
 }
 

@@ -7,8 +7,8 @@
  *            transmit copies frames into buffers that the guest has made available, several for a frame where
  *            it said that they may be merged. What is done is told to the guest once a call.
  *            The guest is asked not to notify us, but between arm and the next receive.
- * Promise    Nothing outside the guest's memory is touched, whatever the guest writes and when. Each descriptor is
- *            read once. A ring that breaks the rules is not gone on with: fault says which rule; frames that
+ * Promise    Nothing outside the guest's memory is touched, whatever the guest writes and when. What is done
+ *            with a buffer follows one reading of its descriptor. A ring that breaks the rules is not gone on with: fault says which rule; frames that
  *            contradict themselves are dropped with a reason. In each ring frames keep their order.
  *            Between two calls the ring's used index says all that was taken, so that whoever comes after us,
  *            however we ended, goes on from there.
@@ -64,6 +64,16 @@ struct hg_vring_cfg {
 	const struct hg_guest_memory *memory; /* outlives the ring */
 };
 
+/* A buffer of one descriptor. */
+struct hg_vring_entry {
+	uint8_t *at;
+	uint32_t n;
+	uint16_t id;
+};
+
+/* Buffers that are looked for together, one burst ahead. */
+#define HG_VRING_AHEAD 32u
+
 struct hg_vring {
 	union {
 		struct vring_desc *split;
@@ -80,6 +90,7 @@ struct hg_vring {
 	const struct hg_guest_memory *memory;
 	uint16_t n, mask; /* mask: split */
 	uint16_t avail_at, used_at; /* packed: in [0, n) */
+	uint16_t avail_seen; /* split: the guest's index when it was last read */
 	uint16_t told_at; /* used_at when the guest was last told, or had it to be */
 	bool avail_wrap, used_wrap; /* packed */
 	bool is_packed, has_event_idx, has_indirect, may_merge, knows_csum;
@@ -90,6 +101,9 @@ struct hg_vring {
 	/* Packed: the first descriptor used in this call, told last, so that the guest sees all or none. */
 	uint16_t first_at, first_flags;
 	bool has_first;
+	/* From avail_at on, found and not taken yet: ahead[ahead_at] is the next of n_ahead. */
+	uint16_t n_ahead, ahead_at;
+	struct hg_vring_entry ahead[HG_VRING_AHEAD];
 };
 
 HG_MUST_CHECK int hg_vring_begin(struct hg_vring *ring, const struct hg_vring_cfg *cfg,

@@ -48,9 +48,8 @@ static const uint8_t *table_at(struct hg_vring *ring, const struct hg_desc *desc
 bool hg_gather_split(struct hg_vring *ring, struct hg_place place, uint16_t want,
 		     struct hg_chain *chain)
 {
-	uint16_t there = (uint16_t)(__atomic_load_n(&ring->avail.split->idx, __ATOMIC_ACQUIRE) -
-				    ring->avail_at);
 	uint16_t before = (uint16_t)(place.at - ring->avail_at);
+	uint16_t there = hg_split_there(ring, (uint16_t)(before + 1u));
 	const uint8_t *table = (const uint8_t *)ring->descs.split;
 	uint32_t n_table = ring->n, n_seen = 0, idx;
 	bool is_indirect = false;

@@ -1,8 +1,11 @@
 /* vring_chain: what a guest made available in a ring, found and checked; what was used, written back.
  *
- * Model      look() finds buffers that need nothing special, many at once; gather() takes any chain, one at a time,
- *            and is who finds fault. Both read each descriptor once, into a copy that the guest cannot
- *            change any more. Neither moves on; advance() does.
+ * Model      look() finds buffers that need nothing special, many at once, and keeps them in the ring until they are
+ *            taken; gather() takes any chain, one at a time, and is who finds fault. Both read a descriptor
+ *            once, into a copy that the guest cannot change any more. Neither moves on; advance() does.
+ *            What one processor wrote, another waits for, a tenth of a microsecond for each line of 64 bytes;
+ *            for a small frame that is more than all else that is done with it. So each burst fetches for the
+ *            next: the buffers that it found, the descriptors behind them, the index of those behind these.
  *            is_packed is a constant where these are called, so that each ring has code of its own.
  * Promise    as vring.h. Internal to drivers/vring.c.
  */
@@ -17,13 +20,6 @@
 
 /* What was read of the guest's memory is not read again. */
 #define HG_READ_ONCE_BARRIER() __asm__ volatile("" ::: "memory")
-
-/* A buffer of one descriptor. */
-struct hg_entry {
-	uint8_t *at;
-	uint32_t n;
-	uint16_t id;
-};
 
 struct hg_chain {
 	uint64_t total;
@@ -76,59 +72,80 @@ static HG_ALWAYS_INLINE uint8_t *hg_simple_at(const struct hg_vring *ring, uint6
 	return n == n_bytes ? at : NULL;
 }
 
-static HG_ALWAYS_INLINE unsigned hg_look_split(struct hg_vring *ring, uint16_t want,
-					       struct hg_entry *entries, unsigned n)
+/* How many chains there are from avail_at on; asks the guest only where less than n are known of, since its index
+ * lies in a cache line that it keeps writing. More than the ring has: the guest breaks a rule. */
+static HG_ALWAYS_INLINE uint16_t hg_split_there(struct hg_vring *ring, uint16_t n)
 {
-	uint16_t there = (uint16_t)(__atomic_load_n(&ring->avail.split->idx, __ATOMIC_ACQUIRE) -
-				    ring->avail_at);
-	unsigned i;
+	uint16_t there = (uint16_t)(ring->avail_seen - ring->avail_at);
 
-	if (HG_UNLIKELY(there > ring->n))
-		return 0;
-	n = n < there ? n : there;
+	if (there < n) {
+		ring->avail_seen = __atomic_load_n(&ring->avail.split->idx, __ATOMIC_ACQUIRE);
+		there = (uint16_t)(ring->avail_seen - ring->avail_at);
+	}
+	return there;
+}
+
+static HG_ALWAYS_INLINE uint16_t hg_split_id(const struct hg_vring *ring, uint16_t at)
+{
+	return __atomic_load_n(&ring->avail.split->ring[at & ring->mask], __ATOMIC_RELAXED);
+}
+
+/* Descriptors from the n-th chain on, for the look after this one. */
+static HG_ALWAYS_INLINE void hg_fetch_split(const struct hg_vring *ring, uint16_t from, uint16_t to)
+{
+	for (uint16_t i = from; i < to; i++) {
+		uint16_t id = hg_split_id(ring, (uint16_t)(ring->avail_at + i));
+
+		HG_PREFETCH_TO_READ(&ring->descs.split[id & ring->mask]);
+	}
+}
+
+static HG_ALWAYS_INLINE unsigned hg_look_split(struct hg_vring *ring, uint16_t want, uint16_t there)
+{
+	uint16_t n = there < HG_VRING_AHEAD ? there : HG_VRING_AHEAD, i;
+	uint16_t behind = there < 2 * HG_VRING_AHEAD ? there : 2 * HG_VRING_AHEAD;
+
 	for (i = 0; i < n; i++) {
-		uint16_t at = (uint16_t)(ring->avail_at + i) & ring->mask;
-		uint16_t id = __atomic_load_n(&ring->avail.split->ring[at], __ATOMIC_RELAXED);
+		struct hg_vring_entry *entry = &ring->ahead[i];
+		uint16_t id = hg_split_id(ring, (uint16_t)(ring->avail_at + i));
+		struct hg_desc desc;
 
 		if (HG_UNLIKELY(id >= ring->n))
 			break;
-		entries[i].id = id;
-		__builtin_prefetch(&ring->descs.split[id]);
-	}
-	n = i;
-	for (i = 0; i < n; i++) {
-		struct hg_desc desc = hg_desc_read(&ring->descs.split[entries[i].id]);
-
+		desc = hg_desc_read(&ring->descs.split[id]);
 		if (HG_UNLIKELY(desc.flags != want))
 			break;
-		entries[i].n = desc.n;
-		entries[i].at = hg_simple_at(ring, desc.addr, desc.n);
-		if (HG_UNLIKELY(entries[i].at == NULL))
+		entry->id = id;
+		entry->n = desc.n;
+		entry->at = hg_simple_at(ring, desc.addr, desc.n);
+		if (HG_UNLIKELY(entry->at == NULL))
 			break;
 	}
+	hg_fetch_split(ring, n, behind);
+	HG_PREFETCH_TO_READ(
+		&ring->avail.split->ring[(ring->avail_at + 3 * HG_VRING_AHEAD) & ring->mask]);
 	return i;
 }
 
-static HG_ALWAYS_INLINE unsigned hg_look_packed(struct hg_vring *ring, uint16_t want,
-						struct hg_entry *entries, unsigned n)
+static HG_ALWAYS_INLINE unsigned hg_look_packed(struct hg_vring *ring, uint16_t want)
 {
 	const uint16_t kind = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT;
 	uint16_t at = ring->avail_at;
+	unsigned n = ring->n < HG_VRING_AHEAD ? ring->n : HG_VRING_AHEAD, i;
 	bool wrap = ring->avail_wrap;
-	unsigned i;
 
-	n = n < ring->n ? n : ring->n;
 	for (i = 0; i < n; i++) {
+		struct hg_vring_entry *entry = &ring->ahead[i];
 		uint16_t flags = hg_packed_flags(ring, at);
 		struct hg_desc desc;
 
 		if (!hg_packed_is_there(flags, wrap) || HG_UNLIKELY((flags & kind) != want))
 			break;
 		desc = hg_desc_read(&ring->descs.packed[at]);
-		entries[i].n = desc.n;
-		entries[i].id = desc.flags;
-		entries[i].at = hg_simple_at(ring, desc.addr, desc.n);
-		if (HG_UNLIKELY(entries[i].at == NULL))
+		entry->n = desc.n;
+		entry->id = desc.flags;
+		entry->at = hg_simple_at(ring, desc.addr, desc.n);
+		if (HG_UNLIKELY(entry->at == NULL))
 			break;
 		if (++at == ring->n) {
 			at = 0;
@@ -138,13 +155,51 @@ static HG_ALWAYS_INLINE unsigned hg_look_packed(struct hg_vring *ring, uint16_t 
 	return i;
 }
 
-/* Finds up to n buffers of one descriptor each, with just the flags that are wanted (0 or WRITE). Those behind
- * the first that is different are left for later. */
-static HG_ALWAYS_INLINE unsigned hg_look(struct hg_vring *ring, bool is_packed, uint16_t want,
-					 struct hg_entry *entries, unsigned n)
+/* The beginnings of those that were found. */
+static HG_ALWAYS_INLINE void hg_fetch_buffers(const struct hg_vring *ring, uint16_t want)
 {
-	return is_packed ? hg_look_packed(ring, want, entries, n)
-			 : hg_look_split(ring, want, entries, n);
+	for (unsigned i = 0; i < ring->n_ahead; i++) {
+		if (want == VRING_DESC_F_WRITE) {
+			HG_PREFETCH_TO_WRITE(ring->ahead[i].at);
+			HG_PREFETCH_TO_WRITE(ring->ahead[i].at + HG_CACHE_LINE_BYTES);
+		} else {
+			HG_PREFETCH_TO_READ(ring->ahead[i].at);
+			HG_PREFETCH_TO_READ(ring->ahead[i].at + HG_CACHE_LINE_BYTES);
+		}
+	}
+}
+
+static HG_ALWAYS_INLINE void hg_find(struct hg_vring *ring, bool is_packed, uint16_t want,
+				     uint16_t there)
+{
+	ring->ahead_at = 0;
+	ring->n_ahead = (uint16_t)(is_packed ? hg_look_packed(ring, want)
+					     : hg_look_split(ring, want, there));
+	hg_fetch_buffers(ring, want);
+}
+
+/* Finds buffers of one descriptor each, with just the flags that are wanted (0 or WRITE), if none are known. Those
+ * behind the first that is different are left for later. Returns how many of n are known. */
+static HG_ALWAYS_INLINE unsigned hg_look(struct hg_vring *ring, bool is_packed, uint16_t want,
+					 unsigned n)
+{
+	if (ring->n_ahead == 0) {
+		uint16_t there = is_packed ? 0 : hg_split_there(ring, HG_VRING_AHEAD);
+
+		if (HG_LIKELY(there <= ring->n))
+			hg_find(ring, is_packed, want, there);
+	}
+	return n < ring->n_ahead ? n : ring->n_ahead;
+}
+
+/* Finds those of the next call, so that their memory is fetched meanwhile; only what the guest is known to have made
+ * available by now. */
+static HG_ALWAYS_INLINE void hg_look_ahead(struct hg_vring *ring, bool is_packed, uint16_t want)
+{
+	uint16_t there = (uint16_t)(ring->avail_seen - ring->avail_at);
+
+	if (ring->n_ahead == 0 && (is_packed || (there > 0 && there <= ring->n)))
+		hg_find(ring, is_packed, want, there);
 }
 
 /* ---- any chain ---------------------------------------------------------------------------------- */
@@ -178,6 +233,19 @@ static HG_ALWAYS_INLINE void hg_advance(struct hg_vring *ring, bool is_packed, u
 
 	ring->avail_at = to.at;
 	ring->avail_wrap = to.wrap;
+	/* What was found began where this one did. */
+	ring->n_ahead = 0;
+}
+
+/* Over n of those that hg_look() found. */
+static HG_ALWAYS_INLINE void hg_advance_known(struct hg_vring *ring, bool is_packed, uint16_t n)
+{
+	struct hg_place to = hg_place_behind(ring, is_packed, hg_place_first(ring), n);
+
+	ring->avail_at = to.at;
+	ring->avail_wrap = to.wrap;
+	ring->n_ahead = (uint16_t)(ring->n_ahead - n);
+	ring->ahead_at = (uint16_t)(ring->ahead_at + n);
 }
 
 /* Gathers the chain at a place, whose descriptors must all have the direction that is wanted. Returns whether
@@ -222,6 +290,17 @@ static HG_ALWAYS_INLINE void hg_use(struct hg_vring *ring, bool is_packed, uint1
 		ring->used_at -= ring->n;
 		ring->used_wrap = !ring->used_wrap;
 	}
+}
+
+/* The places of the next burst of used buffers, which the guest has read. */
+static HG_ALWAYS_INLINE void hg_fetch_used(const struct hg_vring *ring, bool is_packed)
+{
+	const uint16_t a_line = HG_CACHE_LINE_BYTES / sizeof(struct vring_used_elem);
+
+	if (is_packed)
+		return; /* where the descriptors are */
+	for (uint16_t i = 0; i <= HG_VRING_AHEAD; i = (uint16_t)(i + a_line))
+		HG_PREFETCH_TO_WRITE(&ring->used.split->ring[(ring->used_at + i) & ring->mask]);
 }
 
 /* Lets the guest see all of it. */

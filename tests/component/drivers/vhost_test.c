@@ -102,6 +102,114 @@ static void s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed(void)
 	check_notifications(&world_vhost_packed);
 }
 
+/* ---- frames of all lengths ---------------------------------------------------------------------- */
+
+#define MIXTURE_ROUNDS 300u
+#define MIXTURE_BURST 32u
+#define LONGEST 5000u
+
+/* Short ones, for which buffers are found ahead, among long ones that need several: both ways in turn. */
+static unsigned length_of(uint32_t number)
+{
+	static const unsigned lengths[] = {60, 60, 61, 127, 128, 129, 1514, LONGEST};
+
+	return lengths[(number * 2654435761u >> 16) % (sizeof(lengths) / sizeof(lengths[0]))];
+}
+
+static void check_frame(const uint8_t *frame, size_t n_bytes, uint32_t number)
+{
+	uint8_t wanted[LONGEST];
+
+	HG_CHECK_EQ(n_bytes, length_of(number));
+	world_frame(wanted, length_of(number), number);
+	HG_CHECK(memcmp(frame, wanted, length_of(number)) == 0);
+}
+
+static void guest_sends_some(uint64_t n, uint32_t *n_sent)
+{
+	uint8_t frame[LONGEST];
+
+	for (; n > 0; n--) {
+		world_frame(frame, length_of(*n_sent), *n_sent);
+		if (!guest_send(world_vhost_guest(), 0, frame, length_of(*n_sent), NULL))
+			return;
+		(*n_sent)++;
+	}
+}
+
+static void receive_some(struct world *world, struct hg_dev *dev, unsigned n, uint32_t *n_got)
+{
+	struct hg_pkt *pkts[MIXTURE_BURST];
+	uint8_t frame[LONGEST];
+
+	n = dev->driver->rx(dev, pkts, n, world_now_ns());
+	for (unsigned i = 0; i < n; i++)
+		check_frame(frame, world_flatten(pkts[i], frame, sizeof(frame)), (*n_got)++);
+	if (n > 0)
+		hg_pool_put(&world->heap.pool, pkts, n);
+}
+
+static void transmit_some(struct world *world, struct hg_dev *dev, unsigned n, uint32_t *n_sent)
+{
+	struct hg_pkt *pkts[MIXTURE_BURST];
+	uint8_t frame[LONGEST];
+	unsigned n_done;
+
+	for (unsigned i = 0; i < n; i++) {
+		world_frame(frame, length_of(*n_sent + i), *n_sent + i);
+		pkts[i] = world_chain(world, frame, length_of(*n_sent + i), 2048);
+		pkts[i]->flags = 0;
+		pkts[i]->gso = HG_GSO_NONE;
+	}
+	n_done = dev->driver->tx(dev, 0, pkts, n, world_now_ns());
+	if (n_done < n)
+		hg_pool_put(&world->heap.pool, pkts + n_done, n - n_done);
+	*n_sent += n_done;
+}
+
+static void guest_receives_some(uint64_t n, uint32_t *n_got)
+{
+	uint8_t frame[LONGEST];
+	size_t n_bytes;
+
+	while (n-- > 0 &&
+	       (n_bytes = guest_receive(world_vhost_guest(), 0, frame, sizeof(frame), NULL)) > 0)
+		check_frame(frame, n_bytes, (*n_got)++);
+}
+
+/* And at any time the rings say what was taken, neither more nor less: whoever comes after us goes on from there. */
+static void check_mixture(struct world *world)
+{
+	uint32_t n_in = 0, n_received = 0, n_transmitted = 0, n_out = 0;
+	struct hg_dev *dev = begin(world);
+	uint64_t random = hg_test_seed;
+
+	(void)receive(world, dev);
+	for (unsigned round = 0; round < MIXTURE_ROUNDS; round++) {
+		guest_sends_some(hg_test_between(&random, 0, 2 * MIXTURE_BURST), &n_in);
+		receive_some(world, dev, (unsigned)hg_test_between(&random, 1, MIXTURE_BURST),
+			     &n_received);
+		HG_CHECK_EQ(guest_unreturned(world_vhost_guest(), 0), n_in - n_received);
+		transmit_some(world, dev, (unsigned)hg_test_between(&random, 1, MIXTURE_BURST),
+			      &n_transmitted);
+		guest_receives_some(hg_test_between(&random, 0, 2 * MIXTURE_BURST), &n_out);
+	}
+	guest_receives_some(UINT32_MAX, &n_out);
+	HG_CHECK_EQ(n_out, n_transmitted);
+	HG_CHECK(n_out > MIXTURE_ROUNDS && n_received > MIXTURE_ROUNDS);
+	end(world, dev);
+}
+
+static void s5_1_frames_of_all_lengths_keep_their_order_both_ways(void)
+{
+	check_mixture(&world_vhost);
+}
+
+static void s5_1_frames_of_all_lengths_keep_their_order_both_ways_packed(void)
+{
+	check_mixture(&world_vhost_packed);
+}
+
 /* ---- several queues ----------------------------------------------------------------------------- */
 
 #define QUEUE_FRAMES 64u
@@ -360,6 +468,8 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks),
 		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed),
+		HG_TEST(s5_1_frames_of_all_lengths_keep_their_order_both_ways),
+		HG_TEST(s5_1_frames_of_all_lengths_keep_their_order_both_ways_packed),
 		HG_TEST(s5_1_queues_of_a_guest_are_received_from_in_turn),
 		HG_TEST(s5_1_flow_stays_on_one_queue_of_a_guest_in_order),
 		HG_TEST(s5_1_why_a_guest_was_lost_is_told_when_it_is_back),
