@@ -7,9 +7,13 @@ sockets; the switch connects, and works on the last processor:
     ovs       dpdkvhostuserclient ports, a flow from each to the other, an egress policer on both
 Limits are above what the machine can do, so that they cost and do not limit. For each mix of sizes and each round the
 three are started, measured and ended in turn (turns.py); each round begins with the next of them. over_testpmd and
-over_ovs are medians over undisturbed rounds of what arrived through headgate by what arrived through the other.
+over_ovs are medians over undisturbed rounds of what arrived through headgate by what arrived through the other. A run
+in which the machines hardly waited for the switch measured the machines, and one in which headgate dropped frames for a
+reason other than a full ring measured that reason: both count as disturbed.
 """
+import collections
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -26,6 +30,10 @@ LOAD_CPU = 0
 # In pages of 2 MiB: the machines 256 MiB, a switch up to 768 MiB.
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 HUGE_PAGES_LEAST = 640
+# The part of the time in which the machines wait for the switch, or it is they who are measured.
+WAITING_LEAST_PERCENT = 2
+# Of headgate's drops, those of a switch that is faster than the machine that receives, and of one that comes or goes.
+EXPECTED_DROPS = ("ring_full", "port_down")
 # Bytes a second and bytes: no machine here reaches them.
 POLICER = "egress-policer", "cir=12500000000", "cbs=100000000"
 
@@ -103,6 +111,15 @@ class Headgate:
     def processes(self):
         return [self.daemon.process]
 
+    def unexpected_drops(self):
+        """In words; empty: none."""
+        drops = collections.Counter()
+        for line in self.daemon.get("/metrics").splitlines():
+            found = re.fullmatch(r'headgate_\w*dropped_packets_total{.*reason="(\w+)".*} (\d+)', line)
+            if found and found[1] not in EXPECTED_DROPS:
+                drops[found[1]] += int(found[2])
+        return ", ".join(f"{reason} {n}" for reason, n in drops.items() if n > 0)
+
 
 class Testpmd:
     def __init__(self, place):
@@ -176,6 +193,17 @@ def prefer(pid, cpu, policy=os.SCHED_FIFO, priority=1):
             pass  # it has ended
 
 
+def check(kind, switch, found):
+    """Raises Disturbed if something else was measured than the switch."""
+    if not found.get("pkts_per_s"):
+        raise turns.Disturbed(f"nothing came through {kind}")
+    if found["waiting_percent"] < WAITING_LEAST_PERCENT:
+        raise turns.Disturbed(f"the machines were the limit of {kind}")
+    drops = switch.unexpected_drops() if isinstance(switch, Headgate) else ""
+    if drops:
+        raise turns.Disturbed(f"headgate dropped frames: {drops}")
+
+
 def measure_one(world, build, kind, mix, options, is_told):
     place = Place(world, kind, is_told)
     load = [os.path.join(build, "bench/bench_vhost"), place.a, place.b, mix, "300", str(options.ms)]
@@ -193,12 +221,13 @@ def measure_one(world, build, kind, mix, options, is_told):
             found[words[1]] = float(words[2])
     machines.stdout.close()
     code = machines.wait()
-    for process in switch.processes():
-        world.end(process)
-    if code != 0:
-        raise harness.Failure(f"{mix} through {kind}: {shlex.join(load)} ended with {code}")
-    if not found.get("pkts_per_s"):
-        raise turns.Disturbed(f"nothing came through {kind}")
+    try:
+        if code != 0:
+            raise harness.Failure(f"{mix} through {kind}: {shlex.join(load)} ended with {code}")
+        check(kind, switch, found)
+    finally:
+        for process in switch.processes():
+            world.end(process)
     return found
 
 
@@ -233,7 +262,7 @@ def run(bench, options, world, build):
             name = f"over_{rival}_{title}"
             figures[name], spread[name] = measured.ratio("headgate", rival, "pkts_per_s")
         for kind in SWITCHES:
-            for what in "pkts_per_s", "bytes_per_s", "refused_percent":
+            for what in "pkts_per_s", "bytes_per_s", "waiting_percent":
                 name = f"{kind}_{title}_{what}"
                 figures[name], spread[name] = measured.median(kind, what), measured.spread(kind, what)
     for rival in SWITCHES[1:]:
