@@ -294,6 +294,11 @@ static HG_ALWAYS_INLINE unsigned take_many(struct hg_vring *ring, bool is_packed
 	if (n_seen == 0 || hg_pool_get(pool, fresh, n_seen) == 0)
 		return 0;
 	for (i = 0; i < n_seen; i++) {
+		if (i + HG_FETCH_LEAD < ring->n_ahead)
+			hg_fetch_buffer(&entries[i + HG_FETCH_LEAD], 0);
+		if (i + HG_FETCH_MORE_LEAD < n_seen)
+			hg_fetch_more(&entries[i + HG_FETCH_MORE_LEAD],
+				      entries[i + HG_FETCH_MORE_LEAD].n, 0);
 		if (HG_LIKELY(take_simple(ring, &entries[i], fresh[i])))
 			pkts[(*n_got)++] = fresh[i];
 		else
@@ -432,6 +437,12 @@ static HG_ALWAYS_INLINE unsigned put_many(struct hg_vring *ring, bool is_packed,
 
 		if (HG_UNLIKELY(pkt->next != NULL || entries[i].n < n_used))
 			break;
+		if (i + HG_FETCH_LEAD < ring->n_ahead)
+			hg_fetch_buffer(&entries[i + HG_FETCH_LEAD], VRING_DESC_F_WRITE);
+		if (i + HG_FETCH_MORE_LEAD < n_seen)
+			hg_fetch_more(&entries[i + HG_FETCH_MORE_LEAD],
+				      ring->header_bytes + pkts[i + HG_FETCH_MORE_LEAD]->n_bytes,
+				      VRING_DESC_F_WRITE);
 		encode(ring, pkt, &header);
 		header.num_buffers = 1;
 		if (HG_LIKELY(ring->header_bytes == HG_VNET_BYTES))
