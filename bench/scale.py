@@ -37,7 +37,7 @@ def slice_of(bench, program, size, n_workers, options):
 
         shares = values("jain")
         return {"ns": harness.median(values("cost")), "pkts_per_s": harness.median(values("rate")),
-                "dropped_percent": harness.median(values("dropped")),
+                "dropped_percent": max(harness.median(values("dropped")), 0),
                 "jain": harness.median(shares) if shares else 0, "jain_worst": min(shares, default=0),
                 "memory_bytes": found["memory_bytes"] / size}
     return measure
