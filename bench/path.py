@@ -28,7 +28,7 @@ import vhost
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
-ALL = []
+ALL = ["--ms", "100"]
 QUICK = ["--pairs", "3", "--ms", "60", "--flows", "1,100000", "--instances", "4096"]
 BUDGET_S = (200, 25)
 
