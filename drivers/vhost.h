@@ -16,6 +16,8 @@
  * back       room in its ring (of several rings the full ones drop, ring_full); DOWN: all are dropped, port_down.
  *            A frame for which no buffer of the guest is long enough: too_big. One from it whose header
  *            contradicts it: bad_offload; shorter than its header: truncated; beyond 64 KiB: too_big.
+ * Survival   Who connects again after either side ended has its rings served on from where they stand: a split one's used
+ *            index, and a packed one's place as its descriptors show it (drivers/vring_place.h).
  * Harm       A guest that breaks the rules of its rings is left alone until it sets them up anew; one that breaks
  *            those of the protocol (drivers/vhost_rules.h) is sent away; one that takes its memory away stays DOWN until
  *            it connects again. Each with its reason, and nobody else notices.

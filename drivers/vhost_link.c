@@ -4,6 +4,7 @@
 #include "drivers/guest_loss.h"
 #include "drivers/netns.h"
 #include "drivers/vnet.h"
+#include "drivers/vring_place.h"
 
 #include <rte_log.h>
 #include <rte_vhost.h>
@@ -271,6 +272,8 @@ static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t feature
 	cfg.n = v.size;
 	if (hg_vring_begin(&ring->vring, &cfg, reterr) < 0)
 		return false;
+	if (is_packed && !ring->was_used)
+		hg_vring_find_place(&ring->vring);
 	ring->call_fd = v.callfd >= 0 && is_event(v.callfd) ? v.callfd : -1;
 	ring->kick_fd = -1;
 	if (v.kickfd >= 0 && idx % 2 == 1 &&
@@ -278,7 +281,7 @@ static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t feature
 		ring->kick_fd = v.kickfd;
 	if (idx % 2 == 1 && ring->kick_fd < 0)
 		link->has_to_poll = true;
-	ring->is_used = true;
+	ring->is_used = ring->was_used = true;
 	/* What the guest was to be told when somebody before us ended, it may still wait for. */
 	if (ring->call_fd >= 0)
 		(void)eventfd_write(ring->call_fd, 1);
@@ -468,7 +471,7 @@ static int connected(int vid)
 		atomic_store(&is_lost[vid], false);
 		is_too_often = hg_vhost_rules_connect(&link->rules, now_ns()) != NULL;
 		for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
-			link->rings[i].is_ready = false;
+			link->rings[i].is_ready = link->rings[i].was_used = false;
 		look_again(link);
 		pthread_mutex_unlock(&link->lock);
 	}

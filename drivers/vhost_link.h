@@ -29,6 +29,7 @@ struct hg_vhost_ring {
 	int kick_fd; /* -1: we poll; on our waiting list otherwise */
 	bool is_ready; /* the library says so */
 	bool is_used; /* behind the open door */
+	bool was_used; /* since the guest connected: it stands where we left it */
 };
 
 struct hg_vhost_link {

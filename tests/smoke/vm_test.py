@@ -18,6 +18,8 @@ BACK_MS, GAP_MS = 1500, 200
 # virtio's bits: checksums left to us and left to the guest; segments from it and for it.
 OFFLOADS = {"CSUM": 0, "GUEST_CSUM": 1, "GUEST_TSO4": 7, "GUEST_TSO6": 8, "HOST_TSO4": 11, "HOST_TSO6": 12,
             "MRG_RXBUF": 15}
+RING_PACKED = 34
+CRASHES = 5
 ECHO_EVERY_MS = 10
 # While nobody is connected QEMU takes its guest's link away, and drops what the guest sends meanwhile: a few ms long.
 QEMU_DROPS_MAX = 3
@@ -26,7 +28,7 @@ QEMU_DROPS_MAX = 3
 class Machine:
     """A guest and a namespace, two instances of one tenant."""
 
-    def __init__(self, world):
+    def __init__(self, world, card_options=""):
         self.world, self.host = world, Host(world)
         self.host.tenant("acme", None, ["peer"])
         self.host.config["tenants"][0]["instances"].append({"name": "vm", "ports": [
@@ -35,7 +37,7 @@ class Machine:
         image = Image(world, [HGLOAD])
         has_kvm = kvm_works(world, image)
         self.host.daemon.start(self.host.write())
-        self.guest = Guest(world, image, "vm", MAC, has_kvm, nice=-15)
+        self.guest = Guest(world, image, "vm", MAC, has_kvm, card_options=card_options, nice=-15)
         world.address(world.name("peer"), world.name("peer"), PEER + "/24")
         world.address(world.name("out"), world.name("up"), self.host.addresses["out"] + "/24")
         wait_up([self.guest])
@@ -155,6 +157,35 @@ def s7_11_guest_outlives_its_switch(world):
     assert not any(drops), drops
     assert len(lost) <= QEMU_DROPS_MAX * len(restarts), len(lost)
     assert gaps[1] < GAP_MS and silence[1] < GAP_MS, (gaps, silence)
+
+
+@test
+def s5_1_packed_rings_of_a_guest_outlive_a_crash(world):
+    """A real driver on packed rings, under load while the switch is killed: it goes on where its rings stand, which a
+    driver would notice (it takes its card out of use when an entry comes back that was not out)."""
+    machine = Machine(world, ",packed=on")
+    daemon = machine.host.daemon
+    features = machine.guest.run("cat", "/sys/class/net/eth0/device/features")[0]
+    assert features[RING_PACKED] == "1", "QEMU or its guest has no packed rings"
+    machine.host.serve("peer")
+    load = GuestLoad(machine.guest, "rr", f"{PEER}:5001", "--seconds", 600)
+    until(lambda: load.check() or load.seconds, 20, "the guest's first second")
+    for _ in range(CRASHES):
+        daemon.kill()
+        daemon.start(machine.host.config_path)
+        daemon.links_up()
+        n_seconds = len(load.seconds)
+        until(lambda: load.check() or len(load.seconds) > n_seconds + 1 and load.last()["count"] > 0, 30,
+              "the connection to go on")
+    daemon.restart()
+    n_seconds = len(load.seconds)
+    until(lambda: load.check() or len(load.seconds) > n_seconds + 1 and load.last()["count"] > 0, 30,
+          "the connection to go on after a planned restart")
+    load.finish()
+    port = daemon.port("vm-0")
+    assert port["link"] == "up" and "last_reason" not in port, port
+    kernel = [line for line in machine.guest.run("dmesg") if "virtio" in line or "eth0" in line]
+    assert not any("not a head" in line or "broken" in line or "bad" in line for line in kernel), kernel
 
 
 if __name__ == "__main__":
