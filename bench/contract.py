@@ -20,8 +20,6 @@ from turns import Disturbed, Guard, Turns
 ALL = ["--seconds", "1"]
 QUICK = ["--rates", "100", "1000", "--loads", "tcp16", "--seconds", "1", "--sides", "headgate", "policer"]
 BUDGET_S = (180, 20)
-SHOWN = ["goodput_error_percent", "*_goodput_error_percent", "*_over_headgate", "headgate_*_error_percent",
-         "headgate_*_retransmissions", "left_out"]
 
 RATES_MBIT_PER_S = (10, 100, 1000, 5000)
 LOADS = {"tcp1": ("-P", "1"), "tcp16": ("-P", "16"), "tcp64": ("-P", "64"), "udp": ("-u", "-l", "1472")}

@@ -8,7 +8,6 @@ jain_worst_N: the worst. memory_N_bytes: of one instance, its tenant's and the c
 import os
 
 import harness
-from draw import Lines
 from turns import Turns
 
 ALL = ["--pairs", "5", "--slots", "5"]
@@ -17,9 +16,6 @@ BUDGET_S = (70, 14)
 
 SIZES = (1, 16, 256, 2048)
 WITH_TWO = (16, 2048)
-CHARTS = [Lines("scale", "Many that send at once", "instances", "ns a packet", {
-    "one worker": {size: f"cost_ns_{size}" for size in SIZES},
-    "two workers": {size: f"two_workers_ns_{size}" for size in WITH_TWO}})]
 
 
 def add_options(parser):
