@@ -12,6 +12,7 @@
 #include "drivers/vnet.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -32,6 +33,7 @@ struct packet {
 	int fd;
 	int claim_fd;
 	int if_idx;
+	_Atomic uint32_t found_caps; /* by sample; the worker goes by them from its next call on */
 	struct hg_pool *pool;
 	struct hg_scratches *scratches;
 	struct hg_dev_counts counts;
@@ -92,6 +94,7 @@ static int open_here(struct packet *packet, const struct hg_dev_cfg *cfg, struct
 			return packet->fd;
 	}
 	packet->dev.caps = hg_offloads_of(packet->fd, packet->name);
+	atomic_store(&packet->found_caps, packet->dev.caps);
 	return 0;
 }
 
@@ -247,6 +250,12 @@ static bool look_after(struct packet *packet)
 	return ioctl(packet->fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
+/* Whoever has the interface may switch its features while we use it. */
+static HG_ALWAYS_INLINE void follow(struct packet *packet)
+{
+	packet->dev.caps = atomic_load_explicit(&packet->found_caps, memory_order_relaxed);
+}
+
 /* ---- receiving ---------------------------------------------------------------------------------- */
 
 static unsigned packet_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
@@ -259,6 +268,7 @@ static unsigned packet_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, 
 	(void)now_ns;
 	if (HG_UNLIKELY(hg_counts_why_gone(&packet->counts) != NULL))
 		return 0;
+	follow(packet);
 	n_got = hg_psock_receive(packet->fd, packet->scratches, packet->pool, &packet->counts, pkts,
 				 n, &errnum);
 	if (HG_UNLIKELY(errnum != 0))
@@ -323,6 +333,8 @@ static unsigned packet_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pk
 			break;
 		}
 	}
+	/* These were made ready for what it could before. */
+	follow(packet);
 	hg_pool_put(packet->pool, pkts, n_taken);
 	hg_count_add(&packet->counts.tx_pkts, n_sent);
 	hg_count_add(&packet->counts.tx_bytes, bytes);
@@ -370,9 +382,11 @@ static void packet_sample(const struct hg_dev *dev, struct hg_dev_state *ret_sta
 		why = "the network namespace was deleted";
 		vanish(packet, why);
 	}
+	if (why == NULL)
+		atomic_store(&packet->found_caps, hg_offloads_of(packet->fd, packet->name));
 	*ret_state = (struct hg_dev_state){
 		.link = why == NULL ? HG_DEV_UP : HG_DEV_GONE,
-		.caps = dev->caps,
+		.caps = atomic_load(&packet->found_caps),
 		.mtu = hg_dev_mtu(dev),
 	};
 	if (why == NULL) {

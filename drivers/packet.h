@@ -6,8 +6,9 @@
  * Model      A raw packet socket with virtio-net headers: it gets what the guest sends, whole segments with
  *            the checksum left to do, and sends to the guest the same way. The host's own stack is cut off
  *            the interface meanwhile (drivers/cut.h). Tags that the kernel took out are put back.
- * Segments   of the kinds that the interface sends itself when it is opened (ethtool -k), up to 65,535 bytes with their
- *            headers; the packet lane splits what is longer, and the other kinds.
+ * Segments   of the kinds that the interface sends itself (ethtool -k; looked up when it is opened and with each sample,
+ *            so once a second), up to 65,535 bytes with their headers; the packet lane splits what is longer, and
+ *            the other kinds.
  * Life       open claims the interface (one headgate at a time), start cuts and receives. close(keep) leaves
  *            the cut for the next open, by this process or another, so that no other path opens in
  *            between; close without keep gives everything back as it was. MAC, MTU and state of the

@@ -425,6 +425,32 @@ static void s5_1_packet_follows_the_mtu_of_its_interface(void)
 	end();
 }
 
+static void s5_1_packet_follows_the_features_of_its_interface(void)
+{
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+	struct hg_dev *dev;
+	struct hg_pkt *pkt;
+
+	begin();
+	if (!world_run_in(world_home_fd(), "ethtool -K near0 tso on"))
+		HG_SKIP("no ethtool, or an interface without TSO");
+	dev = open_device("packet:near0", "", false);
+	HG_CHECK((dev->caps & HG_DEV_TX_TSO4) != 0);
+	for (unsigned i = 0; i < 4; i++) {
+		bool is_on = i % 2 == 1;
+
+		HG_CHECK(world_run_in(world_home_fd(), is_on ? "ethtool -K near0 tso on"
+							     : "ethtool -K near0 tso off"));
+		dev->driver->sample(dev, &state, &stats);
+		HG_CHECK_EQ((state.caps & HG_DEV_TX_TSO4) != 0, is_on);
+		(void)dev->driver->rx(dev, &pkt, 0, world_now_ns());
+		HG_CHECK_EQ((dev->caps & HG_DEV_TX_TSO4) != 0, is_on);
+	}
+	world_end(dev, false);
+	end();
+}
+
 static void s7_10_tap_of_somebody_else_is_left_to_them(void)
 {
 	struct hg_dev *dev;
@@ -565,6 +591,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_11_tap_outlives_a_kill_and_is_adopted),
 		HG_TEST(s5_1_tap_in_use_gets_another_mtu_and_address),
 		HG_TEST(s5_1_packet_follows_the_mtu_of_its_interface),
+		HG_TEST(s5_1_packet_follows_the_features_of_its_interface),
 		HG_TEST(s7_10_tap_of_somebody_else_is_left_to_them),
 		HG_TEST(tap_refuses_an_interface_of_another_kind),
 		HG_TEST(tap_goes_with_its_named_namespace),
