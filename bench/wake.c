@@ -6,7 +6,7 @@
  *            and what stands behind the card, on the first processor, the worker has the last one.
  * First      from the call that gives the device the first frame to its arrival behind the card.
  * Full       from there to the begin of the first millisecond in which it gets its guarantee, less one frame.
- * Disturbed  A worker that had no processor for longer than DISTURBED_NS in a wake spoils that one: it is counted.
+ * Disturbed  If worker or program had no processor for longer than DISTURBED_NS in a wake, that one is counted instead.
  */
 #include "bench/figures.h"
 #include "dataplane/dp.h"
@@ -189,17 +189,24 @@ static void give(void)
 		hg_pool_put(hg_dp_pool(dp), &pkt, 1);
 }
 
-/* For how long the worker, which always has something to do where others flood, had no processor so far. */
-static hg_ns missed_ns(void)
+static hg_ns without_processor_ns(clockid_t clock)
 {
 	struct timespec t;
-	clockid_t clock;
 
-	if (desired.n_instances == 1 ||
-	    pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) != 0)
-		return 0;
 	clock_gettime(clock, &t);
 	return clock_ns() - ((hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec);
+}
+
+/* For how long this thread, and the worker, which always has something to do where others flood, had no processor. */
+static hg_ns missed_ns(void)
+{
+	hg_ns missed = without_processor_ns(CLOCK_THREAD_CPUTIME_ID);
+	clockid_t clock;
+
+	if (desired.n_instances > 1 &&
+	    pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) == 0)
+		missed += without_processor_ns(clock);
+	return missed;
 }
 
 /* When the first millisecond begins in which it gets what it is guaranteed; HG_NEVER: none does. */
@@ -238,8 +245,11 @@ static bool wake(unsigned number)
 	if (missed_ns() - missed_at_ns > DISTURBED_NS)
 		return false;
 	full_ns = full_at_ns();
-	if (n_arrived == 0 || full_ns == HG_NEVER)
-		die("the guarantee was not reached", "within 5 ms");
+	/* What did not come to pass took at least as long as it was given. */
+	if (n_arrived == 0)
+		arrived_at_ns[0] = until_ns;
+	if (full_ns == HG_NEVER)
+		full_ns = until_ns;
 	snprintf(name, sizeof(name), "first_%u_us", number);
 	hg_figure(name, (double)(arrived_at_ns[0] - began_ns) / 1e3);
 	snprintf(name, sizeof(name), "full_%u_us", number);
