@@ -5,6 +5,8 @@
 #define LATELY_NS (16 * HG_NS_PER_S)
 /* A kernel that serves more than this of a limit does not keep it. */
 #define SERVED_MAX_PPM 1250000
+/* Who catches up has a twentieth more than its baseline at least. */
+#define STEP_PART 20
 
 static int64_t clamp(int64_t value, int64_t lo, int64_t hi)
 {
@@ -65,12 +67,16 @@ static uint64_t target_mcpu(const struct hg_hold *hold, const struct hg_share_as
 {
 	int64_t base = (int64_t)ask->baseline_mcpu;
 	int64_t floor = (int64_t)hg_share_floor_mcpu(ask) * PPM / served_ppm(hold);
-	int64_t left = ask->balance_cpu_ns - handed_cpu_ns;
+	int64_t left = ask->balance_cpu_ns - handed_cpu_ns, target;
 
 	/* Who repays does so at once: in proportion it would rest where the kernel serves too much. */
 	if (left < 0)
 		return ask->earns_less ? (uint64_t)base : (uint64_t)(floor < 1 ? 1 : floor);
-	return (uint64_t)clamp(base + as_mcpu(ask, left), base, (int64_t)ask->ceiling_mcpu);
+	/* So does who catches up, where it serves too little. */
+	target = base + as_mcpu(ask, left);
+	if (left > handed_cpu_ns && target < base + base / STEP_PART)
+		target = base + base / STEP_PART;
+	return (uint64_t)clamp(target, base, (int64_t)ask->ceiling_mcpu);
 }
 
 uint64_t hg_hold_next(const struct hg_hold *hold, const struct hg_share_ask *ask,
@@ -93,6 +99,8 @@ uint64_t hg_hold_next(const struct hg_hold *hold, const struct hg_share_ask *ask
 		return HG_HOLD_KEEP;
 	if (is_near && ((was > base && target <= base) || (was < base && target >= base)))
 		return base;
+	if (is_near && was > base && was <= base + base / STEP_PART) /* on its way */
+		return HG_HOLD_KEEP;
 	return if_other(hold, target, used_mcpu,
 			was == base ? 0 : (uint64_t)as_mcpu(ask, 2 * handed_cpu_ns));
 }

@@ -8,9 +8,9 @@
  *              target = baseline + (b - handed) / glide
  *            so a group that comes down is set to its baseline when b is `handed`, and rests at 0. There it is left
  *            alone while b is within 2 * handed of 0: a quota that is not written again is exact in the long run.
- *            Beyond that it catches up by the same rule, or repays, until b is `handed` again. Who repays gets
- *            HG_SHARE_FLOOR_PPM of its baseline: of use, not of limit. So this is divided by what the kernel served
- *            of the limits in the last quarter of a minute, where that was too much.
+ *            Beyond that it catches up by the same rule, with 5 % more at least, or repays, until b is `handed` again.
+ *            Who repays gets HG_SHARE_FLOOR_PPM of its baseline: of use, not of limit. So this is divided by what the
+ *            kernel served of the limits in the last quarter of a minute, where that was too much.
  *            Otherwise a limit is written when it differs by DEADBAND_PPM; one that rises over the head of who does
  *            not use half of it is in nobody's way, and may trail by TRAIL_PPM.
  * Promise    Use meets what is owed in the long run, whatever the kernel serves of a limit, from 0.8 to 1.25 times: the
