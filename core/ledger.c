@@ -53,9 +53,15 @@ static hg_ns slot_ns(const struct hg_ledger_cfg *cfg)
 	return (cfg->max_age_ns + (hg_ns)HG_LEDGER_SLOTS - 1) / (hg_ns)HG_LEDGER_SLOTS;
 }
 
+/* Of an instant; below 0 before the clock began: what came from elsewhere may be older than this clock. */
 static int64_t slot_at(const struct hg_ledger_cfg *cfg, hg_ns at_ns)
 {
-	return cfg->max_age_ns == 0 ? 0 : at_ns / slot_ns(cfg);
+	int64_t length;
+
+	if (cfg->max_age_ns == 0)
+		return 0;
+	length = slot_ns(cfg);
+	return at_ns >= 0 ? at_ns / length : -((length - 1 - at_ns) / length);
 }
 
 static hg_ns next_cut_ns(const struct hg_ledger *l)
@@ -65,12 +71,14 @@ static hg_ns next_cut_ns(const struct hg_ledger *l)
 
 static int64_t *slot(struct hg_ledger *l, int64_t number)
 {
-	return &l->slots_cpu_ns[number % N_SLOTS];
+	int64_t place = number % N_SLOTS;
+
+	return &l->slots_cpu_ns[place < 0 ? place + N_SLOTS : place];
 }
 
 static int64_t oldest_slot(const struct hg_ledger *l)
 {
-	return l->newest_slot < N_SLOTS ? 0 : l->newest_slot - N_SLOTS + 1;
+	return l->newest_slot - N_SLOTS + 1;
 }
 
 /* Time has come to the next cut: the oldest slot expires, and makes room for a new one. */
@@ -210,17 +218,22 @@ void hg_ledger_init(struct hg_ledger *ledger, const struct hg_ledger_cfg *cfg, h
 	};
 }
 
+/* The slot for what was earned at an instant. */
+static int64_t slot_for(const struct hg_ledger *l, hg_ns at_ns)
+{
+	int64_t number = slot_at(&l->cfg, at_ns);
+
+	if (number < oldest_slot(l))
+		return oldest_slot(l);
+	return least(number, l->newest_slot);
+}
+
 /* The slot of `to` for what lies in a slot of `from`: by its age at the same instant. */
 static int64_t same_age(const struct hg_ledger *from, int64_t number, const struct hg_ledger *to)
 {
-	int64_t there;
-
 	if (from->cfg.max_age_ns == 0)
 		return to->newest_slot;
-	there = slot_at(&to->cfg, number * slot_ns(&from->cfg));
-	if (there < oldest_slot(to))
-		return oldest_slot(to);
-	return least(there, to->newest_slot);
+	return slot_for(to, number * slot_ns(&from->cfg));
 }
 
 void hg_ledger_apply(struct hg_ledger *ledger, const struct hg_ledger_cfg *cfg, hg_ns now_ns)
@@ -308,6 +321,70 @@ int hg_ledger_transfer(struct hg_ledger *from, struct hg_ledger *to, int64_t n_c
 	return 0;
 }
 
+/* ---- from place to place ------------------------------------------------------------------------ */
+
+/* Of the youngest that can be in a slot. */
+static hg_ns age_of(const struct hg_ledger *l, int64_t number)
+{
+	hg_ns age_ns;
+
+	if (l->cfg.max_age_ns == 0)
+		return 0;
+	age_ns = l->at_ns - (number + 1) * slot_ns(&l->cfg) + 1;
+	return age_ns > 0 ? age_ns : 0;
+}
+
+int hg_ledger_save(const struct hg_ledger *ledger, struct hg_ledger_saved *ret,
+		   struct hg_error *reterr)
+{
+	if (ledger->gift_cpu_ns > HG_LEDGER_AMOUNT_MAX_CPU_NS)
+		return hg_error_set(reterr, -HG_ENOSPC,
+				    "more credits were granted than can be carried, which is "
+				    "16,666,666",
+				    NULL);
+	*ret = (struct hg_ledger_saved){
+		.gift_cpu_ns = ledger->gift_cpu_ns,
+		.surplus_cpu_ns = ledger->surplus_cpu_ns,
+		.remainder = ledger->remainder,
+	};
+	for (int64_t i = oldest_slot(ledger); i <= ledger->newest_slot; i++) {
+		int64_t place = i % N_SLOTS;
+		int64_t n_cpu_ns = ledger->slots_cpu_ns[place < 0 ? place + N_SLOTS : place];
+
+		if (n_cpu_ns > 0)
+			ret->parts[ret->n_parts++] = (struct hg_ledger_part){
+				.cpu_ns = n_cpu_ns, .age_ns = age_of(ledger, i)};
+	}
+	return 0;
+}
+
+void hg_ledger_empty(struct hg_ledger *ledger)
+{
+	ledger->totals.sent_cpu_ns += (uint64_t)(ledger->gift_cpu_ns + ledger->earned_cpu_ns);
+	ledger->totals.received_cpu_ns += (uint64_t)ledger->surplus_cpu_ns;
+	ledger->gift_cpu_ns = ledger->earned_cpu_ns = ledger->surplus_cpu_ns = 0;
+	ledger->remainder = 0;
+	memset(ledger->slots_cpu_ns, 0, sizeof(ledger->slots_cpu_ns));
+}
+
+void hg_ledger_restore(struct hg_ledger *ledger, const struct hg_ledger_saved *saved)
+{
+	hg_ledger_empty(ledger);
+	ledger->gift_cpu_ns = saved->gift_cpu_ns;
+	ledger->surplus_cpu_ns = saved->surplus_cpu_ns;
+	ledger->remainder = saved->remainder;
+	for (uint32_t i = 0; i < saved->n_parts; i++) {
+		const struct hg_ledger_part *part = &saved->parts[i];
+
+		*slot(ledger, slot_for(ledger, ledger->at_ns - part->age_ns)) += part->cpu_ns;
+		ledger->earned_cpu_ns += part->cpu_ns;
+	}
+	ledger->totals.received_cpu_ns += (uint64_t)(ledger->gift_cpu_ns + ledger->earned_cpu_ns);
+	ledger->totals.sent_cpu_ns += (uint64_t)ledger->surplus_cpu_ns;
+	lose_above_max(ledger);
+	charge_above_max(ledger);
+}
+
 /* ---- forecast ----------------------------------------------------------------------------------- */
 
 /* at + n / (rate per hour), down; HG_NEVER where that is beyond what an instant can tell. */
@@ -353,6 +430,34 @@ static int broken(struct hg_error *reterr, const char *field, const char *why)
 
 	hg_error_at(reterr, field);
 	return rc;
+}
+
+int hg_ledger_saved_check(const struct hg_ledger_saved *saved, struct hg_error *reterr)
+{
+	int64_t sum = 0;
+
+	if (saved->gift_cpu_ns < 0 || saved->gift_cpu_ns > HG_LEDGER_AMOUNT_MAX_CPU_NS)
+		return broken(reterr, "gift_cpu_ns", "not between 0 and 10^18 - 1 ns");
+	if (saved->surplus_cpu_ns < 0 || saved->surplus_cpu_ns > HG_LEDGER_BALANCE_MAX_CPU_NS)
+		return broken(reterr, "surplus_cpu_ns", "not between 0 and 10,000,000 credits");
+	if (saved->remainder < 0 || saved->remainder > HG_LEDGER_REMAINDER_MAX)
+		return broken(reterr, "remainder", "not a fraction");
+	if (saved->n_parts > HG_LEDGER_SLOTS + 1u)
+		return broken(reterr, "earned", "there are at most 65 parts");
+	for (uint32_t i = 0; i < saved->n_parts; i++) {
+		const struct hg_ledger_part *part = &saved->parts[i];
+
+		if (part->cpu_ns < 0 || part->cpu_ns > HG_LEDGER_BALANCE_MAX_CPU_NS - sum)
+			return broken(reterr, "earned",
+				      "together not between 0 and 10,000,000 credits");
+		if (part->age_ns < 0 || part->age_ns > HG_LEDGER_AMOUNT_MAX_CPU_NS)
+			return broken(reterr, "earned", "an age is not between 0 and 10^18 - 1 ns");
+		sum += part->cpu_ns;
+	}
+	if (sum > 0 && saved->surplus_cpu_ns > 0)
+		return broken(reterr, "surplus_cpu_ns",
+			      "there cannot be both earned credits and a surplus");
+	return 0;
 }
 
 int hg_ledger_check(const struct hg_ledger *ledger, struct hg_error *reterr)

@@ -63,6 +63,23 @@ struct hg_ledger_cfg {
 	enum hg_credit_mode mode;
 };
 
+/* What it holds, to be set somewhere else (api/saved.h): ages, since no two hosts share a clock; no totals, which are
+ * what happened at one place. */
+struct hg_ledger_part {
+	int64_t cpu_ns; /* >= 0 */
+	hg_ns age_ns; /* of the youngest of them; >= 0 */
+};
+struct hg_ledger_saved {
+	int64_t gift_cpu_ns; /* in [0, AMOUNT_MAX] */
+	int64_t surplus_cpu_ns; /* in [0, BALANCE_MAX]; 0 if anything is earned */
+	int64_t remainder; /* as in the ledger */
+	uint32_t n_parts;
+	struct hg_ledger_part
+		parts[HG_LEDGER_SLOTS + 1u]; /* earned; together at most BALANCE_MAX */
+};
+#define HG_LEDGER_AMOUNT_MAX_CPU_NS INT64_C(999999999999999999) /* what 18 digits can say */
+#define HG_LEDGER_REMAINDER_MAX (INT64_C(3600) * HG_NS_PER_S - 1)
+
 /* Ever, since init; counters modulo 2^64 ns, 584 years of one processor. */
 struct hg_ledger_totals {
 	uint64_t earned_cpu_ns; /* what was lost included */
@@ -111,6 +128,21 @@ void hg_ledger_grant(struct hg_ledger *ledger, int64_t n_cpu_ns);
  * the same now. */
 HG_MUST_CHECK int hg_ledger_transfer(struct hg_ledger *from, struct hg_ledger *to, int64_t n_cpu_ns,
 				     struct hg_error *reterr);
+
+/* What it holds at the instant up to which it is booked, the oldest part first. -ENOSPC: grants have given it more
+ * than can be told. */
+HG_MUST_CHECK int hg_ledger_save(const struct hg_ledger *ledger, struct hg_ledger_saved *ret,
+				 struct hg_error *reterr);
+/* -EINVAL with the path of what is out of its range. */
+HG_MUST_CHECK int hg_ledger_saved_check(const struct hg_ledger_saved *saved,
+					struct hg_error *reterr);
+/* What it holds has gone somewhere else: counted as sent, and a surplus as received. */
+void hg_ledger_empty(struct hg_ledger *ledger);
+/* Takes what passed hg_ledger_saved_check() in place of what it holds: received, and a surplus sent. Each part is kept for
+ * as long as it would have been where it was, and for up to one slot more; what is older than anything may be here
+ * expires at the next cut. Above the maximum is lost, the newest; a surplus above its limit is charged. Under the same
+ * terms, at the same instant, save and restore change nothing. */
+void hg_ledger_restore(struct hg_ledger *ledger, const struct hg_ledger_saved *saved);
 
 /* gift + earned - surplus. */
 static inline int64_t hg_ledger_balance_cpu_ns(const struct hg_ledger *ledger)

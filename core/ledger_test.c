@@ -285,6 +285,115 @@ static void s6_7_stored_nonsense_is_noticed(void)
 #undef BAD
 }
 
+/* ---- from place to place ------------------------------------------------------------------------ */
+
+static void save_of(const struct hg_ledger *l, struct hg_ledger_saved *ret)
+{
+	struct hg_error err = {0};
+
+	HG_CHECK_EQ(hg_ledger_save(l, ret, &err), 0);
+	HG_CHECK_EQ(hg_ledger_saved_check(ret, &err), 0);
+}
+
+static void s6_7_saved_and_restored_is_the_same_to_the_nanosecond(void)
+{
+	struct hg_ledger l = of(micro, 7 * CREDIT), before;
+	struct hg_ledger_saved saved;
+
+	for (hg_ns now = HOUR; now <= 30 * HOUR; now += 37 * 60 * S + 12345) {
+		hg_ledger_charge(&l, 11, now);
+		save_of(&l, &saved);
+		before = l;
+		hg_ledger_restore(&l, &saved);
+		is_sound(&l);
+		HG_CHECK_EQ(memcmp(l.slots_cpu_ns, before.slots_cpu_ns, sizeof(l.slots_cpu_ns)), 0);
+		HG_CHECK_EQ(l.gift_cpu_ns, before.gift_cpu_ns);
+		HG_CHECK_EQ(l.earned_cpu_ns, before.earned_cpu_ns);
+		HG_CHECK_EQ(l.remainder, before.remainder);
+	}
+	HG_CHECK(saved.n_parts > 60);
+}
+
+/* The other host's clock began a minute ago: what is 23 hours old expires in an hour there, too. */
+static void s6_7_ages_go_along_to_a_younger_clock(void)
+{
+	const hg_ns slot = DAY / 64;
+	struct hg_ledger_cfg idle = micro;
+	struct hg_ledger from = of(micro, 0), to;
+	struct hg_ledger_saved saved;
+
+	hg_ledger_charge(&from, 0, HOUR);
+	idle.earn_cpu_ns_per_h = 0;
+	hg_ledger_apply(&from, &idle, HOUR);
+	hg_ledger_charge(&from, 0, 24 * HOUR);
+	HG_CHECK_EQ(from.earned_cpu_ns, 6 * CREDIT);
+	save_of(&from, &saved);
+	to = of(idle, 0);
+	hg_ledger_charge(&to, 0, 60 * S);
+	hg_ledger_restore(&to, &saved);
+	is_sound(&to);
+	HG_CHECK_EQ(to.earned_cpu_ns, 6 * CREDIT);
+	hg_ledger_charge(&from, 0, 25 * HOUR + slot);
+	HG_CHECK_EQ(from.earned_cpu_ns, 0);
+	hg_ledger_charge(&to, 0, 60 * S + 10 * 60 * S);
+	HG_CHECK(to.earned_cpu_ns > 0);
+	hg_ledger_charge(&to, 0, 60 * S + HOUR + 2 * slot);
+	HG_CHECK_EQ(to.earned_cpu_ns, 0);
+	is_sound(&to);
+}
+
+static void s6_7_what_arrives_replaces_and_stays_within_the_terms(void)
+{
+	struct hg_ledger l = of(micro, 30 * CREDIT);
+	struct hg_ledger_saved saved = {.gift_cpu_ns = 5 * CREDIT,
+					.n_parts = 2,
+					.parts = {{100 * CREDIT, 2 * HOUR}, {60 * CREDIT, HOUR}}};
+
+	hg_ledger_charge(&l, 0, 5 * HOUR);
+	hg_ledger_restore(&l, &saved);
+	is_sound(&l);
+	HG_CHECK_EQ(l.gift_cpu_ns, 5 * CREDIT);
+	HG_CHECK_EQ(l.earned_cpu_ns, 144 * CREDIT);
+	HG_CHECK_EQ(l.totals.lost_cpu_ns, 16 * CREDIT);
+	saved = (struct hg_ledger_saved){.surplus_cpu_ns = 150 * CREDIT};
+	hg_ledger_restore(&l, &saved);
+	is_sound(&l);
+	HG_CHECK_EQ(l.surplus_cpu_ns, 144 * CREDIT);
+	HG_CHECK_EQ(l.totals.charged_cpu_ns, 6 * CREDIT);
+	hg_ledger_empty(&l);
+	is_sound(&l);
+	HG_CHECK_EQ(hg_ledger_balance_cpu_ns(&l), 0);
+	hg_ledger_grant(&l, HG_LEDGER_AMOUNT_MAX_CPU_NS);
+	hg_ledger_grant(&l, 1);
+	HG_CHECK_EQ(hg_ledger_save(&l, &saved, NULL), -HG_ENOSPC);
+}
+
+static void s6_7_saved_nonsense_is_refused(void)
+{
+	const struct hg_ledger_saved good = {.n_parts = 2, .parts = {{CREDIT, HOUR}, {CREDIT, 0}}};
+	struct hg_ledger_saved bad;
+	struct hg_error err = {0};
+
+	HG_CHECK_EQ(hg_ledger_saved_check(&good, &err), 0);
+#define BAD(change, field)                                                  \
+	do {                                                                \
+		bad = good;                                                 \
+		err = (struct hg_error){0};                                 \
+		bad.change;                                                 \
+		HG_CHECK_EQ(hg_ledger_saved_check(&bad, &err), -HG_EINVAL); \
+		HG_CHECK_STR(err.path, field);                              \
+	} while (0)
+	BAD(gift_cpu_ns = -1, "gift_cpu_ns");
+	BAD(surplus_cpu_ns = 1, "surplus_cpu_ns");
+	BAD(surplus_cpu_ns = HG_LEDGER_BALANCE_MAX_CPU_NS + 1, "surplus_cpu_ns");
+	BAD(remainder = HOUR, "remainder");
+	BAD(n_parts = 66, "earned");
+	BAD(parts[1].cpu_ns = HG_LEDGER_BALANCE_MAX_CPU_NS, "earned");
+	BAD(parts[1].cpu_ns = -1, "earned");
+	BAD(parts[1].age_ns = -1, "earned");
+#undef BAD
+}
+
 static const struct hg_test tests[] = {
 	HG_TEST(s6_1_earns_at_its_rate_up_to_its_maximum),
 	HG_TEST(s6_1_without_age_the_maximum_alone_binds),
@@ -296,6 +405,10 @@ static const struct hg_test tests[] = {
 	HG_TEST(s6_4_launch_credits_go_first_and_do_not_count_against_the_maximum),
 	HG_TEST(s6_7_skipped_time_neither_earns_nor_ages),
 	HG_TEST(s6_7_stored_nonsense_is_noticed),
+	HG_TEST(s6_7_saved_and_restored_is_the_same_to_the_nanosecond),
+	HG_TEST(s6_7_ages_go_along_to_a_younger_clock),
+	HG_TEST(s6_7_what_arrives_replaces_and_stays_within_the_terms),
+	HG_TEST(s6_7_saved_nonsense_is_refused),
 	HG_TEST(s6_9_surplus_is_booked_repaid_and_charged_beyond_its_limit),
 	HG_TEST(s6_11_transfer_is_all_or_nothing_and_keeps_ages),
 	HG_TEST(s6_11_transfer_beyond_the_receivers_maximum_is_refused),
