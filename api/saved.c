@@ -1,12 +1,14 @@
 #include "api/saved.h"
 
 #include "api/reader.h"
+#include "api/saved_credits.h"
 #include "api/saved_schema.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sections[] = {"headgate", "tenant", "instance", "state", "totals", NULL};
+static const char *const sections[] = {"headgate", "tenant",  "instance", "state",
+				       "totals",   "credits", NULL};
 
 static bool is_section(const char *key)
 {
@@ -93,13 +95,14 @@ static int read_required(struct reading *g, const json_t *header)
 		const char *name = hg_reader_text(node, buf);
 		struct hg_text quote;
 
+		g->a->needs_credits |= name != NULL && strcmp(name, "credits") == 0;
 		if (name != NULL && is_section(name))
 			continue;
 		hg_text_init(&quote, quoted, sizeof(quoted));
 		hg_text_add_quoted(&quote, name != NULL ? name : "");
 		rc = hg_error_set(g->err, -HG_ENOTSUP, "the section ", quoted,
 				  " must be understood, and this headgate does not know it; it "
-				  "knows tenant, instance, state and totals",
+				  "knows tenant, instance, state, totals and credits",
 				  NULL);
 		rc = hg_reader_fail(&g->r, node, rc);
 	}
@@ -672,6 +675,8 @@ int hg_saved_read(const struct hg_desired *now, const char *name, const char *up
 		rc = read_state(&g);
 	if (rc == 0)
 		rc = read_totals(&g);
+	if (rc == 0)
+		rc = hg_saved_read_credits(&g.r, document->root, &g.a->saved);
 	if (rc < 0) {
 		hg_arrival_destroy(g.a);
 		return rc;

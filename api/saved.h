@@ -8,7 +8,8 @@
  *              instance   as in the configuration: name, contract, ports
  *              state      tokens, what is due, behaviour, learned addresses (api/saved_schema.h)
  *              totals     what was counted
- *            and others that a later version may have, such as credits, or what extensions of the switch keep.
+ *            credits  processor credits, where it has some of its own (api/saved_credits.h)
+ *            and others that a later version may have, or what extensions of the switch keep.
  * Versions   A new fact is a new section: known sections have no unknown keys. A reader leaves out a section that it does
  *            not know, and says so, unless headgate.required names it: then it refuses the whole. What would change
  *            the meaning of a known section is a new version; a reader refuses versions above its own.
@@ -34,6 +35,7 @@ struct hg_arrival {
 	uint32_t instance_idx; /* in it */
 	struct hg_saved_instance saved;
 	json_t *left_out; /* an array of paths: sections and counters that are not known here */
+	bool needs_credits; /* headgate.required names them: where they cannot be kept nothing is restored */
 };
 
 HG_MUST_CHECK int hg_saved_write(const struct hg_desired *desired, uint32_t instance_idx,

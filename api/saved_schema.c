@@ -145,6 +145,28 @@ static const struct hg_field totals_fields[] = {
 	{0},
 };
 
+static const struct hg_field credits_fields[] = {
+	COUNT("gift_cpu_ns", hg_saved_credits, gift_cpu_ns, HG_LEDGER_AMOUNT_MAX_CPU_NS,
+	      "Launch credits and grants that are left."),
+	COUNT("surplus_cpu_ns", hg_saved_credits, surplus_cpu_ns, HG_LEDGER_BALANCE_MAX_CPU_NS,
+	      "What was used beyond, and is to be repaid."),
+	COUNT("remainder", hg_saved_credits, remainder, HG_LEDGER_REMAINDER_MAX,
+	      "Of a ns more, in 1 / 3.6e12."),
+	LIST("earned", "What was earned, by age."),
+	{0},
+};
+
+static const struct hg_field part_fields[] = {
+	{.key = "cpu_ns",
+	 .kind = HG_KIND_COUNT,
+	 AT(hg_saved_part, cpu_ns),
+	 .hi = HG_LEDGER_BALANCE_MAX_CPU_NS,
+	 .is_required = true,
+	 .doc = "How much."},
+	COUNT("age_ns", hg_saved_part, age_ns, MOST, "Since the last of it was earned."),
+	{0},
+};
+
 const struct hg_resource hg_saved_header_resource = {.name = "'headgate'", .fields = header_fields};
 const struct hg_resource hg_saved_bucket_resource = {.name = "a bucket", .fields = bucket_fields};
 const struct hg_resource hg_saved_sched_resource = {.name = "a scheduler's part",
@@ -159,6 +181,11 @@ const struct hg_resource hg_saved_state_resource = {.name = "'state'", .fields =
 const struct hg_resource hg_saved_totals_dir_resource = {.name = "the totals of a direction",
 							 .fields = totals_dir_fields};
 const struct hg_resource hg_saved_totals_resource = {.name = "'totals'", .fields = totals_fields};
+
+const struct hg_resource hg_saved_credits_resource = {.name = "'credits'",
+						      .fields = credits_fields};
+const struct hg_resource hg_saved_part_resource = {.name = "a part of what was earned",
+						   .fields = part_fields};
 
 const struct hg_field hg_saved_number_field = COUNT("", hg_saved_number, value, MOST, "");
 const struct hg_field hg_saved_ahead_field =

@@ -43,13 +43,22 @@ struct hg_saved_state {
 	struct hg_saved_behaviour behaviour;
 };
 
+struct hg_saved_credits {
+	uint64_t gift_cpu_ns, surplus_cpu_ns, remainder;
+};
+
+struct hg_saved_part { /* of what is earned */
+	uint64_t cpu_ns, age_ns;
+};
+
 struct hg_saved_number { /* of a list or a table of numbers */
 	uint64_t value;
 };
 
 extern const struct hg_resource hg_saved_header_resource, hg_saved_state_resource,
 	hg_saved_bucket_resource, hg_saved_sched_resource, hg_saved_learned_resource,
-	hg_saved_totals_resource, hg_saved_totals_dir_resource;
+	hg_saved_totals_resource, hg_saved_totals_dir_resource, hg_saved_credits_resource,
+	hg_saved_part_resource;
 extern const struct hg_field hg_saved_number_field; /* in [0, 10^18) */
 extern const struct hg_field hg_saved_ahead_field; /* in [0, HG_SAVED_AHEAD_MAX] */
 

@@ -223,11 +223,11 @@ static void s5_1_save_restore_document_versions(void)
 	set_up();
 	HG_CHECK_EQ(read_text(empty, NULL, NULL,
 			      "{headgate: {kind: instance, version: 1}, tenant: acme,"
-			      " instance: {name: x}, credits: {balance: 7},"
+			      " instance: {name: x}, quotas: {left: 7},"
 			      " totals: {out: {drops: {new_reason: 5}}}}"),
 		    0);
 	HG_CHECK_EQ(json_array_size(arrival->left_out), 2);
-	HG_CHECK_STR(json_string_value(json_array_get(arrival->left_out, 0)), "credits");
+	HG_CHECK_STR(json_string_value(json_array_get(arrival->left_out, 0)), "quotas");
 	HG_CHECK_STR(json_string_value(json_array_get(arrival->left_out, 1)),
 		     "totals.out.drops.new_reason");
 	tear_down();
@@ -250,8 +250,8 @@ static const struct {
 	{"{headgate: {kind: instance, version: 2}}", -HG_ENOTSUP, "headgate.version", "newer"},
 	{"{headgate: {kind: instance, version: 1, requird: []}}", -HG_EINVAL, "headgate.requird",
 	 "did you mean 'required'?"},
-	{"{headgate: {kind: instance, version: 1, required: [state, credits]}}", -HG_ENOTSUP,
-	 "headgate.required", "\"credits\" must be understood"},
+	{"{headgate: {kind: instance, version: 1, required: [state, quotas]}}", -HG_ENOTSUP,
+	 "headgate.required", "\"quotas\" must be understood"},
 	{HEAD "tenant: acme}", -HG_EINVAL, "instance", "is missing"},
 	{HEAD "instance: {name: x}}", -HG_EINVAL, "tenant", "is missing"},
 	{HEAD "tenant: nobody, instance: {name: x}}", -HG_ENOENT, "tenant", "there is acme"},
@@ -299,6 +299,90 @@ static const struct {
 	{MINE "totals: {in: {held_ns: {max: 1000000000000000000}}}}", -HG_EINVAL,
 	 "totals.in.held_ns.max", "is no whole number"},
 };
+
+/* ---- credits ------------------------------------------------------------------------------------- */
+
+static void s6_7_credits_in_the_document_read_back_the_same(void)
+{
+	static struct hg_saved_instance saved;
+	struct hg_ledger_saved *c = &saved.credits;
+
+	set_up();
+	fill(&saved);
+	saved.has_credits = true;
+	*c = (struct hg_ledger_saved){.gift_cpu_ns = HG_LEDGER_AMOUNT_MAX_CPU_NS,
+				      .remainder = HG_LEDGER_REMAINDER_MAX,
+				      .n_parts = HG_LEDGER_SLOTS + 1u};
+	for (uint32_t i = 0; i < c->n_parts; i++)
+		c->parts[i] = (struct hg_ledger_part){.cpu_ns = INT64_C(9007199254740993) + i,
+						      .age_ns = HG_SAVED_AGE_MAX_NS - i};
+	write_web1(&saved);
+	if (read_text(empty, "web1", NULL, text) < 0)
+		HG_TEST_FAIL("%s: %s", err.path, err.text);
+	HG_CHECK(arrival->saved.has_credits);
+	HG_CHECK(!arrival->needs_credits);
+	HG_CHECK_EQ(memcmp(&arrival->saved.credits, c, sizeof(*c)), 0);
+	HG_CHECK_EQ(json_array_size(arrival->left_out), 0);
+	*c = (struct hg_ledger_saved){.surplus_cpu_ns = HG_LEDGER_BALANCE_MAX_CPU_NS};
+	write_web1(&saved);
+	HG_CHECK_EQ(read_text(empty, "web1", NULL, text), 0);
+	HG_CHECK_EQ(memcmp(&arrival->saved.credits, c, sizeof(*c)), 0);
+	/* One that has none is not one that has nothing left. */
+	saved.has_credits = false;
+	write_web1(&saved);
+	HG_CHECK_EQ(read_text(empty, "web1", NULL, text), 0);
+	HG_CHECK(!arrival->saved.has_credits);
+	HG_CHECK_EQ(read_text(empty, NULL, NULL,
+			      "{headgate: {kind: instance, version: 1, required: [credits]},"
+			      " tenant: acme, instance: {name: x}, credits: {}}"),
+		    0);
+	HG_CHECK(arrival->saved.has_credits && arrival->needs_credits);
+	tear_down();
+}
+
+static const struct {
+	const char *credits, *path, *part;
+} bad_credits[] = {
+	{"[]", "credits", "object"},
+	{"{balance: 7}", "credits.balance", "no such key"},
+	{"{gift_cpu_ns: -1}", "credits.gift_cpu_ns", "is no whole number"},
+	{"{gift_cpu_ns: 1000000000000000000}", "credits.gift_cpu_ns", "is no whole number"},
+	{"{surplus_cpu_ns: 600000000000000001}", "credits.surplus_cpu_ns", "out of range"},
+	{"{remainder: 3600000000000}", "credits.remainder", "out of range"},
+	{"{earned: {}}", "credits.earned", "list"},
+	{"{earned: [{age_ns: 5}]}", "credits.earned[0]", "'cpu_ns' is missing"},
+	{"{earned: [{cpu_ns: 600000000000000001}]}", "credits.earned[0].cpu_ns", "out of range"},
+	{"{earned: [{cpu_ns: 1}, {cpu_ns: 600000000000000000}]}", "credits.earned[1].cpu_ns",
+	 "more than 10,000,000 credits"},
+	{"{earned: [{cpu_ns: 1, age_ns: 1d}]}", "credits.earned[0].age_ns", "is no whole number"},
+	{"{earned: [{cpu_ns: 1}], surplus_cpu_ns: 1}", "credits.surplus_cpu_ns", "both"},
+};
+
+static void s6_7_credits_in_the_document_are_refused_with_their_place(void)
+{
+	char document[512],
+		many[2048] = HEAD "tenant: acme, instance: {name: x}, credits: {earned: [";
+
+	set_up();
+	for (size_t i = 0; i < sizeof(bad_credits) / sizeof(bad_credits[0]); i++) {
+		snprintf(document, sizeof(document),
+			 HEAD "tenant: acme, instance: {name: x},\n credits: %s}",
+			 bad_credits[i].credits);
+		HG_CHECK_EQ(read_text(here, NULL, NULL, document), -HG_EINVAL);
+		HG_CHECK_STR(err.path, bad_credits[i].path);
+		HG_CHECK_HAS(err.text, bad_credits[i].part);
+		HG_CHECK_EQ(err.line, 2);
+		HG_CHECK(err.column > 1);
+		HG_CHECK(arrival == NULL);
+	}
+	for (unsigned i = 0; i < HG_LEDGER_SLOTS + 2u; i++)
+		strcat(many, "{cpu_ns: 1}, ");
+	strcat(many, "]}}");
+	HG_CHECK_EQ(read_text(here, NULL, NULL, many), -HG_EINVAL);
+	HG_CHECK_STR(err.path, "credits.earned");
+	HG_CHECK_HAS(err.text, "more than 65");
+	tear_down();
+}
 
 static void s5_1_save_restore_document_refusals(void)
 {
@@ -364,6 +448,8 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_save_restore_document_bounds_its_counters),
 		HG_TEST(s5_1_save_restore_document_versions),
 		HG_TEST(s5_1_save_restore_document_refusals),
+		HG_TEST(s6_7_credits_in_the_document_read_back_the_same),
+		HG_TEST(s6_7_credits_in_the_document_are_refused_with_their_place),
 		HG_TEST(s5_1_save_restore_document_errors_have_a_line),
 		HG_TEST(s5_1_save_restore_makes_a_tenant_on_an_uplink),
 		{0}};

@@ -1,5 +1,6 @@
 /* An instance to a document: what api/saved.c reads. */
 #include "api/saved.h"
+#include "api/saved_credits.h"
 #include "api/saved_schema.h"
 
 #include <string.h>
@@ -226,6 +227,8 @@ int hg_saved_write(const struct hg_desired *desired, uint32_t instance_idx,
 		  json_object_set(json, "instance", item) == 0 &&
 		  put(json, "state", state_to_json(desired, &saved->state)) &&
 		  put(json, "totals", totals_to_json(&saved->totals));
+	if (is_done && saved->has_credits)
+		is_done = put(json, "credits", hg_saved_credits_to_json(&saved->credits));
 	json_decref(config);
 	if (!is_done) {
 		json_decref(json);

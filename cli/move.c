@@ -160,11 +160,17 @@ static int adapt(const struct hg_cli *cli, json_t *document)
 
 static void tell_left_out(const struct hg_cli *cli, const json_t *answer)
 {
+	const char *credits =
+		json_string_value(json_object_get(json_object_get(answer, "credits"), "text"));
 	const json_t *path;
 	size_t i;
 
+	if (credits != NULL)
+		fprintf(cli->out, "%s\n", credits);
 	json_array_foreach(json_object_get(answer, "left_out"), i, path)
 	{
+		if (credits != NULL && strcmp(json_string_value(path), "credits") == 0)
+			continue; /* it is known; why it is left out was said */
 		fprintf(cli->out, "left out, since this headgate does not know it: %s\n",
 			json_string_value(path));
 	}

@@ -366,12 +366,41 @@ hg_ns hg_control_tick(struct hg_control *control, hg_ns now_ns)
 /* What an instance that leaves has queued is waited for no longer: it is what a packet may wait in a queue. */
 #define SENT_WITHIN_NS (200 * HG_NS_PER_MS)
 
+static int carry_credits(struct hg_control *c, uint32_t instance_idx, hg_ns now_ns,
+			 struct hg_saved_instance *ret, struct hg_error *reterr)
+{
+	ret->has_credits = false;
+	if (c->cfg.credits == NULL)
+		return 0;
+	return hg_credits_carry(c->cfg.credits, c->desired.instances[instance_idx].name, now_ns,
+				&ret->has_credits, &ret->credits, reterr);
+}
+
+/* Once it is gone for good: before that nothing may leave the store, after it nothing may stay there. */
+static void take_credits_away(struct hg_control *c, const char *name, struct hg_saved_instance *ret)
+{
+	struct hg_error error;
+	char sentence[HG_ERROR_TEXT_BYTES + HG_NAME_BYTES + 128];
+
+	hg_error_clear(&error);
+	if (!ret->has_credits ||
+	    hg_credits_take_away(c->cfg.credits, name, &ret->credits, &error) == 0)
+		return;
+	ret->has_credits = false;
+	snprintf(sentence, sizeof(sentence),
+		 "%s leaves without its processor credits, which stay in the store here: %s", name,
+		 error.text);
+	say(c, HG_LOG_ERR, sentence);
+}
+
 int hg_control_save_instance(struct hg_control *control, uint32_t instance_idx, hg_ns now_ns,
 			     struct hg_saved_instance *ret, struct hg_error *reterr)
 {
 	struct hg_dp_flow flows[HG_N_DIRS];
 	int rc = hg_dp_save(control->cfg.dp, instance_idx, &ret->state, reterr);
 
+	if (rc == 0)
+		rc = carry_credits(control, instance_idx, now_ns, ret, reterr);
 	if (rc < 0)
 		return rc;
 	hg_dp_publish(control->cfg.dp);
@@ -436,11 +465,15 @@ static int leave(struct hg_control *c, struct hg_desired *without, uint32_t inst
 		return rc;
 	(void)hg_dp_wait_sent(c->cfg.dp, instance_idx, SENT_WITHIN_NS);
 	take_out(without, instance_idx, /* with_instance= */ true);
-	rc = put_in_force(c, without, &move, /* want_save= */ true, now_ns, &before, reterr);
+	rc = carry_credits(c, instance_idx, now_ns, ret, reterr);
+	if (rc == 0)
+		rc = put_in_force(c, without, &move, /* want_save= */ true, now_ns, &before,
+				  reterr);
 	if (rc < 0) {
 		take_back(c, now_ns);
 		return rc;
 	}
+	take_credits_away(c, before.instances[instance_idx].name, ret);
 	hg_state_fini(&before);
 	hg_rows_totals(&row, flows, now_ns, &ret->totals);
 	return 0;
@@ -481,9 +514,14 @@ int hg_control_restore_instance(struct hg_control *control, const struct hg_desi
 
 	if (rc == 0)
 		rc = hg_control_check(control, desired, reterr);
-	if (rc == 0)
-		rc = put_in_force(control, desired, &move, /* want_save= */ true, now_ns, &before,
-				  reterr);
+	if (rc == 0 && saved->has_credits)
+		rc = hg_credits_expect(control->cfg.credits, desired->instances[instance_idx].name,
+				       &saved->credits, reterr);
+	if (rc < 0)
+		return rc;
+	rc = put_in_force(control, desired, &move, /* want_save= */ true, now_ns, &before, reterr);
+	if (saved->has_credits)
+		hg_credits_arrived(control->cfg.credits, rc == 0);
 	if (rc < 0)
 		return rc;
 	hg_state_fini(&before);

@@ -111,13 +111,15 @@ HG_MUST_CHECK int hg_control_save_instance(struct hg_control *control, uint32_t 
 					   hg_ns now_ns, struct hg_saved_instance *ret,
 					   struct hg_error *reterr);
 /* Takes an instance off the host: its ports are closed, what it has queued to send leaves, for at most 200 ms, and then
- * it is saved and removed at one instant. On error it is there as before. */
+ * it is saved and removed at one instant. On error it is there as before. Its credits leave the store last: whenever
+ * this host crashes they are there or in *ret, never in both; where the store fails they stay, *ret is without them,
+ * and it is logged. */
 HG_MUST_CHECK int hg_control_detach_instance(struct hg_control *control, uint32_t instance_idx,
 					     hg_ns now_ns, struct hg_saved_instance *ret,
 					     struct hg_error *reterr);
 /* hg_control_apply(), for good, of a state in which an instance is new that comes from elsewhere: tokens, learned
- * addresses and totals go on from where they were, and its ports are announced. Its tenant's totals are what
- * happened on this host. */
+ * addresses, totals and credits go on from where they were, and its ports are announced. Its tenant's totals are what
+ * happened on this host. saved->has_credits only where hg_control_credits() is there, and governs the instance. */
 HG_MUST_CHECK int hg_control_restore_instance(struct hg_control *control,
 					      const struct hg_desired *desired,
 					      uint32_t instance_idx,

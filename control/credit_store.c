@@ -417,6 +417,12 @@ int hg_credit_store_load(struct hg_credit_store *store, const char *name,
 	return rc;
 }
 
+int hg_credit_store_drop(struct hg_credit_store *store, const char *name, struct hg_error *reterr)
+{
+	bind_text(store->forget, 1, name);
+	return step(store, store->forget, reterr);
+}
+
 static int forget_old(struct hg_credit_store *s, hg_ns before_ns,
 		      bool (*is_kept)(void *user, const char *name), void *user, unsigned *ret_n,
 		      struct hg_error *reterr)

@@ -48,6 +48,9 @@ HG_MUST_CHECK int hg_credit_store_save(struct hg_credit_store *store,
 				       const struct hg_stored_clock *clock,
 				       const struct hg_stored *const *rows, unsigned n,
 				       struct hg_error *reterr);
+/* Deletes the ledger of that name, if there is one. */
+HG_MUST_CHECK int hg_credit_store_drop(struct hg_credit_store *store, const char *name,
+				       struct hg_error *reterr);
 /* Deletes ledgers that were booked last before an instant of the ledgers' clock, but for those that is_kept() says.
  * Returns how many, all in one transaction. */
 HG_MUST_CHECK int hg_credit_store_forget(struct hg_credit_store *store, hg_ns before_ns,

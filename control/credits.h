@@ -127,6 +127,28 @@ HG_MUST_CHECK int hg_credits_grant(struct hg_credits *credits, const char *name,
 HG_MUST_CHECK int hg_credits_transfer(struct hg_credits *credits, const char *from, const char *to,
 				      int64_t n_cpu_ns, struct hg_error *reterr);
 
+/* ---- an instance on its way from host to host ---- */
+
+/* Opens what it needs, if nobody was governed yet. Returns what fault() does. */
+const char *hg_credits_ready(struct hg_credits *credits);
+/* What an instance holds, booked up to now. *ret_has false: nothing of its own; it is not governed, or shares a pool. */
+HG_MUST_CHECK int hg_credits_carry(struct hg_credits *credits, const char *name, hg_ns now_ns,
+				   bool *ret_has, struct hg_ledger_saved *ret,
+				   struct hg_error *reterr);
+/* After the apply() that removed whom carry() told of: *ret becomes what it held when it went, and the store's row is empty
+ * when this returns. On error the row is as it was, as far as the store can tell, and *ret must not be handed out.
+ * A crash before this leaves the balance in the store, where whoever comes back finds it; after it the balance is in
+ * *ret alone. */
+HG_MUST_CHECK int hg_credits_take_away(struct hg_credits *credits, const char *name,
+				       struct hg_ledger_saved *ret, struct hg_error *reterr);
+/* The apply() in which the instance is new gives it this, in place of launch credits and of what the store has of an
+ * earlier one of its name, in the transaction in which it is stored first. What its group used before is not booked.
+ * saved: the caller's, until arrived(). -EIO: nothing is governed, and why. */
+HG_MUST_CHECK int hg_credits_expect(struct hg_credits *credits, const char *name,
+				    const struct hg_ledger_saved *saved, struct hg_error *reterr);
+/* false: the change was taken back; the store has again what it had of that name. */
+void hg_credits_arrived(struct hg_credits *credits, bool is_in_force);
+
 /* What happened: one row each 5 minutes, kept for 15 days. */
 struct hg_credits_point {
 	hg_ns wall_ns;

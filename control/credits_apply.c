@@ -27,6 +27,12 @@ static const struct hg_credit_pool *pool_called(const struct hg_credits *c, cons
 	return idx == HG_NAMES_NONE ? NULL : &c->pools[idx];
 }
 
+static bool is_arriving(const struct hg_credits *c, const char *kind, const char *name)
+{
+	return c->arrival.name[0] != '\0' && strcmp(kind, "instance") == 0 &&
+	       strcmp(c->arrival.name, name) == 0;
+}
+
 static bool is_same_cfg(const struct hg_ledger_cfg *a, const struct hg_ledger_cfg *b)
 {
 	return a->earn_cpu_ns_per_h == b->earn_cpu_ns_per_h && a->max_cpu_ns == b->max_cpu_ns &&
@@ -35,7 +41,8 @@ static bool is_same_cfg(const struct hg_ledger_cfg *a, const struct hg_ledger_cf
 	       a->mode == b->mode;
 }
 
-/* The account under its new terms: what it had, what the store has, or what a new one is given. */
+/* The account under its new terms: what it had, what it brings along, what the store has, or what a new one is
+ * given. */
 static int take_over(struct hg_credits *c, const struct hg_credit_account *before, const char *kind,
 		     const char *name, const struct hg_cpu_terms *terms,
 		     struct hg_credit_account *ret, struct hg_error *reterr)
@@ -51,7 +58,9 @@ static int take_over(struct hg_credits *c, const struct hg_credit_account *befor
 		if (found < 0)
 			return found;
 	}
-	if (!found) {
+	if (before == NULL && is_arriving(c, kind, name)) {
+		hg_credits_settle(c, &ret->stored, terms, found);
+	} else if (!found) {
 		ret->stored = (struct hg_stored){.stopped_at_ns = HG_NEVER};
 		hg_ledger_init(&ret->stored.ledger, &terms->ledger, now_ns);
 	} else if (!is_same_cfg(&ret->stored.ledger.cfg, &terms->ledger)) {

@@ -41,6 +41,14 @@ struct hg_credit_pool {
 	struct hg_credit_account account;
 };
 
+/* Who comes from another host with the next change. */
+struct hg_credit_arrival {
+	char name[HG_NAME_BYTES]; /* "": nobody */
+	const struct hg_ledger_saved *saved;
+	bool has_before;
+	struct hg_stored before; /* what the store had of that name */
+};
+
 struct hg_credits {
 	struct hg_credits_cfg cfg;
 	char fault[HG_ERROR_TEXT_BYTES];
@@ -65,6 +73,7 @@ struct hg_credits {
 	bool is_full; /* the host */
 	bool is_open; /* groups and store were opened, or could not be */
 	bool is_resting; /* another process goes on with the groups */
+	struct hg_credit_arrival arrival;
 	struct hg_credits_cost cost;
 };
 
@@ -82,6 +91,9 @@ HG_MUST_CHECK int hg_credits_save(struct hg_credits *c, bool want_all, struct hg
 void hg_credits_forget(struct hg_credits *c);
 /* Makes a point of history of every account. */
 void hg_credits_make_points(struct hg_credits *c);
+/* The account of the one that arrives, under its terms. found: the store had one of its name. */
+void hg_credits_settle(struct hg_credits *c, struct hg_stored *stored,
+		       const struct hg_cpu_terms *terms, bool found);
 /* Reads a row's use and books it; finds its group if it has none. */
 void hg_credits_visit(struct hg_credits *c, struct hg_credit_row *row, hg_ns now_ns);
 void hg_credits_set_state(struct hg_credits *c, struct hg_credit_row *row,

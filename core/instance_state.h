@@ -2,8 +2,8 @@
  *
  * Why        S5.1, migration: what an instance takes along beside its contract and its ports.
  * Model      Buckets and tags (core/sched_saved.h), how it behaved, the addresses that were learned behind its
- *            ports, and all that was counted. Times are ages, since no two hosts share a clock.
- * Memory     Plain values, about 7 KiB. Threads: whoever holds it.
+ *            ports, all that was counted, and its processor credits. Times are ages, since no two hosts share a clock.
+ * Memory     Plain values, about 8 KiB. Threads: whoever holds it.
  * Errors     check: -EINVAL with the path of what is out of its range.
  * Used by    dataplane, control, api/saved.c.
  */
@@ -12,6 +12,7 @@
 
 #include "core/behaviour.h"
 #include "core/desired.h"
+#include "core/ledger.h"
 #include "core/sched_saved.h"
 #include "core/verdict.h"
 
@@ -55,6 +56,8 @@ struct hg_totals {
 struct hg_saved_instance {
 	struct hg_instance_state state;
 	struct hg_totals totals;
+	bool has_credits; /* processor credits of its own: not where it shares a pool, or is not governed */
+	struct hg_ledger_saved credits;
 };
 
 HG_MUST_CHECK int hg_instance_state_check(const struct hg_instance_state *state,

@@ -84,6 +84,34 @@ static void s5_1_save_restore_fails_whole(void)
 	tear_down();
 }
 
+#define CREDITS ", 'credits': {'gift_cpu_ns': 60000000000}}"
+
+/* A host without processor credits leaves them out, says so, and does nothing if it must not. */
+static void s6_7_credits_are_left_out_where_they_cannot_be_kept(void)
+{
+	set_up();
+	HG_CHECK_EQ(get("/v1/instances/web1/state"), 200);
+	HG_CHECK(json_object_get(w.json, "credits") == NULL);
+	HG_CHECK_EQ(
+		ask("PUT", "/v1/instances/x/state",
+		    "{headgate: {kind: instance, version: 1, required: [credits]}, tenant: acme,"
+		    " instance: {name: x}" CREDITS),
+		501);
+	HG_CHECK_STR(text("error.path"), "credits");
+	HG_CHECK_HAS(text("error.text"), "this host does not govern processors");
+	HG_CHECK_EQ(get("/v1/instances/x"), 404);
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/x/state",
+			"{headgate: {kind: instance, version: 1}, tenant: acme,"
+			" instance: {name: x}" CREDITS),
+		    200);
+	HG_CHECK_EQ(json_array_size(at("left_out")), 1);
+	HG_CHECK_STR(text("left_out.0"), "credits");
+	HG_CHECK(json_is_false(at("credits.kept")));
+	HG_CHECK_HAS(text("credits.text"), "credits are left out: this host does not govern");
+	HG_CHECK_EQ(get("/v1/instances/x"), 200);
+	tear_down();
+}
+
 static void s5_1_port_is_announced_over_the_interface(void)
 {
 	set_up();
@@ -105,6 +133,7 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(s5_1_save_restore_over_the_interface),
 		HG_TEST(s5_1_save_restore_fails_whole),
+		HG_TEST(s6_7_credits_are_left_out_where_they_cannot_be_kept),
 		HG_TEST(s5_1_port_is_announced_over_the_interface),
 		{0},
 	};

@@ -66,6 +66,9 @@ static void check_same(const struct hg_desired *now, const char *uplink,
 	expect(memcmp(&arrival->saved.totals, &again->saved.totals, sizeof(again->saved.totals)) ==
 	       0);
 	expect(arrival->saved.state.n_learned == again->saved.state.n_learned);
+	expect(arrival->saved.has_credits == again->saved.has_credits);
+	expect(memcmp(&arrival->saved.credits, &again->saved.credits,
+		      sizeof(again->saved.credits)) == 0);
 	hg_arrival_destroy(again);
 	hg_tree_fini(&tree);
 	free(text);
@@ -82,6 +85,7 @@ static void try_on(const char *host, const char *uplink, const struct hg_tree *t
 		check_refusal(rc, &err);
 	} else {
 		expect(hg_instance_state_check(&arrival->saved.state, &err) == 0);
+		expect(hg_ledger_saved_check(&arrival->saved.credits, &err) == 0);
 		expect(arrival->desired->n_instances == now->n_instances + 1u);
 		check_same(now, uplink, arrival);
 		hg_arrival_destroy(arrival);
