@@ -71,6 +71,8 @@ REQUIREMENTS = {
     "S6.5": "Carried out by control groups, version 1 and 2",
     "S6.6": "If bursts ask for more than the host has, baselines come first, the rest by weight; what was "
             "not served costs nothing",
+    "S6.7": "Balances survive restarts, a changed clock and migration; use while the daemon was away is "
+            "booked",
     "S6.9": "Unlimited mode: surplus is booked, repaid by later earnings, charged beyond a limit",
     "S6.10": "Pools shared by a tenant's instances",
     "S6.11": "Transfers between instances",
@@ -78,8 +80,6 @@ REQUIREMENTS = {
 }
 # Of these a part is served; who claims one says which tests show it.
 IN_PART = {
-    "S6.7": "Balances survive restarts, a changed clock and migration; use while the daemon was away is "
-            "booked",
     "S7.1": "A daemon on each host",
     "S7.2": "An interface for operators with validation and admission",
     "S7.6": "A live table and metrics",
