@@ -41,6 +41,19 @@ static bool is_same_cfg(const struct hg_ledger_cfg *a, const struct hg_ledger_cf
 	       a->mode == b->mode;
 }
 
+/* Who was away, or stopped, earned nothing meanwhile, and nothing aged. */
+static void change_terms(struct hg_stored *stored, const struct hg_cpu_terms *terms, hg_ns now_ns)
+{
+	bool is_same = is_same_cfg(&stored->ledger.cfg, &terms->ledger);
+
+	if (stored->stopped_at_ns != HG_NEVER)
+		hg_ledger_skip(&stored->ledger, now_ns);
+	else if (!is_same)
+		hg_ledger_charge(&stored->ledger, 0, now_ns);
+	if (!is_same)
+		hg_ledger_apply(&stored->ledger, &terms->ledger, now_ns);
+}
+
 /* The account under its new terms: what it had, what it brings along, what the store has, or what a new one is
  * given. */
 static int take_over(struct hg_credits *c, const struct hg_credit_account *before, const char *kind,
@@ -63,12 +76,8 @@ static int take_over(struct hg_credits *c, const struct hg_credit_account *befor
 	} else if (!found) {
 		ret->stored = (struct hg_stored){.stopped_at_ns = HG_NEVER};
 		hg_ledger_init(&ret->stored.ledger, &terms->ledger, now_ns);
-	} else if (!is_same_cfg(&ret->stored.ledger.cfg, &terms->ledger)) {
-		if (ret->stored.stopped_at_ns == HG_NEVER)
-			hg_ledger_charge(&ret->stored.ledger, 0, now_ns);
-		else
-			hg_ledger_skip(&ret->stored.ledger, now_ns);
-		hg_ledger_apply(&ret->stored.ledger, &terms->ledger, now_ns);
+	} else {
+		change_terms(&ret->stored, terms, now_ns);
 	}
 	memcpy(ret->stored.name, stored_name, sizeof(stored_name));
 	ret->stored.keep_stopped_ns = terms->keep_stopped_ns;

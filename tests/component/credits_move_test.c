@@ -92,7 +92,7 @@ static char *document(void)
 	return text;
 }
 
-/* The document with another maximum, and the same otherwise. */
+/* The document with another maximum, for one whose balance is kept for a day while it is stopped. */
 static char *with_max(const char *of, const char *max)
 {
 	json_t *json = json_loads(of, 0, NULL);
@@ -100,6 +100,7 @@ static char *with_max(const char *of, const char *max)
 	char *text;
 
 	HG_CHECK_EQ(json_object_set_new(cpu, "max", json_string(max)), 0);
+	HG_CHECK_EQ(json_object_set_new(cpu, "keep_stopped", json_string("24h")), 0);
 	text = json_dumps(json, 0);
 	json_decref(json);
 	return text;
@@ -127,6 +128,8 @@ static void s6_7_credits_go_along_to_another_host(void)
 	begin();
 	HG_CHECK_EQ(ask("DELETE", "/v1/instances/web1", ""), 200);
 	HG_CHECK(stored_balance_of("web1") >= 0);
+	host.used_cpu_ns[0] = 50 * S;
+	put_use(0);
 	w.keys[0] = "dry_run";
 	w.values[0] = "1";
 	HG_CHECK_EQ(ask("PUT", "/v1/instances/web1/state", saved), 200);
@@ -223,10 +226,13 @@ static void s6_7_a_smaller_maximum_keeps_no_more_and_says_so(void)
 	earned = earned_of_reply();
 	saved = document();
 	smaller = with_max(saved, "20");
+	pass(29 * 24 * 3600 * S); /* longer than one that is stopped keeps its balance */
 	HG_CHECK_EQ(ask("PUT", "/v1/instances/web1/state", smaller), 200);
 	HG_CHECK_EQ(number("credits.lost_cpu_ns"), earned - 20 * CREDIT);
 	HG_CHECK_EQ(number("credits.balance_cpu_ns"), gift + 20 * CREDIT);
 	HG_CHECK_HAS(text("credits.text"), "more are lost, which is above its maximum here, 20.00");
+	HG_CHECK_EQ(balance_of("web1"), gift + 20 * CREDIT);
+	pass(S); /* its group was looked at */
 	HG_CHECK_EQ(balance_of("web1"), gift + 20 * CREDIT);
 	free(smaller);
 	free(saved);

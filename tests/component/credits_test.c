@@ -339,6 +339,8 @@ static void s6_7_who_was_removed_by_mistake_gets_its_balance_back(void)
 	hg_credits_cost(w.credits, &cost);
 	HG_CHECK_EQ(cost.forgotten, 0);
 	run(5 * S);
+	/* Ten seconds at a fifth: nothing was earned while it was gone. */
+	HG_CHECK_BETWEEN(row("web1").ledger.earned_cpu_ns, 19 * S / 10, 21 * S / 10);
 	/* And is not kept for ever. */
 	remove_for(31 * DAY);
 	HG_CHECK_EQ(row("web1").ledger.gift_cpu_ns, 0);
