@@ -263,6 +263,20 @@ def a_body_without_end_is_refused(world):
 
 # ---- the command --------------------------------------------------------------------------------
 
+def s6_7_what_becomes_of_credits_is_told(world):
+    world.start()
+    saved = {"headgate": {"kind": "instance", "version": 1}, "tenant": "acme",
+             "instance": {"name": "web8"}, "credits": {"gift_cpu_ns": 90 * 10**9}}
+    said = world.headgate("instance", "restore", world.write("web8.json", json.dumps(saved)))
+    assert "credits are left out: the instance has no 'cpu'" in said, said
+    assert "does not know" not in said, said
+    saved["instance"] = {"name": "web9", "cpu": {"cgroup": "/none/web9", "vcpus": 1, "baseline": "20%"}}
+    said = world.headgate("instance", "restore", world.write("web9.json", json.dumps(saved)))
+    assert "it goes on with 1.50 processor credits" in said, said
+    said = json.loads(world.headgate("instance", "save", "web9", "--detach"))
+    assert said["credits"]["gift_cpu_ns"] == 90 * 10**9, said
+
+
 def exit_codes_of_the_command(world):
     world.headgate("show", code=5)
     world.start()
