@@ -467,17 +467,22 @@ unsigned hg_path_take_over(struct hg_worker *w)
 	unsigned n_all = 0;
 
 	for (uint32_t from = 0; from < w->lane->n_workers; from++) {
-		unsigned n = HG_BURST_PKTS;
+		struct rte_ring *ring = w->lane->crossings[from][w->idx];
+		unsigned n_left = from == w->idx ? 0 : rte_ring_count(ring);
 
-		/* All that lies there: the control lane counts on it when it gives slots away. */
-		while (from != w->idx && n == HG_BURST_PKTS) {
-			n = rte_ring_sc_dequeue_burst(w->lane->crossings[from][w->idx],
-						      (void **)pkts, HG_BURST_PKTS, NULL);
+		/* All that lies there: the control lane counts on it when it gives slots away. What comes meanwhile is for
+		 * the next turn. */
+		while (n_left > 0) {
+			unsigned n = rte_ring_sc_dequeue_burst(
+				ring, (void **)pkts,
+				n_left < HG_BURST_PKTS ? n_left : HG_BURST_PKTS, NULL);
+
 			/* Nothing here may be older than what the packets were forwarded by. */
 			hg_worker_catch_up(w);
 			for (unsigned i = 0; i < n; i++)
 				run_stage(w, pkts[i], (enum hg_stage)pkts[i]->stage);
 			n_all += n;
+			n_left -= n;
 		}
 	}
 	return n_all;

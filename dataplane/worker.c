@@ -53,6 +53,13 @@
 /* Packets after which a turn goes on to serve: as many as it takes out of a tree. With more ports than that busy, what
  * came in beyond it would only be dropped behind all that was done for it, while it waits well where it is. */
 #define RECEIVE_PKTS 128u
+/* The same of each of several workers, of which one serves what all receive; they pass it by less than a burst. */
+static unsigned receive_part(const struct hg_worker *w)
+{
+	unsigned part = RECEIVE_PKTS / w->lane->n_workers;
+
+	return part > 2u * HG_BURST_PKTS ? part - HG_BURST_PKTS : HG_BURST_PKTS;
+}
 #define WAKE_EVENT UINT32_MAX
 
 static hg_ns clock_ns(void)
@@ -149,14 +156,16 @@ static void hold_port(struct hg_worker *w, uint32_t i)
 	w->held[w->n_held++] = port;
 }
 
-/* Whether the owner of the out trees is behind: then what a far side can keep stays there. The owner queues all
- * that is on the way before it sees that the instance is over its contract, so that must not be much. */
+/* Whether the owner of the out trees is behind: then what instances send stays where it is. It takes all that is on the
+ * way before it serves, so that more would only be dropped there, behind all that was done for it. Where a far side
+ * can keep it that must be even less: it is queued before it is seen that the instance is over its contract. */
 static bool has_no_room_ahead(const struct hg_worker *w, const struct hg_port *port)
 {
 	const struct rte_ring *ahead = w->lane->crossings[w->idx][w->lane->out_owner];
+	unsigned n_most =
+		HG_READ(port->dev->caps) & HG_DEV_RX_PUSHES_BACK ? HG_BURST_PKTS : receive_part(w);
 
-	return ahead != NULL && (HG_READ(port->dev->caps) & HG_DEV_RX_PUSHES_BACK) &&
-	       rte_ring_count(ahead) >= HG_BURST_PKTS;
+	return ahead != NULL && !port->is_uplink && rte_ring_count(ahead) >= n_most;
 }
 
 /* Receives from a listed port. Returns how many packets; *ret_stays: whether the port is still where it was. */
@@ -188,12 +197,13 @@ static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 	return n;
 }
 
-/* Goes round the listed ports, once at most, until there is enough for a turn. */
+/* Goes round the listed ports, once at most, until there is enough for a turn, with what other workers sent here. */
 static void receive_active(struct hg_worker *w)
 {
+	const unsigned n_most = hg_path_has_crossing(w) ? receive_part(w) : RECEIVE_PKTS;
 	unsigned n_pkts = 0;
 
-	for (uint32_t n_left = w->n_active; n_left > 0 && n_pkts < RECEIVE_PKTS; n_left--) {
+	for (uint32_t n_left = w->n_active; n_left > 0 && n_pkts < n_most; n_left--) {
 		bool stays;
 
 		if (w->next_active >= w->n_active)
