@@ -53,13 +53,6 @@
 /* Packets after which a turn goes on to serve: as many as it takes out of a tree. With more ports than that busy, what
  * came in beyond it would only be dropped behind all that was done for it, while it waits well where it is. */
 #define RECEIVE_PKTS 128u
-/* The same of each of several workers, of which one serves what all receive; they pass it by less than a burst. */
-static unsigned receive_part(const struct hg_worker *w)
-{
-	unsigned part = RECEIVE_PKTS / w->lane->n_workers;
-
-	return part > 2u * HG_BURST_PKTS ? part - HG_BURST_PKTS : HG_BURST_PKTS;
-}
 #define WAKE_EVENT UINT32_MAX
 
 static hg_ns clock_ns(void)
@@ -154,6 +147,14 @@ static void hold_port(struct hg_worker *w, uint32_t i)
 	if (w->n_held == 0)
 		w->releases_seen = atomic_load_explicit(&w->lane->releases, memory_order_acquire);
 	w->held[w->n_held++] = port;
+}
+
+/* What each of several workers receives in a turn, since one serves it all; they pass it by less than a burst. */
+static unsigned receive_part(const struct hg_worker *w)
+{
+	unsigned part = RECEIVE_PKTS / w->lane->n_workers;
+
+	return part > 2u * HG_BURST_PKTS ? part - HG_BURST_PKTS : HG_BURST_PKTS;
 }
 
 /* Whether the owner of the out trees is behind: then what instances send stays where it is. It takes all that is on the
