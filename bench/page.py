@@ -1,4 +1,4 @@
-"""The page and the pictures of a run of all benchmarks, the README's figures, and two runs beside each other.
+"""The page and the pictures of a run of all benchmarks, what other documents quote of it, and two runs beside each other.
 
 All of it is text made from the result (bench/run all), so that it can be checked against it.
 """
@@ -17,7 +17,8 @@ import waits
 COLUMNS = 80
 PAGE, FOLDER = "docs/benchmarks.md", "docs/benchmarks"
 RESULT = f"{FOLDER}/results.json"
-README_SECTION = "## How fast"
+# Documents that quote figures, and the section in which they do.
+QUOTING = {"README.md": "## How fast", "docs/speed.md": "## What is left"}
 UNITS = r"(?:times|percent|ns|us|ms|Mpps|[KMG]?bit/s|packets/s)\b|%"
 NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?(?: [MGT]\b)?"
 
@@ -205,13 +206,13 @@ def of(result):
     return files
 
 
-def section(readme):
-    """(begin, end) of the README's section about speed; None if there is none."""
-    begin = readme.find(README_SECTION + "\n")
+def section(name, text):
+    """(begin, end) of the section of a document that quotes figures; None if there is none."""
+    begin = text.find(QUOTING[name] + "\n")
     if begin < 0:
         return None
-    end = readme.find("\n## ", begin + 1)
-    return begin, len(readme) if end < 0 else end
+    end = text.find("\n## ", begin + 1)
+    return begin, len(text) if end < 0 else end
 
 
 ROW = re.compile(r"^\|(?P<what>[^|]*)\|(?P<value>[^|]*)(?P<name>\|\s*`(?P<bench>[\w-]+)\.(?P<figure>\w+)`\s*\|)$")
@@ -220,27 +221,27 @@ NONE = ("not measured", "disturbed")
 
 
 def quotable(bench, figure):
-    """What the README may say of a figure."""
+    """What a document may say of a figure."""
     value = bench.get("figures", {}).get(figure)
     if value is None:
         return NONE[0]
     return NONE[1] if figure in bench["disturbed"] else draw.number(value)
 
 
-def quoted(readme, result):
-    """The README with the figures of a result in the rows of its section that name one; those of a quick run are too
+def quoted(name, text, result):
+    """A document with the figures of a result in the rows of its section that name one; those of a quick run are too
     wide to be quoted."""
     benches = result["benches"] if result["kind"] == "full" else {}
-    place = section(readme)
+    place = section(name, text)
     if place is None:
-        return readme
-    lines = readme[place[0]:place[1]].split("\n")
+        return text
+    lines = text[place[0]:place[1]].split("\n")
     for i, one in enumerate(lines):
         row = ROW.match(one)
         if row:
             words = quotable(benches.get(row["bench"], {}), row["figure"])
             lines[i] = f"|{row['what']}| {words.ljust(len(row['value']) - 2)} {row['name']}"
-    return readme[:place[0]] + "\n".join(lines) + readme[place[1]:]
+    return text[:place[0]] + "\n".join(lines) + text[place[1]:]
 
 
 def page_rows(page):
@@ -257,22 +258,22 @@ def page_rows(page):
     return found
 
 
-def unfounded(readme, page):
-    """What the README's section says and the page does not: sentences."""
-    place = section(readme)
+def unfounded(name, text, page):
+    """What a document's section says and the page does not: sentences."""
+    place = section(name, text)
     if place is None:
         return
     rows, numbers = page_rows(page), set(re.findall(NUMBER, page))
-    for line in readme[place[0]:place[1]].split("\n"):
+    for line in text[place[0]:place[1]].split("\n"):
         row = ROW.match(line)
         if row:
             shown, quote = rows.get((row["bench"], row["figure"]), "nothing"), row["value"].strip()
             if quote not in NONE and quote != shown:
-                yield f"README.md: {row['bench']}.{row['figure']} is given as {quote!r}; {PAGE} says {shown}"
+                yield f"{name}: {row['bench']}.{row['figure']} is given as {quote!r}; {PAGE} says {shown}"
             line = row["what"]
         for value, _ in re.findall(rf"({NUMBER})[ -]?({UNITS})", line):
             if value not in numbers:
-                yield f"README.md: {value!r} in {line.strip()!r} is not in {PAGE}"
+                yield f"{name}: {value!r} in {line.strip()!r} is not in {PAGE}"
 
 
 def compared(old, new):

@@ -213,7 +213,7 @@ A hundred times: 999 times.
 class Readme(unittest.TestCase):
     def unfounded(self, value="4.25", prose="1.06 times"):
         text = page.of(result_with(containers=BULK, sched=SCHED))["docs/benchmarks.md"]
-        return list(page.unfounded(README.format(value=value, prose=prose), text))
+        return list(page.unfounded("README.md", README.format(value=value, prose=prose), text))
 
     def test_what_the_page_shows_may_be_quoted(self):
         self.assertEqual(self.unfounded(), [])
@@ -229,15 +229,15 @@ class Readme(unittest.TestCase):
         self.assertEqual(page.quotable(dict(SCHED, disturbed=["speedup_4096"]), "speedup_4096"), "disturbed")
 
     def test_quick_runs_are_not_quoted(self):
-        written = page.quoted(README.format(value="4.25", prose=""), dict(result_with(sched=SCHED), kind="quick"))
+        written = page.quoted("README.md", README.format(value="4.25", prose=""), dict(result_with(sched=SCHED), kind="quick"))
         self.assertIn("| not measured | `sched.speedup_4096` |", written)
 
     def test_the_report_writes_the_figures(self):
         result = result_with(containers=BULK, sched=SCHED)
-        written = page.quoted(README.format(value="old", prose="1.06 times"), result)
-        self.assertEqual(list(page.unfounded(written, page.of(result)[page.PAGE])), [])
+        written = page.quoted("README.md", README.format(value="old", prose="1.06 times"), result)
+        self.assertEqual(list(page.unfounded("README.md", written, page.of(result)[page.PAGE])), [])
         self.assertIn("| 4.25", written)
-        without = page.quoted(README.format(value="4.25", prose=""), result_with(containers=BULK))
+        without = page.quoted("README.md", README.format(value="4.25", prose=""), result_with(containers=BULK))
         self.assertIn("| not measured | `sched.speedup_4096` |", without)
 
 
