@@ -44,7 +44,7 @@ BUDGETS_S = {
     "hook": (12, 3),
     "idle": (40, 8),
     "inflight": (20, 2),
-    "isolation": (90, 14),
+    "isolation": (150, 14),
     "lane": (10, 2),
     "rate": (120, 8),
     "sched": (60, 8),
