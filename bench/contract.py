@@ -15,7 +15,7 @@ import time
 import harness
 import joined
 from ovs import HugePages
-from turns import Disturbed, Guard, Turns
+from turns import Disturbed, Turns
 
 ALL = ["--seconds", "1"]
 QUICK = ["--rates", "100", "1000", "--loads", "tcp16", "--seconds", "1", "--sides", "headgate", "policer"]
@@ -220,7 +220,7 @@ def run(bench, options, world):
         found = {(name, kind): side.reach(kind) for kind in sorted(set(kinds.values()))
                  for name, side in sides.items()}
         reach = {(name, load): found[name, kind] for load, kind in kinds.items() for name in sides}
-        guard, n_left_out = Guard(), 0
+        n_left_out, bench.n_turns = 0, len(options.rates) * len(options.loads)
         for rate in options.rates:
             for load in options.loads:
                 able = who_can(bench, sides, reach, load, rate)
@@ -229,7 +229,7 @@ def run(bench, options, world):
                     continue
                 bench.progress(f"{load} at {rate} Mbit/s")
                 turns = Turns(bench, {name: sides[name].slice(load, rate, options.seconds) for name in able},
-                              options.pairs, guard)
+                              options.pairs)
                 try:
                     turns.run()
                 except harness.Failure as failure:  # the result says so of these turns

@@ -130,9 +130,12 @@ class Bench:
         self.turns = []  # whatever was measured in turn (turns.Turns) adds itself
         # bench/run all plans so long for it: what was disturbed is repeated only within that.
         self.began_s, self.budget_s = time.monotonic(), float(os.environ.get("HEADGATE_BENCH_BUDGET_S", "inf"))
+        self.n_turns = 1  # how many turns.Turns share that time, one after the other
 
     def has_time(self):
-        return time.monotonic() - self.began_s < self.budget_s
+        """Whether what is measured now may go on: what was disturbed first does not take the time of what comes last."""
+        part = min(max(len(self.turns), 1) / self.n_turns, 1)
+        return time.monotonic() - self.began_s < part * self.budget_s
 
     def progress(self, text):
         print(f"{self.name}: {text}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ PAGE, FOLDER = "docs/benchmarks.md", "docs/benchmarks"
 RESULT = f"{FOLDER}/results.json"
 # Documents that quote figures, and the section in which they do.
 QUOTING = {"README.md": "## How fast", "docs/speed.md": "## What is left"}
+SWING_SHOWN = 1.02  # more than the loop's own noise
 UNITS = r"(?:times|percent|ns|us|ms|Mpps|[KMG]?bit/s|packets/s)\b|%"
 NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?(?: [MGT]\b)?"
 
@@ -93,9 +94,13 @@ def head(result):
         "what each benchmark does, and how, is in [../bench/README.md](../bench/README.md).") + "\n"
     yield paragraph(
         "What is compared was measured in turn. Where a benchmark says how many pairs, figures are medians over pairs "
-        "and ratios have a 95 % bootstrap interval; slices in which the machine was stolen from, or in which a loop of "
-        "fixed work took 5 % more or less than usual, are thrown away and counted. Ranges of other figures are the "
-        "least and the largest; what is not in turn by pairs has no guard, and says how much was stolen.") + "\n"
+        "and ratios and differences have a 95 % bootstrap interval. Pairs in which the machine was stolen from, or in "
+        "which a loop of fixed work took 10 % longer at one time than at another, are thrown away and counted, so that the "
+        "sides of a pair met the same machine. Pairs need not have met the same as each other: the speed of a virtual "
+        "machine depends on its neighbours, so a figure in ns or packets a second, other than a ratio, is of a machine "
+        "whose speed changed, by as much as is said, and its range belongs to it. Ranges of figures that are neither "
+        "ratios nor differences are the least and the largest; what is not in turn by pairs has no guard, and says how "
+        "much was stolen.") + "\n"
 
 
 def goals_part(result):
@@ -124,8 +129,10 @@ def goals_part(result):
 def turns_told(turns):
     why = ", ".join(f"{reason} {n}" for reason, n in sorted(turns["why"].items()))
     sides = ", ".join(turns["sides"][:-1]) + " and " + turns["sides"][-1]
-    words = (f"{sides}: {turns['n_pairs']} undisturbed pairs of {turns['n_pairs_measured']}, "
-             f"{turns['thrown_slices']} slices thrown away" + (f" ({why})" if why else ""))
+    words = f"{sides}: {turns['n_pairs']} undisturbed pairs of {turns['n_pairs_measured']}" + (
+        f" (others: {why})" if why else "")
+    if turns.get("swing", 1) >= SWING_SHOWN:
+        words += f", between which the machine's speed changed by {turns['swing']:.2f} times"
     return words + (". Too few are left: figures are of all pairs, and prove nothing" if turns["is_disturbed"] else "")
 
 

@@ -229,9 +229,8 @@ class Figures:
         self.figures[name], self.spread[name] = turn.ratio(dividend, divisor, "ns")
 
     def part(self, name, turn, whole, without):
-        """What switching something off saves: median of the pairs' differences."""
-        saved = [a - b for a, b in zip(turn.values(whole, "ns"), turn.values(without, "ns"))]
-        self.figures[name], self.spread[name] = turns.median(saved), turns.interval(saved)
+        """What switching something off saves."""
+        self.figures[name], self.spread[name] = turn.difference(whole, without, "ns")
 
 
 def against_rivals(bench, options, found, ours, rivals):
@@ -273,7 +272,7 @@ def by_instances(bench, options, found, ours):
 
 
 def run(bench, options, world, build):
-    found = Figures()
+    found, bench.n_turns = Figures(), 2 + (0 if options.alone else len(options.flows))
     ours = headgate(world, build, options.ms, max([LONE] + options.instances))
     try:
         if not options.alone:

@@ -23,7 +23,7 @@ import page  # noqa: E402
 import turns_test  # noqa: E402
 
 TURNS = {"sides": ["headgate", "bridge"], "pairs_asked": 15, "n_pairs": 15, "n_pairs_measured": 17,
-         "thrown_slices": 3, "why": {"stolen": 2, "calibration": 1}, "is_disturbed": False}
+         "why": {"stolen": 2, "calibration": 1}, "is_disturbed": False, "swing": 1.456}
 BULK = {"about": "TCP between two containers.", "command": "bench/run containers --pairs 15", "budget_s": 60, "seconds": 58.2,
         "stolen_ms": 20, "load_average_1m": 0.5, "turns": [TURNS],
         "disturbed": [],
@@ -176,7 +176,7 @@ class Page(unittest.TestCase):
         text = page.of(result_with(containers=BULK, sched=SCHED))["docs/benchmarks.md"]
         self.assertEqual([line for line in lines_outside_code(text) if len(line) > 80], [])
         flat = " ".join(text.split())
-        for words in ("3 slices thrown away (calibration 1, stolen 2)", "commit 0123456789ab", "bench/run containers --pairs 15",
+        for words in ("15 undisturbed pairs of 17 (others: calibration 1, stolen 2)", "speed changed by 1.46 times", "commit 0123456789ab", "bench/run containers --pairs 15",
                       "tc qdisc add", "1.25 times what was allowed", "DPDK"):
             self.assertIn(words, flat)
 

@@ -1,13 +1,24 @@
-"""Sides measured in turn, what may be said of them afterwards, and the guard that throws slices away.
+"""Sides measured in turn, what may be said of them afterwards, and the guard that throws pairs away.
 
 A slice is one call of one side; a pair is one slice of each side, however many sides there are. Neighbours in time
 share what the machine does, so sides are compared within pairs, and the order rotates, so that each side comes first
-as often as any other. A pair counts if none of its slices was disturbed. What is disturbed:
+as often as any other. A pair counts if nothing disturbed it. What does:
 
-    stolen         more than 1 % of the slice was taken from the machine by its host (/proc/stat, all processors)
-    calibration    a loop of fixed work, run before and after the slice on the first and on the last processor,
-                   took more than 5 % longer or shorter than the run's median of it
-    anything else  the slice itself raised Disturbed("reason")
+    stolen         more than 1 % of a slice was taken from the machine by its host (/proc/stat, all processors)
+    calibration    a loop of fixed work, run before the pair and after each of its slices on the first and on the last
+                   processor, took more than 10 % longer at one of these times than at another, on one processor
+    anything else  a slice itself raised Disturbed("reason")
+
+The loop is judged within the pair, because that is where sides are compared: a processor of a virtual machine becomes
+1.5 times slower for seconds when a neighbour works on the other half of its core, and pairs before and in that time are
+as good as each other, since the ratio is. Figures that are no ratios are then of a machine whose speed changed between
+pairs: they come with their spread, and about() says by how much the loop did (`swing`). 10 %: the best of seven loops
+repeats itself within 1 % in most cases, and a neighbour's coming or going is 30 to 50 %. What stays below
+drifts one way as often as the other, and as each side comes first as often, in the median it is nobody's.
+
+/proc/stat counts in ticks, mostly of 10 ms, and nothing that a program may read is finer (what a thread waited for,
+run_delay, does not contain it). So of a slice of less than a second one tick is too much, and a theft that is less than
+a tick is seen in whichever slice the tick is full.
 
 Nothing of a side may be left polling when its slice ends: the other side and the loop would be measured under it.
 If too few pairs are left, the figures are those of all pairs that came to an end, and is_disturbed says so.
@@ -19,12 +30,15 @@ import time
 import harness
 
 MAX_STOLEN = 0.01  # of the slice
-MAX_MOVED = 0.05  # of the median of the calibration loop
-ATTEMPTS = 2  # times the pairs asked for, at most
+MAX_APART = 1.10  # slowest by fastest loop of a pair, on one processor
+ATTEMPTS = 4  # times the pairs asked for, at most
 LEAST_PAIRS = 3  # or a third of those asked for, if that is more: else the figures are disturbed
-LOOP_STEPS, LOOPS = 6000, 7  # less than 1 ms each; the middle one of seven does not see a lone interrupt
+# A power of large numbers: a few hundred microseconds that the interpreter has no part in. The best of seven, which
+# neither an interrupt nor a program that shares the processor is in.
+LOOP_BASE, LOOP_EXPONENT, LOOP_MODULUS, LOOPS = 3, (1 << 60) - 1, (1 << 1279) - 1, 7
 RESAMPLES, SEED = 4000, 20
 CONFIDENCE = 0.95
+TELL_S = 1  # at least so long between two lines of progress
 
 
 class Disturbed(Exception):
@@ -45,9 +59,8 @@ def interval(values, statistic=median, confidence=CONFIDENCE, seed=SEED):
 
 def work():
     """Fixed integer work; returns how long it took, in seconds."""
-    began, state = time.perf_counter(), 1
-    for _ in range(LOOP_STEPS):
-        state = (state * 1103515245 + 12345) & 0x7fffffff
+    began = time.perf_counter()
+    pow(LOOP_BASE, LOOP_EXPONENT, LOOP_MODULUS)
     return time.perf_counter() - began
 
 
@@ -58,8 +71,7 @@ def calibrate():
         found = []
         for processor in sorted({min(allowed), max(allowed)}):
             os.sched_setaffinity(0, {processor})
-            work()  # wakes the processor
-            found.append(median([work() for _ in range(LOOPS)]))
+            found.append(min(work() for _ in range(LOOPS)))
         return found
     finally:
         os.sched_setaffinity(0, allowed)
@@ -72,16 +84,21 @@ class Machine:
     calibrate = staticmethod(calibrate)
 
 
+def apart(loops):
+    """How many times as long the loop took when it took longest as when it took least, on the worse processor."""
+    return max(max(column) / min(column) for column in zip(*loops))
+
+
 class Guard:
-    """Runs slices between two calibrations and says afterwards which were disturbed."""
+    """Runs slices between two calibrations and says afterwards which pairs were disturbed."""
 
     def __init__(self, machine=Machine):
         self.machine = machine
-        self.loops = [machine.calibrate() for _ in range(5)]
 
-    def run(self, function):
-        """One slice: {figures, declared, stolen, loops, seconds}."""
-        before, stolen_ms, began = self.machine.calibrate(), self.machine.stolen_ms(), self.machine.now_s()
+    def run(self, function, before=None):
+        """One slice: {figures, declared, stolen, loops, seconds}. before: the loop behind the slice before it."""
+        before = before or self.machine.calibrate()
+        stolen_ms, began = self.machine.stolen_ms(), self.machine.now_s()
         figures, declared = None, None
         try:
             figures = function()
@@ -89,48 +106,40 @@ class Guard:
             declared = str(reason) or "declared by the slice"
         seconds = self.machine.now_s() - began
         stolen = (self.machine.stolen_ms() - stolen_ms) / 1e3 / max(seconds, 1e-9)
-        loops = [before, self.machine.calibrate()]
-        self.loops += loops
-        return {"figures": figures, "declared": declared, "stolen": stolen, "loops": loops, "seconds": seconds}
+        return {"figures": figures, "declared": declared, "stolen": stolen, "seconds": seconds,
+                "loops": [before, self.machine.calibrate()]}
 
-    def medians(self):
-        """Of the loop so far, by processor."""
-        return [median(column) for column in zip(*self.loops)]
-
-    def why(self, piece):
-        """The reason for which a slice is thrown away, by the medians so far; None if it counts."""
-        if piece["declared"] is not None:
-            return piece["declared"]
-        if piece["stolen"] > MAX_STOLEN:
-            return "stolen"
-        usual = self.medians()
-        if any(abs(took / expected - 1) > MAX_MOVED
-               for loop in piece["loops"] for took, expected in zip(loop, usual)):
-            return "calibration"
-        return None
+    def why(self, pair):
+        """The reasons for which a pair ({side: slice}) is thrown away, each once; none if it counts."""
+        reasons = [piece["declared"] for piece in pair.values() if piece["declared"] is not None]
+        if any(piece["stolen"] > MAX_STOLEN for piece in pair.values()):
+            reasons.append("stolen")
+        if apart([loop for piece in pair.values() for loop in piece["loops"]]) > MAX_APART:
+            reasons.append("calibration")
+        return reasons
 
 
 class Turns:
     """Sides measured in turn (A, B, A, B ...), order rotated from pair to pair.
 
     sides: {name: function() -> {figure: number}}, one slice each call. run() repeats pairs that were disturbed, up to
-    twice the pairs asked for, while the benchmark has time.
+    ATTEMPTS times the pairs asked for, while the benchmark has time.
     """
 
     def __init__(self, bench, sides, pairs=15, guard=None):
         self.bench, self.sides, self.pairs = bench, dict(sides), pairs
         self.guard = guard
         self.measured = []  # pairs: {side: slice}; a pair in which a slice declared itself disturbed ends there
-        self.used = []  # those of them that the figures are taken from
-        self.why = {}  # reason: how many slices
-        self.n_pairs = 0  # undisturbed ones
+        self.clean = []  # those of them that nothing disturbed
+        self.used = []  # those that the figures are taken from
+        self.why = {}  # reason: how many pairs; one may have several
         self.given = set()  # numbers that were asked of it: by them a result knows which figures are from here
         bench.turns.append(self)
 
     @property
-    def thrown(self):
-        """How many slices were thrown away."""
-        return sum(self.why.values())
+    def n_pairs(self):
+        """Undisturbed ones."""
+        return len(self.clean)
 
     @property
     def is_disturbed(self):
@@ -138,12 +147,15 @@ class Turns:
 
     def run(self):
         self.guard = self.guard or Guard()
-        began, names = time.monotonic(), list(self.sides)
+        now_s, names = self.guard.machine.now_s, list(self.sides)
+        began, told = now_s(), float("-inf")
         while self.n_pairs < self.pairs and self._may_measure():
             first = len(self.measured) % len(names)
-            self.measured.append(self._pair(names[first:] + names[:first]))
-            self._judge()
-            self._progress(time.monotonic() - began)
+            self._judge(self._pair(names[first:] + names[:first]))
+            if now_s() - told >= TELL_S or self.n_pairs == self.pairs:
+                told = now_s()
+                self._progress(told - began)
+        self._choose()
         if not self.used:
             raise harness.Failure(f"every one of {len(self.measured)} pairs was disturbed: {self._reasons()}")
         return self
@@ -153,25 +165,25 @@ class Turns:
         return n < self.pairs or n < ATTEMPTS * self.pairs and self.bench.has_time()
 
     def _pair(self, order):
-        pair = {}
+        pair, before = {}, None
         for side in order:
-            pair[side] = self.guard.run(self.sides[side])
+            pair[side] = self.guard.run(self.sides[side], before)
+            before = pair[side]["loops"][-1]
             if pair[side]["declared"] is not None:
                 break
         return pair
 
-    def _judge(self):
-        """All of them anew: the median of the loop is known better with every slice."""
-        self.why, clean = {}, []
-        for pair in self.measured:
-            reasons = [reason for reason in map(self.guard.why, pair.values()) if reason is not None]
-            for reason in reasons:
-                self.why[reason] = self.why.get(reason, 0) + 1
-            if not reasons:
-                clean.append(pair)
-        self.n_pairs = len(clean)
+    def _judge(self, pair):
+        self.measured.append(pair)
+        reasons = self.guard.why(pair)
+        for reason in reasons:
+            self.why[reason] = self.why.get(reason, 0) + 1
+        if not reasons:
+            self.clean.append(pair)
+
+    def _choose(self):
         ended = [pair for pair in self.measured if all(piece["figures"] is not None for piece in pair.values())]
-        self.used = ended if self.is_disturbed else clean
+        self.used = ended if self.is_disturbed else self.clean
 
     def _reasons(self):
         return ", ".join(f"{reason} {n}" for reason, n in sorted(self.why.items()))
@@ -204,11 +216,18 @@ class Turns:
         dividends, divisors = self.values(a, figure), self.values(b, figure)
         if not all(divisors):
             raise harness.Failure(f"{figure} of {b} was 0 in a pair, so there is no ratio")
-        ratios = [dividend / divisor for dividend, divisor in zip(dividends, divisors)]
-        return self._give(median(ratios)), interval(ratios)
+        return self._of_pairs([dividend / divisor for dividend, divisor in zip(dividends, divisors)])
+
+    def difference(self, a, b, figure):
+        """Likewise of the pairs' differences a less b."""
+        return self._of_pairs([one - other for one, other in zip(self.values(a, figure), self.values(b, figure))])
+
+    def _of_pairs(self, values):
+        return self._give(median(values)), interval(values)
 
     def about(self):
         """What the result says of it."""
+        loops = [loop for pair in self.used for piece in pair.values() for loop in piece["loops"]]
         return {"sides": list(self.sides), "pairs_asked": self.pairs, "n_pairs": self.n_pairs,
-                "n_pairs_measured": len(self.measured), "thrown_slices": self.thrown, "why": self.why,
-                "is_disturbed": self.is_disturbed}
+                "n_pairs_measured": len(self.measured), "why": self.why, "is_disturbed": self.is_disturbed,
+                "swing": round(apart(loops), 3) if loops else 1}

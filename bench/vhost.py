@@ -248,6 +248,7 @@ def with_huge_pages(action):
 
 def run(bench, options, world, build):
     figures, spread, told = {}, {}, set()
+    bench.n_turns = len(MIXES)
 
     def slice_of(kind, mix):
         is_told = kind not in told
