@@ -425,15 +425,14 @@ struct run {
 	uint32_t n, bytes, parts;
 };
 
-/* Generation, epoch and queue in one word, to be compared. */
-static inline uint32_t account_of(const struct hg_tag *tag)
+/* Instance, generation, epoch and queue, to be compared. */
+static inline uint64_t account_of(const struct hg_tag *tag)
 {
-	uint32_t word;
+	uint64_t word;
 
-	_Static_assert(offsetof(struct hg_tag, queue) ==
-			       offsetof(struct hg_tag, generation) + sizeof(word) - 1u,
+	_Static_assert(sizeof(*tag) == offsetof(struct hg_tag, instance_idx) + sizeof(word),
 		       "they are one word");
-	memcpy(&word, &tag->generation, sizeof(word));
+	memcpy(&word, (const char *)tag + offsetof(struct hg_tag, instance_idx), sizeof(word));
 	return word;
 }
 
@@ -454,7 +453,7 @@ static inline struct run find_run(const struct instants *as, const struct hg_tag
 {
 	const unsigned n_most = n < HG_INFLIGHT_RUN_MAX / 2u ? n : HG_INFLIGHT_RUN_MAX / 2u;
 	const hg_ns handed_ns = handed_at(as, &tags[0]);
-	const uint32_t instance_idx = tags[0].instance_idx, account = account_of(tags);
+	const uint64_t account = account_of(tags);
 	struct run run = {0};
 
 	do {
@@ -462,7 +461,7 @@ static inline struct run find_run(const struct instants *as, const struct hg_tag
 		run.parts += hg_load_parts(tags[run.n].load);
 		run.n++;
 	} while (run.n < n_most && handed_at(as, &tags[run.n]) == handed_ns &&
-		 tags[run.n].instance_idx == instance_idx && account_of(&tags[run.n]) == account);
+		 account_of(&tags[run.n]) == account);
 	return run;
 }
 

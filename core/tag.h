@@ -18,12 +18,14 @@
 #include <stdint.h>
 
 struct hg_tag {
-	hg_ns handed_ns;
-	uint32_t instance_idx;
 	uint32_t load; /* wire bytes and parts, laid out as in struct hg_sched_item */
+	hg_ns handed_ns;
+
+	/* Whose account, and of when: in one word, to be compared. */
+	uint32_t instance_idx;
 	uint16_t generation; /* of the instance's account: an index may have a new owner by now */
 	uint8_t epoch; /* in which it was taken: what two later epochs did not see is lost */
-	uint8_t queue; /* the card queue's number plus 1; 0: no tag */
+	uint8_t queue; /* the card queue's number plus 1; 0: no tag. Last: whoever releases reads it with what follows */
 };
 
 /* How a load is laid out. */

@@ -36,6 +36,8 @@ struct buffers {
 
 /* The worker's own part on its thread; NULL on any other. */
 static _Thread_local struct rte_mempool *own_part;
+/* Whose owner this thread is; NULL: of none. */
+static _Thread_local struct hg_hook *own_hook;
 
 #define BUFFERS_BYTES \
 	((sizeof(struct buffers) + HG_CACHE_LINE_BYTES - 1u) & ~(size_t)(HG_CACHE_LINE_BYTES - 1u))
@@ -70,24 +72,87 @@ static unsigned get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 	return n;
 }
 
+/* Whether a buffer has a tag, and behind it where it goes back to: two bytes that are read in one. */
+static inline uint16_t ends_of(const struct hg_pkt *pkt)
+{
+	enum { at = offsetof(struct hg_pkt, tag) + offsetof(struct hg_tag, queue) };
+	uint16_t ends;
+
+	static_assert(at + 1u == offsetof(struct hg_pkt, pool_part), "one behind the other");
+	memcpy(&ends, (const char *)pkt + at, sizeof(ends));
+	return ends;
+}
+
+/* Of a buffer without a tag. */
+static inline uint16_t ends_without_tag(uint8_t part)
+{
+	const uint8_t bytes[] = {0, part};
+	uint16_t ends;
+
+	memcpy(&ends, bytes, sizeof(ends));
+	return ends;
+}
+
+/* Buffers of one part, on their way back. */
+struct batch {
+	struct buffers *b;
+	bool sees_tags; /* the hook need not look at them any more */
+	uint8_t part;
+	uint16_t ends; /* of those that go with it as they are */
+	void *mbufs[PUT_BURST];
+};
+
+static void put_batch(struct batch *batch, unsigned n)
+{
+	struct rte_mempool *part = batch->b->parts[batch->part];
+
+	if (HG_LIKELY(batch->sees_tags))
+		hg_lifo_put(part, batch->mbufs, n);
+	else
+		rte_mempool_put_bulk(part, batch->mbufs, n);
+}
+
+/* Adds a packet that has a tag or several buffers, or goes back elsewhere, or finds n, as many as there is room for.
+ * Returns how many the batch has then. */
+static HG_NOINLINE unsigned add_any(struct batch *batch, unsigned n, struct hg_pkt *pkt)
+{
+	for (; pkt != NULL; pkt = pkt->next) {
+		if (n == PUT_BURST || pkt->pool_part != batch->part) {
+			put_batch(batch, n);
+			n = 0;
+			batch->part = pkt->pool_part;
+			batch->ends = ends_without_tag(pkt->pool_part);
+		}
+		if (batch->sees_tags && pkt->tag.queue != 0)
+			hg_hook_collect_one(&batch->b->hook, &pkt->tag);
+		batch->mbufs[n++] = mbuf_of(pkt);
+	}
+	return n;
+}
+
+/* On the hook's own thread tags are seen in passing, unless some stand in its table. */
 static void put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
 	struct buffers *b = (struct buffers *)pool;
-	void *mbufs[PUT_BURST];
 	unsigned n_mbufs = 0;
-	uint8_t part = pkts[0]->pool_part;
+	struct batch batch;
+	uint16_t ends;
 
+	batch.b = b;
+	batch.sees_tags = own_hook == &b->hook && b->hook.n_places == 0;
+	batch.part = pkts[0]->pool_part;
+	batch.ends = ends = ends_without_tag(batch.part);
 	for (unsigned i = 0; i < n; i++) {
-		for (struct hg_pkt *pkt = pkts[i]; pkt != NULL; pkt = pkt->next) {
-			if (HG_UNLIKELY(n_mbufs == PUT_BURST || pkt->pool_part != part)) {
-				rte_mempool_put_bulk(b->parts[part], mbufs, n_mbufs);
-				n_mbufs = 0;
-				part = pkt->pool_part;
-			}
-			mbufs[n_mbufs++] = mbuf_of(pkt);
+		struct hg_pkt *pkt = pkts[i];
+
+		if (HG_LIKELY(ends_of(pkt) == ends && pkt->next == NULL && n_mbufs < PUT_BURST)) {
+			batch.mbufs[n_mbufs++] = mbuf_of(pkt);
+			continue;
 		}
+		n_mbufs = add_any(&batch, n_mbufs, pkt);
+		ends = batch.ends;
 	}
-	rte_mempool_put_bulk(b->parts[part], mbufs, n_mbufs);
+	put_batch(&batch, n_mbufs);
 }
 
 static const struct hg_pool_ops buffers_ops = {.name = "mbuf", .get = get, .put = put};
@@ -225,12 +290,14 @@ void hg_buffers_sit(struct hg_pool *pool, uint32_t worker_idx, bool owns_hook)
 	struct buffers *b = (struct buffers *)pool;
 
 	own_part = b->parts[worker_idx];
-	hg_lifo_sit(own_part, owns_hook ? &b->hook : NULL);
+	own_hook = owns_hook ? &b->hook : NULL;
+	hg_lifo_sit(own_part, own_hook);
 }
 
 void hg_buffers_stand_up(void)
 {
 	own_part = NULL;
+	own_hook = NULL;
 	hg_lifo_sit(NULL, NULL);
 }
 

@@ -110,12 +110,6 @@ static void forget_place(struct hg_hook *hook, uint32_t at)
 	}
 }
 
-static void append(struct hg_hook *hook, const struct hg_tag *tag)
-{
-	hook->list[hook->n++] = *tag;
-	hook->n_out--;
-}
-
 /* All that stands under the address: the buffer may have been handed over more than twice. */
 static HG_NOINLINE void collect_places(struct hg_hook *hook, const void *buffer)
 {
@@ -126,7 +120,7 @@ static HG_NOINLINE void collect_places(struct hg_hook *hook, const void *buffer)
 			at = (at + 1u) & (HG_HOOK_PLACES - 1u);
 			continue;
 		}
-		append(hook, &hook->places[at].tag);
+		hg_hook_collect_one(hook, &hook->places[at].tag);
 		forget_place(hook, at); /* another one may stand here now */
 	}
 }
@@ -144,10 +138,8 @@ static HG_NOINLINE void collect_tags(struct hg_hook *hook, void *const *buffers,
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_tag *tag = &view_at(buffers[i], view_offset)->tag;
 
-		if (tag->queue == 0)
-			continue;
-		append(hook, tag);
-		tag->queue = 0;
+		if (tag->queue != 0)
+			hg_hook_collect_one(hook, tag);
 	}
 }
 

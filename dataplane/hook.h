@@ -9,6 +9,8 @@
  *            burst came back and settles several later.
  *            On another thread a buffer with a tag is not released yet: it crosses to the owner, which collects
  *            the tag and then releases it.
+ *            hg_pool_put() on the owner's thread sees tags in passing (dataplane/buffers), where it reads which part each
+ *            buffer goes back to, and its release call looks at none again.
  *            What cannot carry a tag (a buffer without a packet view; one that carries a tag already, since it
  *            was handed over twice at once) is remembered by its address, in a table of fixed size.
  * Clones     carry tags of their own, in their own private area. A buffer that is referred to by several is
@@ -173,6 +175,14 @@ static inline bool hg_hook_is_armed(const struct hg_hook *hook)
 
 /* Whether something has crossed. Any thread. */
 bool hg_hook_has_crossing(const struct hg_hook *hook);
+
+/* On the owner's thread: collects a tag that was seen, of a buffer that goes back to its pool now. */
+static inline void hg_hook_collect_one(struct hg_hook *hook, struct hg_tag *tag)
+{
+	hook->list[hook->n++] = *tag;
+	hook->n_out--;
+	tag->queue = 0;
+}
 
 /* On the owner's thread: collects the tags of n buffers. view_offset: from the object to its packet view; 0: it has
  * none. */

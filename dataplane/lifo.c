@@ -226,6 +226,11 @@ void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook)
 	own_hook = hook;
 }
 
+void hg_lifo_put(struct rte_mempool *mempool, void *const *objects, unsigned n)
+{
+	(void)store(mempool->pool_data, objects, n);
+}
+
 void hg_lifo_keep_house(struct rte_mempool *mempool)
 {
 	struct lifo *l = mempool->pool_data;

@@ -42,6 +42,9 @@ struct rte_mempool *hg_lifo_create(const struct hg_lifo_cfg *cfg);
  * nobody any more. */
 void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook);
 
+/* Puts back what the hook has seen. Any thread. */
+void hg_lifo_put(struct rte_mempool *mempool, void *const *objects, unsigned n);
+
 /* The worker's: takes in what others released. */
 void hg_lifo_keep_house(struct rte_mempool *mempool);
 /* The worker's: how often it asked for more than there was, modulo 2^32. */

@@ -75,16 +75,18 @@ struct hg_pkt {
 	uint32_t in_port_idx; /* where it came from */
 	uint32_t out_port_idx; /* where it goes */
 	uint32_t generation; /* of the snapshot under which its ports were found */
+
+	/* Where the buffer is released whether it has a tag and its part are read in one. */
+	struct hg_tag
+		tag; /* of the last buffer of a chain that a card has; read and cleared there */
+	uint8_t pool_part; /* the pool's own: where the buffer goes back to */
+
 	uint8_t stage; /* what another worker is to do with it next */
 	bool is_link; /* comes from or goes to an uplink: what guarantees cover */
 	bool is_counted; /* among what its instance sent */
-	uint8_t pool_part; /* the pool's own: where the buffer goes back to */
 	hg_ns at_ns; /* received at the port */
 	hg_ns queued_at_ns; /* pushed to the scheduler that now holds it */
 	struct hg_pkt *link; /* for whoever keeps a list of packets */
-
-	/* Of the last buffer of a chain that a card has; read and cleared where the buffer is released. */
-	struct hg_tag tag;
 };
 
 /* ---- pools -------------------------------------------------------------------------------------- */

@@ -175,6 +175,92 @@ static void s2_2_chain_that_never_went_gives_its_tag_back(void)
 	close_pool();
 }
 
+static struct hg_pkt *to_put[BUFFERS];
+static unsigned n_to_put;
+
+static void *put_all(void *as_worker)
+{
+	if (as_worker != NULL)
+		hg_buffers_sit(pool, 1, /* owns_hook= */ false);
+	hg_pool_put(pool, to_put, n_to_put);
+	if (as_worker != NULL)
+		hg_buffers_stand_up();
+	return NULL;
+}
+
+static void put_elsewhere(void *as_worker)
+{
+	pthread_t thread;
+
+	HG_CHECK_EQ(pthread_create(&thread, NULL, put_all, as_worker), 0);
+	pthread_join(thread, NULL);
+}
+
+/* Single buffers and chains, of the worker's part and the shared one, some with a tag in front or behind, some
+ * with another one in the table. Returns how many tags. */
+static unsigned gather(uint64_t *seed, unsigned round, unsigned n)
+{
+	static const uint32_t sizes[] = {60, HG_PKT_ROOM_BYTES + 1u, 5u * HG_PKT_ROOM_BYTES};
+	unsigned n_tags = 0;
+
+	for (n_to_put = 0; n_to_put < n; n_to_put++) {
+		unsigned what = (unsigned)hg_test_between(seed, 0, 40);
+		bool is_shared = hg_test_between(seed, 0, 7) == 0;
+		struct hg_pkt *pkt;
+		struct hg_tag tag;
+
+		if (is_shared)
+			hg_buffers_stand_up();
+		pkt = hg_pkt_create_chain(pool, sizes[hg_test_between(seed, 0, 2)]);
+		if (is_shared)
+			hg_buffers_sit(pool, 0, /* owns_hook= */ true);
+		HG_CHECK(pkt != NULL);
+		to_put[n_to_put] = pkt;
+		if (what > 9)
+			continue;
+		tag = next_tag();
+		n_tags++;
+		hg_hook_put_on(hook, pkt, &tag);
+		if (what == 0 && round % 4u == 0) { /* twice */
+			tag = next_tag();
+			n_tags++;
+			HG_CHECK(hg_hook_track(hook, mbuf_of(pkt), &tag));
+		} else if (what % 2u != 0) {
+			(void)hg_hook_send_off(pkt);
+		}
+	}
+	return n_tags;
+}
+
+static void s2_2_what_is_put_back_brings_its_tags(void)
+{
+	uint64_t seed = hg_test_seed;
+
+	open_pool();
+	for (unsigned round = 0; round < 3000; round++) {
+		unsigned n_tags = gather(&seed, round, (unsigned)hg_test_between(&seed, 1, 150));
+
+		switch (hg_test_between(&seed, 0, 7)) {
+		case 0:
+			put_elsewhere(NULL);
+			break;
+		case 1:
+			put_elsewhere(&n_to_put);
+			break;
+		default:
+			hg_pool_put(pool, to_put, n_to_put);
+			HG_CHECK_EQ(hook->n, n_tags);
+		}
+		hg_lifo_hear(hook);
+		HG_CHECK_EQ(hook->n, n_tags);
+		HG_CHECK_EQ(hook->n_out, 0);
+		HG_CHECK_EQ(hg_buffers_free(pool), hg_buffers_size(pool));
+		settle();
+		hg_hook_rest(hook);
+	}
+	close_pool();
+}
+
 /* ---- clones ------------------------------------------------------------------------------------- */
 
 static void s2_2_clones_have_tags_of_their_own(void)
@@ -463,6 +549,7 @@ int main(int argc, char **argv)
 		HG_TEST(s2_2_untagged_buffers_bring_nothing),
 		HG_TEST(s2_2_chain_is_sent_with_its_last_buffer),
 		HG_TEST(s2_2_chain_that_never_went_gives_its_tag_back),
+		HG_TEST(s2_2_what_is_put_back_brings_its_tags),
 		HG_TEST(s2_2_clones_have_tags_of_their_own),
 		HG_TEST(s2_2_buffer_with_clones_comes_back_with_the_last),
 		HG_TEST(s2_2_chained_clone),
