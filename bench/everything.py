@@ -41,13 +41,11 @@ BUDGETS_S = {
     "cut": (35, 2),
     "depth": (10, 6),
     "guard": (6, 2),
-    "hook": (12, 3),
     "idle": (40, 8),
     "inflight": (20, 2),
     "isolation": (150, 14),
     "lane": (10, 2),
     "rate": (120, 8),
-    "sched": (60, 8),
     "vhost": (160, 18),
     "vms": (130, 0),
 }

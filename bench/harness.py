@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -120,6 +121,59 @@ def disturbed(figures, turns):
     return sorted(name for name, value in figures.items() if abs(value) not in good)
 
 
+def figures_in(lines):
+    """{name: number} of what a program printed through bench/figures.h."""
+    words = (line.split() for line in lines)
+    return {found[1]: float(found[2]) for found in words if len(found) == 3 and found[0] == "figure"}
+
+
+class Program:
+    """A program that measures when it is told to (bench/told.h). Whoever does not want it to run on in between says so:
+    then it is stopped from each answer to the next request, whatever its threads poll."""
+
+    def __init__(self, command, is_stopped=True):
+        self.command, self.is_stopped = command, is_stopped
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _answer(self):
+        lines = []
+        for line in self.process.stdout:
+            if line == "done\n":
+                if self.is_stopped:
+                    self.process.send_signal(signal.SIGSTOP)
+                return lines
+            lines.append(line.rstrip())
+        raise Failure(f"{shlex.join(self.command)} ended with {self.process.wait()}")
+
+    def tell(self, *words):
+        """Returns the lines that it answers."""
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            print(*words, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass  # its end is seen where its answer is missing
+        return self._answer()
+
+    def figures(self, *words):
+        found = figures_in(self.tell(*words))
+        if not found:
+            raise Failure(f"{shlex.join(self.command)} has no figures for {words}")
+        return found
+
+
 class Bench:
     """One run of one benchmark."""
 
@@ -161,12 +215,8 @@ class Bench:
 
     def figures_of(self, command):
         """Runs a program that uses bench/figures.h; its stderr passes through. Returns {name: number}."""
-        found = {}
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-            for line in program.stdout:
-                words = line.split()
-                if len(words) == 3 and words[0] == "figure":
-                    found[words[1]] = float(words[2])
+            found = figures_in(program.stdout)
         if program.returncode != 0:
             raise Failure(f"{shlex.join(command)} ended with {program.returncode}")
         if not found:

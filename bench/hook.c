@@ -1,16 +1,18 @@
-/* hook: what accounting for packets in flight costs a packet. Usage: bench_hook PAIRS SLOT_MS SENDERS...
+/* hook: what accounting for packets in flight costs a packet. Usage: bench_hook forward|pools
  *
- * Model      Instances whose devices make small frames without end, forwarded through the whole packet lane to an
- *            uplink of memory that gives each buffer back at once. In-flight control is switched on and off in
- *            turn by the operator's switch, while traffic flows; each slot's figure is the worker's processor time
- *            by the packets that it sent in it. Processor time, so that a worker that was not run costs nothing.
- *            A pair is a slot off and a slot on, which of them first in turn; its difference is one sample.
+ * forward    Instances whose devices make small frames without end, forwarded through the whole packet lane to an
+ *            uplink of memory that gives each buffer back at once. In-flight control is switched by the operator's
+ *            switch, while traffic flows, as each request (bench/told.h) "SENDERS IS_ON SLOT_MS" wants it; a slot's
+ *            figure is the worker's processor time by the packets that it sent in it. Processor time, so that a
+ *            worker that was not run costs nothing.
  *            Buffers that come back at once say nothing about a link: the hook stays in LEARNING, so that all is
  *            accounted for and MAX holds nobody.
- * Pools      A loop of its own: 32 buffers got and put back, from our pool and from DPDK's default one with its
- *            cache, in turn.
+ * pools      A loop of its own: 32 buffers got and put back, for "lifo" from our pool, for "default" from DPDK's
+ *            default one with its cache.
  */
+#include "bench/clock.h"
 #include "bench/figures.h"
+#include "bench/told.h"
 #include "dataplane/buffers.h"
 #include "dataplane/dp.h"
 #include "drivers/dummy.h"
@@ -20,14 +22,12 @@
 #include <rte_mempool.h>
 
 #include <pthread.h>
-#include <time.h>
 
-#define PAIRS_MAX 500u
 #define SENDERS_MAX 256u
 #define BURST 32u
 #define SLOT_PKTS_MIN 20000
 #define SLOTS_MAX 100u
-#define POOL_ROUNDS 20000u
+#define POOL_ROUNDS 200000u
 /* After a switch, until caches and states are as they stay. */
 #define SETTLE_NS (5 * HG_NS_PER_MS)
 
@@ -63,13 +63,6 @@ static void apply(void)
 		die("refused", err.text);
 }
 
-static void rest(hg_ns for_ns)
-{
-	struct timespec t = {.tv_sec = for_ns / HG_NS_PER_S, .tv_nsec = for_ns % HG_NS_PER_S};
-
-	(void)nanosleep(&t, NULL);
-}
-
 /* ---- forwarding --------------------------------------------------------------------------------- */
 
 static void add_sender(uint32_t i)
@@ -97,32 +90,45 @@ static void add_sender(uint32_t i)
 	hg_dummy_generate(hg_dummy_hold(name), frames[i].bytes, (uint16_t)frames[i].n);
 }
 
+/* What the figure is said to mean. */
+static void check_hook(void)
+{
+	struct hg_dp_uplink_sample sample;
+
+	hg_dp_sample_uplink(dp, 0, &sample);
+	if (sample.inflight.window.taken_pkts == 0)
+		die("nothing was accounted", "is in-flight control on?");
+	if (sample.inflight.state != HG_HOOK_LEARNING)
+		die("not what it is said to be: the hook is",
+		    hg_hook_state_name(sample.inflight.state));
+}
+
 static double slot_ns(bool is_on, hg_ns slot_for_ns)
 {
 	struct hg_dp_flow before, after;
-	struct timespec cpu_before, cpu_after;
+	hg_ns cpu_ns;
 	clockid_t clock;
-	double pkts = 0;
+	uint64_t n_pkts = 0;
 
 	uplink.is_inflight_off = !is_on;
 	apply();
-	rest(SETTLE_NS);
+	bench_rest(SETTLE_NS);
 	if (pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) != 0)
 		die("no clock", "of the worker's processor time");
 	hg_dp_sample_tenant(dp, 0, HG_OUT, &before);
-	clock_gettime(clock, &cpu_before);
+	cpu_ns = bench_clock_ns(clock);
 	/* A machine that does other things may take the processor away for a whole slot. */
-	for (unsigned i = 0; pkts < SLOT_PKTS_MIN && i < SLOTS_MAX; i++) {
-		rest(slot_for_ns);
+	for (unsigned i = 0; n_pkts < SLOT_PKTS_MIN && i < SLOTS_MAX; i++) {
+		bench_rest(slot_for_ns);
 		hg_dp_sample_tenant(dp, 0, HG_OUT, &after);
-		clock_gettime(clock, &cpu_after);
-		pkts = (double)(after.sent_pkts - before.sent_pkts);
+		n_pkts = after.sent_pkts - before.sent_pkts;
 	}
-	if (pkts < SLOT_PKTS_MIN)
+	cpu_ns = bench_clock_ns(clock) - cpu_ns;
+	if (n_pkts < SLOT_PKTS_MIN)
 		die("nothing is forwarded", "no packets in a slot");
-	return ((double)(cpu_after.tv_sec - cpu_before.tv_sec) * 1e9 +
-		(double)(cpu_after.tv_nsec - cpu_before.tv_nsec)) /
-	       pkts;
+	if (is_on)
+		check_hook();
+	return (double)cpu_ns / (double)n_pkts;
 }
 
 static void wait_for_traffic(void)
@@ -133,55 +139,45 @@ static void wait_for_traffic(void)
 		hg_dp_sample_tenant(dp, 0, HG_OUT, &flow);
 		if (flow.sent_pkts > 100000)
 			return;
-		rest(5 * HG_NS_PER_MS);
+		bench_rest(5 * HG_NS_PER_MS);
 	}
 	die("nothing is forwarded", "no packets in 5 s");
 }
 
-static void measure_forwarding(unsigned pairs, hg_ns slot_for_ns, uint32_t n_senders)
+static void set_senders(uint32_t n)
 {
-	struct hg_dp_uplink_sample sample;
-	char name[48];
+	static uint32_t n_described;
 
-	desired.n_instances = desired.n_ports = n_senders;
+	while (n_described < n)
+		add_sender(n_described++);
+	desired.n_instances = desired.n_ports = n;
 	apply();
 	wait_for_traffic();
-	for (unsigned i = 0; i < pairs; i++) {
-		bool is_on_first = i % 2 != 0;
-		double first = slot_ns(is_on_first, slot_for_ns);
-		double second = slot_ns(!is_on_first, slot_for_ns);
+}
 
-		snprintf(name, sizeof(name), "on_%u_%u", n_senders, i);
-		hg_figure(name, is_on_first ? first : second);
-		snprintf(name, sizeof(name), "off_%u_%u", n_senders, i);
-		hg_figure(name, is_on_first ? second : first);
+static void forward(void)
+{
+	struct hg_told told;
+
+	while (hg_told(&told)) {
+		uint32_t n_senders = hg_told_number(&told, 0);
+		unsigned slot_ms = hg_told_number(&told, 2);
+
+		if (n_senders < 1 || n_senders > SENDERS_MAX || slot_ms < 1)
+			die("not understood", "SENDERS IS_ON SLOT_MS, SENDERS in [1, 256]");
+		if (n_senders != desired.n_instances)
+			set_senders(n_senders);
+		hg_figure("ns", slot_ns(hg_told_number(&told, 1) != 0, slot_ms * HG_NS_PER_MS));
 	}
-	uplink.is_inflight_off = false;
-	apply();
-	rest(SETTLE_NS);
-	hg_dp_sample_uplink(dp, 0, &sample);
-	if (sample.inflight.window.taken_pkts == 0)
-		die("nothing was accounted", "is in-flight control on?");
-	/* What the figure is said to mean. */
-	if (sample.inflight.state != HG_HOOK_LEARNING)
-		die("not what it is said to be: the hook is",
-		    hg_hook_state_name(sample.inflight.state));
+	hg_dp_destroy(dp, /* keep_devices= */ false);
 }
 
 /* ---- pools -------------------------------------------------------------------------------------- */
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static double pool_ns(struct rte_mempool *mempool)
 {
 	void *mbufs[BURST];
-	double began = now_s();
+	hg_ns began_ns = bench_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	for (unsigned round = 0; round < POOL_ROUNDS; round++) {
 		if (rte_mempool_get_bulk(mempool, mbufs, BURST) != 0)
@@ -190,18 +186,18 @@ static double pool_ns(struct rte_mempool *mempool)
 			((struct rte_mbuf *)mbufs[i])->data_len = (uint16_t)i;
 		rte_mempool_put_bulk(mempool, mbufs, BURST);
 	}
-	return (now_s() - began) * 1e9 / (POOL_ROUNDS * BURST);
+	return (double)(bench_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns) / (POOL_ROUNDS * BURST);
 }
 
 /* On a thread that DPDK knows, as workers are; the default pool's cache needs that. */
 static void *measure_pools(void *arg)
 {
-	unsigned pairs = *(const unsigned *)arg;
+	struct hg_told told;
 	struct hg_pool *pool;
 	struct rte_mempool *plain;
 	struct hg_error err = {0};
-	char name[32];
 
+	(void)arg;
 	if (rte_thread_register() != 0)
 		die("pool", "DPDK does not take the thread");
 	plain = rte_pktmbuf_pool_create("plain", 8192, 256, 128,
@@ -209,12 +205,10 @@ static void *measure_pools(void *arg)
 	if (plain == NULL || hg_buffers_create(8192, 1, &pool, &err) != 0)
 		die("pool", "out of memory");
 	hg_buffers_sit(pool, 0, /* owns_hook= */ true);
-	for (unsigned i = 0; i < pairs; i++) {
-		snprintf(name, sizeof(name), "pool_default_%u", i);
-		hg_figure(name, pool_ns(plain));
-		snprintf(name, sizeof(name), "pool_lifo_%u", i);
-		hg_figure(name, pool_ns(hg_buffers_part(pool, 0)));
-	}
+	while (hg_told(&told))
+		hg_figure("ns", pool_ns(strcmp(told.words[0], "default") == 0
+						? plain
+						: hg_buffers_part(pool, 0)));
 	hg_buffers_stand_up();
 	hg_buffers_destroy(pool);
 	rte_mempool_free(plain);
@@ -226,32 +220,22 @@ int main(int argc, char **argv)
 {
 	struct hg_error err = {0};
 	struct hg_dp_cfg cfg;
-	unsigned pairs;
-	hg_ns slot_for_ns;
 	pthread_t thread;
 
-	if (argc < 4)
-		die("usage", "bench_hook PAIRS SLOT_MS SENDERS...");
-	pairs = (unsigned)atoi(argv[1]);
-	slot_for_ns = atoi(argv[2]) * HG_NS_PER_MS;
-	if (pairs < 1 || pairs > PAIRS_MAX || slot_for_ns <= 0)
-		die("usage", "PAIRS in [1, 500], SLOT_MS from 1 on");
+	if (argc != 2 || (strcmp(argv[1], "forward") != 0 && strcmp(argv[1], "pools") != 0))
+		die("usage", "bench_hook forward|pools");
 	hg_contract_init(&tenant.contract);
 	hg_dummy_sink(hg_dummy_hold("up0"), true);
 	hg_dp_cfg_init(&cfg);
 	if (hg_dp_create(&cfg, &dp, &err) != 0)
 		die("no packet lane", err.text);
-	for (int i = 3; i < argc; i++) {
-		uint32_t n_senders = (uint32_t)atoi(argv[i]);
-
-		if (n_senders < 1 || n_senders > SENDERS_MAX)
-			die("usage", "SENDERS in [1, 256]");
-		for (uint32_t j = desired.n_instances; j < n_senders; j++)
-			add_sender(j);
-		measure_forwarding(pairs, slot_for_ns, n_senders);
+	if (strcmp(argv[1], "forward") == 0) {
+		forward();
+		return 0;
 	}
+	/* Of it only DPDK is needed. */
 	hg_dp_destroy(dp, /* keep_devices= */ false);
-	if (pthread_create(&thread, NULL, measure_pools, &pairs) != 0)
+	if (pthread_create(&thread, NULL, measure_pools, NULL) != 0)
 		die("pool", "no thread");
 	pthread_join(thread, NULL);
 	return 0;

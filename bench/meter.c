@@ -1,13 +1,16 @@
 /* meter: what one decision of a token bucket costs, against DPDK's rte_meter.
- * Usage: bench_meter [EAL arguments] -- ROUNDS
+ * Usage: bench_meter [EAL arguments]
  *
  * Model      One bucket that is asked again and again for a packet, at instants that are an argument: both calls are
  *            inline, and each decision depends on the one before. `passes`: the rate is never reached. `refuses`: every
  *            second packet is too much, by instants that nobody can guess. Ours is hg_bucket_take(), theirs
- *            rte_meter_srtcm_color_blind_check() without an excess burst, of the same rate and burst. In turn, ROUNDS
- *            times; the other part of the loop is the same for both, and small.
+ *            rte_meter_srtcm_color_blind_check() without an excess burst, of the same rate and burst. A request
+ *            (bench/told.h) is "bucket" or "srtcm" and "passes" or "refuses"; the other part of the loop is the same
+ *            for both, and small.
  */
+#include "bench/clock.h"
 #include "bench/figures.h"
+#include "bench/told.h"
 #include "core/bucket.h"
 
 #include <rte_cycles.h>
@@ -15,11 +18,10 @@
 #include <rte_meter.h>
 
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
-#define N_DECISIONS (1u << 19)
+#define N_DECISIONS (1u << 22)
 #define N_STEPS (1u << 15)
-#define ROUNDS_MAX 101u
 #define PKT_BYTES 1000u
 #define BURST_BYTES 20000u
 /* On average between two packets. */
@@ -32,20 +34,11 @@ static const char *const side_names[N_SIDES] = {"bucket", "srtcm"};
 static const char *const load_names[N_LOADS] = {"passes", "refuses"};
 /* From instant to instant, on the clock of each side; the same times. */
 static uint64_t steps[N_SIDES][N_STEPS];
-static double ns[N_SIDES][N_LOADS][ROUNDS_MAX];
 
-static void die(const char *why)
+_Noreturn static void die(const char *why)
 {
 	fprintf(stderr, "meter: %s\n", why);
 	exit(1);
-}
-
-static double now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 static void make_steps(void)
@@ -110,67 +103,37 @@ static uint32_t ask_theirs(enum load load)
 /* ns a decision; what passed must be what the rate says. */
 static double time_one(enum side side, enum load load)
 {
-	double began_ns = now_ns(), took_ns;
+	hg_ns began_ns = bench_clock_ns(CLOCK_MONOTONIC), took_ns;
 	uint32_t n_passed = side == OURS ? ask_ours(load) : ask_theirs(load);
 	uint32_t expected = load == PASSES ? N_DECISIONS : N_DECISIONS / 2u;
 
-	took_ns = now_ns() - began_ns;
+	took_ns = bench_clock_ns(CLOCK_MONOTONIC) - began_ns;
 	if (n_passed < expected - expected / 20u || n_passed > expected + expected / 20u)
 		die("a bucket does not keep its rate");
-	return took_ns / N_DECISIONS;
+	return (double)took_ns / N_DECISIONS;
 }
 
-static int compare(const void *a, const void *b)
+static unsigned index_of(const char *word, const char *const *names, unsigned n)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void report(enum load load, unsigned n_rounds)
-{
-	double ratios[ROUNDS_MAX];
-	char name[64];
-
-	for (unsigned i = 0; i < n_rounds; i++)
-		ratios[i] = ns[OURS][load][i] / ns[THEIRS][load][i];
-	qsort(ratios, n_rounds, sizeof(*ratios), compare);
-	snprintf(name, sizeof(name), "bucket_over_srtcm_%s", load_names[load]);
-	hg_figure(name, ratios[n_rounds / 2]);
-	snprintf(name, sizeof(name), "bucket_over_srtcm_%s_least", load_names[load]);
-	hg_figure(name, ratios[0]);
-	snprintf(name, sizeof(name), "bucket_over_srtcm_%s_largest", load_names[load]);
-	hg_figure(name, ratios[n_rounds - 1]);
-	for (unsigned side = 0; side < N_SIDES; side++) {
-		double *values = ns[side][load];
-
-		qsort(values, n_rounds, sizeof(*values), compare);
-		snprintf(name, sizeof(name), "%s_%s_ns", side_names[side], load_names[load]);
-		hg_figure(name, values[n_rounds / 2]);
-		snprintf(name, sizeof(name), "%s_%s_ns_least", side_names[side], load_names[load]);
-		hg_figure(name, values[0]);
-		snprintf(name, sizeof(name), "%s_%s_ns_largest", side_names[side],
-			 load_names[load]);
-		hg_figure(name, values[n_rounds - 1]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(word, names[i]) == 0)
+			return i;
+	die("not understood: bucket|srtcm passes|refuses");
 }
 
 int main(int argc, char **argv)
 {
 	int n_eal = rte_eal_init(argc, argv);
-	unsigned n_rounds;
+	struct hg_told told;
 
-	if (n_eal < 0 || argc - n_eal != 2)
-		die("usage: bench_meter [EAL arguments] -- ROUNDS");
-	n_rounds = (unsigned)atoi(argv[n_eal + 1]);
-	if (n_rounds < 1 || n_rounds > ROUNDS_MAX)
-		die("ROUNDS is not in [1, 101]");
+	if (n_eal < 0 || argc - n_eal != 1)
+		die("usage: bench_meter [EAL arguments]");
 	make_steps();
-	for (unsigned load = 0; load < N_LOADS; load++) {
-		for (unsigned round = 0; round < n_rounds; round++)
-			for (unsigned side = 0; side < N_SIDES; side++)
-				ns[side][load][round] = time_one((enum side)side, (enum load)load);
-		report((enum load)load, n_rounds);
+	while (hg_told(&told)) {
+		unsigned side = index_of(told.words[0], side_names, N_SIDES);
+		unsigned load = index_of(told.words[1], load_names, N_LOADS);
+
+		hg_figure("ns", time_one((enum side)side, (enum load)load));
 	}
 	rte_eal_cleanup();
 	return 0;

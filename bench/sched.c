@@ -1,13 +1,15 @@
 /* sched: what a packet costs to go through the scheduler, against DPDK's rte_sched.
- * Usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST BACKLOG
+ * Usage: bench_sched [EAL arguments]
  *
- * Model      A standing backlog of BACKLOG packets for each instance. A turn dequeues a burst of 32,
- *            addresses each packet to a random instance, and enqueues it again. Timed are the two calls, on
- *            the same mbufs, with the same sequence of instances and the same backlog; not what the
+ * Model      A standing backlog of so many packets for each instance. A turn dequeues a burst of 32,
+ *            addresses each packet to a random instance, and enqueues it again. Timed are the two calls, with the
+ *            same sequence of instances and the same backlog, of mbufs that are made alike; not what the
  *            caller does between them, which is to write each packet's header: the destination, as
- *            rte_sched wants it there, and for both the length. rte_sched, ours with rates unset, ours
- *            with every minimum active run in turn, PAIRS times; each fills, warms up, is timed, and
- *            drains. A call in which the processor was taken away (STOLEN_NS) is left out.
+ *            rte_sched wants it there, and for both the length. A call in which the processor was taken away
+ *            (STOLEN_NS) is left out.
+ * Requests   (bench/told.h) "make SUBJECT INSTANCES BACKLOG" makes a scheduler, fills it and lets each packet through
+ *            twice; SUBJECT: rte, u (ours with rates unset), g (with every minimum active). "time I MS" times the Ith
+ *            of them, from 0 on, after a quarter of that for its caches. "forget" drains and ends all of them.
  * Ours       A virtual clock that moves by what a burst takes of a link of 10 Gbit/s. The root is paced a
  *            little above, so that nothing waits for it. 16 instances a tenant. Scenario G: every
  *            instance has a minimum, together 90 % of the link, and no reserve to live on.
@@ -17,6 +19,7 @@
  * Memory     Of both from the same huge pages, where there are any.
  */
 #include "bench/figures.h"
+#include "bench/told.h"
 #include "core/sched.h"
 
 #include <rte_cycles.h>
@@ -25,15 +28,11 @@
 #include <rte_mbuf.h>
 #include <rte_sched.h>
 
-#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { BURST = 32, INSTANCES_PER_TENANT = 16, MAX_PAIRS = 31, PKT_BYTES = 64 };
-enum { MILLION = 1 << 20 };
-
-/* Packets of backlog for each instance; a million instances get fewer, so that the packets of it all fit
- * in 2 GiB. */
-enum { BACKLOG_MOST = 32, BACKLOG_MILLION = 2 };
+enum { BURST = 32, INSTANCES_PER_TENANT = 16, PKT_BYTES = 64 };
+enum { MILLION = 1 << 20, BACKLOG_MAX = 32, MS_MAX = 10000, MOST = 8 };
 
 #define LINK_BYTES_PER_S UINT64_C(1250000000)
 #define WIRE_BYTES (PKT_BYTES + HG_WIRE_OVERHEAD_BYTES)
@@ -43,9 +42,13 @@ enum { BACKLOG_MOST = 32, BACKLOG_MILLION = 2 };
 /* No call takes so long by itself: 32 packets at 600 ns. */
 #define STOLEN_NS 20000u
 
+struct subject;
+
 struct bench {
+	const struct subject *with;
 	uint32_t n_instances;
 	uint32_t n_pkts; /* of the standing backlog */
+	struct rte_mempool *pool;
 	struct rte_mbuf **pkts;
 	uint64_t random;
 	struct rte_mbuf *burst[BURST];
@@ -68,7 +71,7 @@ struct subject {
 	void (*destroy)(struct bench *b);
 };
 
-static void die(const char *why)
+_Noreturn static void die(const char *why)
 {
 	fprintf(stderr, "sched: %s\n", why);
 	exit(1);
@@ -223,16 +226,17 @@ static const struct subject subjects[] = {
 	{"g", true, ours_create, ours_dequeue, ours_address, ours_enqueue, ours_destroy},
 };
 
-enum { N_SUBJECTS = sizeof(subjects) / sizeof(subjects[0]), THEIRS = 0, OURS_U = 1, OURS_G = 2 };
-
-/* Turns until n packets have gone through. Returns the ns a packet of the timed calls. */
-static double turns(struct bench *b, const struct subject *with, uint64_t n)
+/* Turns until n packets have gone through and took for_ns. Returns the ns a packet of the timed calls. */
+static double turns(struct bench *b, uint64_t n, hg_ns for_ns)
 {
-	const uint64_t stolen_tsc = rte_get_tsc_hz() * STOLEN_NS / 1000000000u;
-	uint64_t n_timed = 0, timed_tsc = 0;
+	const struct subject *with = b->with;
+	const uint64_t hz = rte_get_tsc_hz();
+	const uint64_t stolen_tsc = hz * STOLEN_NS / HG_NS_PER_S;
+	const uint64_t enough_tsc = hz / 1000000u * (uint64_t)(for_ns / HG_NS_PER_US);
+	uint64_t n_timed = 0, timed_tsc = 0, n_done = 0;
 	unsigned n_empty = 0;
 
-	for (uint64_t n_left = n; n_left > 0;) {
+	while (n_done < n || timed_tsc < enough_tsc) {
 		uint64_t begin, dequeued, addressed, end;
 		unsigned got;
 
@@ -246,17 +250,17 @@ static double turns(struct bench *b, const struct subject *with, uint64_t n)
 		end = rte_rdtsc_precise();
 		if (got == 0 && ++n_empty > 1000000)
 			die("nothing comes out");
-		n_left -= got < n_left ? got : n_left;
+		n_done += got;
 		if (dequeued - begin > stolen_tsc || end - addressed > stolen_tsc)
 			continue;
 		timed_tsc += dequeued - begin + end - addressed;
 		n_timed += got;
 	}
-	return (double)timed_tsc * 1e9 / (double)rte_get_tsc_hz() / (double)n_timed;
+	return (double)timed_tsc * 1e9 / (double)hz / (double)n_timed;
 }
 
-/* Gives a subject its backlog: the first n_pkts packets, in order. */
-static void fill(struct bench *b, const struct subject *with)
+/* Gives a subject its backlog, in order. */
+static void fill(struct bench *b)
 {
 	for (uint32_t i = 0; i < b->n_pkts; i += BURST) {
 		for (unsigned k = 0; k < BURST; k++) {
@@ -264,151 +268,100 @@ static void fill(struct bench *b, const struct subject *with)
 			b->items[k] = (struct hg_sched_item){
 				.pkt = b->pkts[i + k], .wire_bytes = WIRE_BYTES, .parts = 1};
 		}
-		with->address(b, BURST);
-		if (with->enqueue(b, BURST) != BURST)
+		b->with->address(b, BURST);
+		if (b->with->enqueue(b, BURST) != BURST)
 			die("a packet was dropped");
 	}
 }
 
-/* ns a packet of one subject. */
-static double run(struct bench *b, const struct subject *with, uint64_t n)
+/* ---- requests ----------------------------------------------------------------------------------- */
+
+static struct bench benches[MOST];
+static unsigned n_benches;
+
+static void take_pkts(struct bench *b)
 {
-	uint32_t n_left = b->n_pkts;
-	double ns;
+	char name[16];
 
-	b->random = 88172645463325252;
-	with->create(b, with->has_minima);
-	fill(b, with);
-	turns(b, with, n / 4 + 2 * (uint64_t)b->n_pkts);
-	ns = turns(b, with, n);
-	while (n_left > 0) {
-		n_left -= with->dequeue(b);
-		b->now_ns += HG_NS_PER_MS;
-	}
-	with->destroy(b);
-	return ns;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-static void figure(const char *what, uint32_t n_instances, const char *suffix, double value)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "%s_%" PRIu32 "%s", what, n_instances, suffix);
-	hg_figure(name, value);
-}
-
-/* A size: all subjects in turn, `pairs` times. Prints ns (median, least, largest) of each, and of the
- * ratios within each round the medians. kind: of the names of the times. */
-static void size(struct bench *b, unsigned pairs, uint64_t n, bool has_theirs, const char *kind)
-{
-	double ns[N_SUBJECTS][MAX_PAIRS], speedup[N_SUBJECTS][MAX_PAIRS];
-
-	for (unsigned r = 0; r < pairs; r++) {
-		for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++) {
-			ns[k][r] = run(b, &subjects[k], n);
-			speedup[k][r] = ns[THEIRS][r] / ns[k][r];
-		}
-		fprintf(stderr, "sched: %7" PRIu32 " instances, round %u of %u:", b->n_instances,
-			r + 1, pairs);
-		for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++)
-			fprintf(stderr, "  %s %.1f ns", subjects[k].name, ns[k][r]);
-		fputc('\n', stderr);
-	}
-	for (unsigned k = has_theirs ? 0 : 1; k < N_SUBJECTS; k++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "%s_ns%s", subjects[k].name, kind);
-		figure(name, b->n_instances, "", median(ns[k], pairs));
-		figure(name, b->n_instances, "_least", ns[k][0]);
-		figure(name, b->n_instances, "_largest", ns[k][pairs - 1]);
-		if (k == THEIRS || !has_theirs)
-			continue;
-		snprintf(name, sizeof(name), "_%s", subjects[k].name);
-		figure("speedup", b->n_instances, name, median(speedup[k], pairs));
-		snprintf(name, sizeof(name), "_%s_least", subjects[k].name);
-		figure("speedup", b->n_instances, name, speedup[k][0]);
-		snprintf(name, sizeof(name), "_%s_largest", subjects[k].name);
-		figure("speedup", b->n_instances, name, speedup[k][pairs - 1]);
-	}
-}
-
-/* The packets of the largest backlog; smaller ones use the first of them. */
-static void take_pkts(struct bench *b, uint32_t n)
-{
-	struct rte_mempool *pool =
-		rte_pktmbuf_pool_create("pkts", n + 1024, 0, 0, PKT_BYTES, SOCKET_ID_ANY);
-
-	b->pkts = malloc((n + BURST) * sizeof(*b->pkts));
-	if (pool == NULL || b->pkts == NULL || rte_pktmbuf_alloc_bulk(pool, b->pkts, n) != 0)
+	snprintf(name, sizeof(name), "pkts%u", n_benches);
+	b->pool = rte_pktmbuf_pool_create(name, b->n_pkts, 0, 0, PKT_BYTES, SOCKET_ID_ANY);
+	b->pkts = malloc(b->n_pkts * sizeof(*b->pkts));
+	if (b->pool == NULL || b->pkts == NULL ||
+	    rte_pktmbuf_alloc_bulk(b->pool, b->pkts, b->n_pkts) != 0)
 		die("no memory for the packets");
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < b->n_pkts; i++)
 		b->pkts[i]->pkt_len = b->pkts[i]->data_len = PKT_BYTES;
 }
 
-static uint32_t backlog_pkts(uint32_t n_instances, unsigned backlog)
+static const struct subject *subject_of(const char *name)
 {
-	uint32_t n = n_instances * (n_instances == MILLION ? BACKLOG_MILLION : backlog);
-
-	return (n + BURST - 1) / BURST * BURST;
+	for (unsigned i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
+		if (strcmp(subjects[i].name, name) == 0)
+			return &subjects[i];
+	die("SUBJECT is not rte, u or g");
 }
 
-static uint32_t most_pkts(const uint32_t *sizes, unsigned n, unsigned long largest,
-			  unsigned backlog)
+static void make(const struct hg_told *told)
 {
-	uint32_t most = 0;
+	struct bench *b = &benches[n_benches];
+	uint32_t n_instances = hg_told_number(told, 2), backlog = hg_told_number(told, 3);
 
-	for (unsigned i = 0; i < n; i++)
-		if (sizes[i] <= largest && backlog_pkts(sizes[i], backlog) > most)
-			most = backlog_pkts(sizes[i], backlog);
-	return most;
+	if (n_benches == MOST || n_instances < 1 || n_instances > MILLION || backlog < 1 ||
+	    backlog > BACKLOG_MAX)
+		die("cannot make it: 8 at most, INSTANCES in [1, 1048576], BACKLOG in [1, 32]");
+	*b = (struct bench){.with = subject_of(told->words[1]),
+			    .n_instances = n_instances,
+			    .n_pkts = (n_instances * backlog + BURST - 1) / BURST * BURST,
+			    .random = 88172645463325252};
+	take_pkts(b);
+	n_benches++;
+	b->with->create(b, b->with->has_minima);
+	fill(b);
+	turns(b, 2 * (uint64_t)b->n_pkts, 0);
+}
+
+static void forget(void)
+{
+	while (n_benches > 0) {
+		struct bench *b = &benches[--n_benches];
+
+		for (uint32_t n_left = b->n_pkts; n_left > 0;) {
+			n_left -= b->with->dequeue(b);
+			b->now_ns += HG_NS_PER_MS;
+		}
+		b->with->destroy(b);
+		rte_mempool_free(b->pool);
+		free(b->pkts);
+	}
+}
+
+static void obey(const struct hg_told *told)
+{
+	unsigned i = hg_told_number(told, 1), ms = hg_told_number(told, 2);
+
+	if (strcmp(told->words[0], "make") == 0) {
+		make(told);
+	} else if (strcmp(told->words[0], "time") == 0 && i < n_benches && ms >= 1 &&
+		   ms <= MS_MAX) {
+		turns(&benches[i], 1, ms * HG_NS_PER_MS / 4);
+		hg_figure("ns", turns(&benches[i], 1, ms * HG_NS_PER_MS));
+	} else if (strcmp(told->words[0], "forget") == 0) {
+		forget();
+	} else {
+		die("not understood: make SUBJECT INSTANCES BACKLOG, time I MS, or forget");
+	}
 }
 
 int main(int argc, char **argv)
 {
-	static const uint32_t sizes[] = {1, 64, 1024, 4096, 32768, MILLION};
-	static struct bench b;
+	struct hg_told told;
 	int n_eal = rte_eal_init(argc, argv);
-	unsigned pairs, backlog;
-	unsigned long largest;
-	uint64_t n;
 
-	if (n_eal < 0 || argc - n_eal != 5)
-		die("usage: bench_sched [EAL arguments] -- PAIRS PACKETS LARGEST BACKLOG");
-	pairs = (unsigned)strtoul(argv[n_eal + 1], NULL, 10);
-	n = strtoull(argv[n_eal + 2], NULL, 10);
-	if (pairs < 1 || pairs > MAX_PAIRS || n < 1)
-		die("PAIRS is not in [1, 31], or PACKETS is 0");
-	backlog = (unsigned)strtoul(argv[n_eal + 4], NULL, 10);
-	if (backlog < 1 || backlog > BACKLOG_MOST)
-		die("BACKLOG is not in [1, 32]");
-	largest = strtoul(argv[n_eal + 3], NULL, 10);
-	take_pkts(&b, most_pkts(sizes, sizeof(sizes) / sizeof(sizes[0]), largest, backlog));
-	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		if (sizes[i] > largest)
-			continue;
-		b.n_instances = sizes[i];
-		b.n_pkts = backlog_pkts(sizes[i], backlog);
-		size(&b, pairs, n, sizes[i] != MILLION, "");
-		if (sizes[i] != MILLION)
-			continue;
-		/* What more instances cost is the difference to few with as little each. */
-		b.n_instances = 64;
-		b.n_pkts = 64 * BACKLOG_MILLION;
-		size(&b, pairs, n, /* has_theirs= */ false, "_shallow");
-	}
+	if (n_eal < 0 || argc - n_eal != 1)
+		die("usage: bench_sched [EAL arguments]");
+	while (hg_told(&told))
+		obey(&told);
+	forget();
 	rte_eal_cleanup();
 	return 0;
 }

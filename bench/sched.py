@@ -1,7 +1,7 @@
 """What a packet costs to go through the scheduler, against DPDK's rte_sched, in turn in one run.
 
 The calls to enqueue and dequeue, 64-byte packets in bursts of 32 for random instances with a standing backlog of
-16 packets each (2 with a million instances): the same mbufs, order and backlog for both. Ours with rates unset
+16 packets each (2 with a million instances): the same order and backlog for both, and mbufs that are made alike. Ours with rates unset
 (u) and with every minimum active (g); the plain speedup_N is the worse of the two. The backlog matters: a decision
 of ours takes all that stands there, up to a quantum, so the gain is less with --backlog 8 (2.3 instead of 3.1 for
 speedup_4096, 2.6 instead of 3.5 for speedup_32768).
@@ -9,22 +9,28 @@ speedup_4096, 2.6 instead of 3.5 for speedup_32768).
 import os
 
 import harness
+from harness import Program
+from turns import Turns
 
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
-SIZES = (64, 1024, 4096, 32768)
+SIZES = (1, 64, 1024, 4096, 32768)
 MILLION = 1 << 20
-METER_ROUNDS = 61
+BACKLOG_OF_MILLION = 2
+FEW = 64  # what more instances cost is compared with so many
+PAGES = 2000  # of 2 MiB, for the largest
+LOADS = ("passes", "refuses")
+OURS = "ug"
 
 # Of bench/run all, and of --quick.
 ALL = []
-QUICK = ["--pairs", "3", "--packets", "300000", "--largest", "4096"]
+QUICK = ["--pairs", "3", "--ms", "20", "--largest", "4096"]
+BUDGET_S = (130, 10)
 
 
 def add_options(parser):
-    parser.add_argument("--pairs", type=int, default=7, metavar="N",
-                        help="rounds of each scheduler in turn (default 7)")
-    parser.add_argument("--packets", type=int, default=2000000, metavar="N",
-                        help="packets timed in each (default 2,000,000)")
+    parser.add_argument("--pairs", type=int, default=31, metavar="N",
+                        help="slices of each scheduler in turn (default 31)")
+    parser.add_argument("--ms", type=int, default=25, metavar="MS", help="for which each is timed (default 25)")
     parser.add_argument("--largest", type=int, default=MILLION, metavar="N",
                         help="no more instances than this (default 1,048,576)")
     parser.add_argument("--backlog", type=int, default=16, metavar="N",
@@ -47,23 +53,68 @@ def eal_arguments(bench, pages):
     return common + ["--no-huge", "-m", str(2 * pages)], before
 
 
-def measure_meter(bench, build, rounds):
-    """A lone decision of a bucket by one of rte_meter: (figures, spread)."""
+class Figures:
+    def __init__(self):
+        self.figures, self.spread = {}, {}
+
+    def add(self, name, found):
+        self.figures[name], self.spread[name] = found
+
+    def worse(self, name, of, choose):
+        """One that is the least (min) or the largest (max) of others."""
+        worst = choose(of, key=self.figures.get)
+        self.add(name, (self.figures[worst], self.spread[worst]))
+
+
+def measure_meter(bench, options, found, build):
+    """A lone decision of a bucket by one of rte_meter."""
     arguments = ["--no-huge", "-m", "64", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level=4", "-l",
                  str(os.cpu_count() - 1)]
-    bench.progress("a lone bucket, in turn with rte_meter's")
-    measured = bench.figures_of([os.path.join(build, "bench/bench_meter")] + arguments + ["--", str(rounds)])
-    figures = {name: value for name, value in measured.items() if not name.endswith(("_least", "_largest"))}
-    spread = {name: spread_of(measured, name) for name in figures}
-    worse = max(("bucket_over_srtcm_passes", "bucket_over_srtcm_refuses"), key=figures.get)
-    figures["bucket_over_srtcm"], spread["bucket_over_srtcm"] = figures[worse], spread[worse]
-    return figures, spread
+    with Program([os.path.join(build, "bench/bench_meter")] + arguments) as program:
+        turns = Turns(bench, {f"{side}_{load}": lambda side=side, load=load: program.figures(side, load)
+                              for load in LOADS for side in ("bucket", "srtcm")}, options.pairs).run()
+    for side in turns.sides:
+        found.add(f"{side}_ns", turns.of_side(side, "ns"))
+    for load in LOADS:
+        found.add(f"bucket_over_srtcm_{load}", turns.ratio(f"bucket_{load}", f"srtcm_{load}", "ns"))
+    found.worse("bucket_over_srtcm", [f"bucket_over_srtcm_{load}" for load in LOADS], max)
 
 
-def add_growth(figures, spread, name, large, small):
-    """The worse of rates unset and minima active, of what one costs by what the other does."""
-    growth = [figures[f"{which}_{large}"] / figures[f"{which}_{small}"] for which in "ug"]
-    figures[name], spread[name] = max(growth), [min(growth), max(growth)]
+def measure_size(bench, options, found, program, size):
+    """All schedulers with so many instances, and with few, in turn."""
+    backlog = BACKLOG_OF_MILLION if size == MILLION else options.backlog
+    sides = {}
+
+    def add(side, subject, n, backlog):
+        program.tell("make", subject, n, backlog)
+        sides[side] = lambda i=len(sides): program.figures("time", i, options.ms)
+
+    for subject in OURS if size == MILLION else ("rte", *OURS):
+        add(subject, subject, size, backlog)
+    for subject in OURS if size > FEW else "":
+        add(f"{subject}_few", subject, FEW, options.backlog)
+        if size == MILLION:
+            add(f"{subject}_shallow", subject, FEW, backlog)
+    turns = Turns(bench, sides, options.pairs).run()
+    program.tell("forget")
+    for side in sides:
+        if side.endswith("_shallow"):
+            found.add(f"{side[0]}_ns_shallow_{FEW}", turns.of_side(side, "ns"))
+        elif not side.endswith("_few"):
+            found.add(f"{side}_ns_{size}", turns.of_side(side, "ns"))
+    if "rte" in sides:
+        for subject in OURS:
+            found.add(f"speedup_{size}_{subject}", turns.ratio("rte", subject, "ns"))
+        found.worse(f"speedup_{size}", [f"speedup_{size}_{subject}" for subject in OURS], min)
+    if size == MILLION:
+        grow(found, turns, f"growth_{size}", "shallow")
+    if size > FEW:
+        grow(found, turns, f"growth_{size}_deep" if size == MILLION else f"growth_{size}", "few")
+
+
+def grow(found, turns, name, small):
+    """The worse of rates unset and minima active, of what many cost by what few do."""
+    found.add(name, max((turns.ratio(subject, f"{subject}_{small}", "ns") for subject in OURS), key=lambda one: one[0]))
 
 
 def release(before):
@@ -74,34 +125,19 @@ def release(before):
         pass
 
 
-def spread_of(measured, name):
-    return [measured[f"{name}_least"], measured[f"{name}_largest"]]
-
-
 def measure(bench, options):
     build = bench.build("bench/bench_sched", "bench/bench_meter")
-    meter_figures, meter_spread = measure_meter(bench, build, METER_ROUNDS)
-    arguments, before = eal_arguments(bench, 1200)
+    sizes, found = [size for size in SIZES + (MILLION,) if size <= options.largest], Figures()
+    bench.n_turns = 1 + len(sizes)
+    bench.progress("a lone bucket, in turn with rte_meter's")
+    measure_meter(bench, options, found, build)
+    arguments, before = eal_arguments(bench, PAGES)
     try:
-        measured = bench.figures_of([os.path.join(build, "bench/bench_sched")] + arguments + [
-            "--", str(options.pairs), str(options.packets), str(options.largest),
-            str(options.backlog)])
+        with Program([os.path.join(build, "bench/bench_sched")] + arguments) as program:
+            for size in sizes:
+                bench.progress(f"{size} instances")
+                measure_size(bench, options, found, program, size)
     finally:
         release(before)
-    figures = {name: value for name, value in measured.items()
-               if not name.endswith(("_least", "_largest"))}
-    spread = {name: spread_of(measured, name) for name in figures}
-    for size in SIZES:
-        if f"speedup_{size}_u" in figures:
-            worse = min((f"speedup_{size}_u", f"speedup_{size}_g"), key=figures.get)
-            figures[f"speedup_{size}"], spread[f"speedup_{size}"] = figures[worse], spread[worse]
-    for size in SIZES[1:] + (MILLION,):
-        if f"u_ns_{size}" in figures:
-            add_growth(figures, spread, f"growth_{size}", f"ns_{size}", "ns_shallow_64" if size == MILLION else "ns_64")
-    if f"u_ns_{MILLION}" in figures:
-        add_growth(figures, spread, f"growth_{MILLION}_deep", f"ns_{MILLION}", "ns_64")
-    figures.update(meter_figures)
-    spread.update(meter_spread)
-    figures["backlog_packets_per_instance"] = options.backlog
-    spread["backlog_packets_per_instance"] = [2, options.backlog]
-    return figures, spread
+    found.add("backlog_packets_per_instance", (options.backlog, [2, options.backlog]))
+    return found.figures, found.spread

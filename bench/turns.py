@@ -211,6 +211,10 @@ class Turns:
         values = self.values(side, figure)
         return [min(values), max(values)]
 
+    def of_side(self, side, figure):
+        """(median, [least, largest])"""
+        return self.median(side, figure), self.spread(side, figure)
+
     def ratio(self, a, b, figure):
         """(median of the pairs' ratios a by b, [lo, hi]): 95 % by bootstrap over the pairs; one pair has no width."""
         dividends, divisors = self.values(a, figure), self.values(b, figure)
