@@ -128,9 +128,10 @@ static inline hg_ns hg_bucket_next_at(const struct hg_bucket *b, uint32_t n, hg_
 	return (b->zero_at_ns > full_at_ns ? b->zero_at_ns : full_at_ns) + hg_bucket_need_ns(b, n);
 }
 
-static inline void hg_bucket_charge(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
+/* The instant before which zero_at does not stay when n units are taken: the burst's limit, or the reserve's. For n
+ * that it may not take, it is past that already. */
+static inline hg_ns hg_bucket_least_zero_at_ns(const struct hg_bucket *b, uint32_t n, hg_ns now_ns)
 {
-	uint64_t cost = (uint64_t)n * b->pace.mantissa + b->fraction;
 	hg_ns held_ns = b->burst_ns;
 
 	if (HG_UNLIKELY(hg_bucket_is_idle(b, now_ns))) {
@@ -140,19 +141,37 @@ static inline void hg_bucket_charge(struct hg_bucket *b, uint32_t n, hg_ns now_n
 		if (now_ns - (b->zero_at_ns + need_ns) >= b->idle_after_ns)
 			held_ns = need_ns > b->reserve_ns ? need_ns : b->reserve_ns;
 	}
-	if (b->zero_at_ns < now_ns - held_ns)
-		b->zero_at_ns = now_ns - held_ns;
-	b->zero_at_ns += (hg_ns)(cost >> b->pace.shift);
-	b->fraction = (uint32_t)(cost & ((UINT64_C(1) << b->pace.shift) - 1u));
-	b->taken_at_ns = now_ns;
+	return now_ns - held_ns;
 }
 
+/* Takes n units where the mask is all ones, none where it is 0. */
+static inline void hg_bucket_charge_masked(struct hg_bucket *b, uint32_t n, uint64_t mask,
+					   hg_ns now_ns)
+{
+	uint64_t cost = ((uint64_t)n * b->pace.mantissa & mask) + b->fraction;
+	hg_ns least_ns = hg_bucket_least_zero_at_ns(b, n, now_ns);
+
+	if (b->zero_at_ns < least_ns)
+		b->zero_at_ns = least_ns;
+	b->zero_at_ns += (hg_ns)(cost >> b->pace.shift);
+	b->fraction = (uint32_t)(cost & ((UINT64_C(1) << b->pace.shift) - 1u));
+	b->taken_at_ns += (hg_ns)((uint64_t)(now_ns - b->taken_at_ns) & mask);
+}
+
+static inline void hg_bucket_charge(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
+{
+	hg_bucket_charge_masked(b, n, UINT64_MAX, now_ns);
+}
+
+/* What next_at() says; a full bucket needs no other answer than one that is not, since need_ns is no more than the
+ * burst. Where a bucket is asked for more than its rate nobody can guess the answer, so nothing branches on it. */
 static inline bool hg_bucket_take(struct hg_bucket *b, uint32_t n, hg_ns now_ns)
 {
-	if (hg_bucket_next_at(b, n, now_ns) > now_ns)
-		return false;
-	hg_bucket_charge(b, n, now_ns);
-	return true;
+	hg_ns short_ns = b->zero_at_ns - (now_ns - (hg_bucket_need_ns(b, n) - 1));
+	uint64_t mask = (uint64_t)(short_ns >> 63); /* all ones if negative */
+
+	hg_bucket_charge_masked(b, n, mask, now_ns);
+	return mask != 0;
 }
 
 static inline void hg_bucket_refund(struct hg_bucket *b, uint32_t n)
