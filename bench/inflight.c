@@ -220,7 +220,8 @@ static void depth_burst(struct bench *b)
 
 static void inflight_burst(struct bench *b)
 {
-	struct hg_tag *tags = b->tags[b->slot], *places[BURST];
+	struct hg_tag *tags = b->tags[b->slot];
+	struct hg_inflight_sum sum = {0};
 	const uint32_t *order = next_burst(b);
 
 	if (b->n[b->slot] > 0)
@@ -228,9 +229,9 @@ static void inflight_burst(struct bench *b)
 	(void)hg_inflight_follow(b->inflight, b->now_ns);
 	for (unsigned i = 0; i < BURST; i++) {
 		tags[i] = hg_inflight_take(b->inflight, order[i], item_of(order[i]).load);
-		places[i] = &tags[i];
+		hg_inflight_add(&sum, &tags[i], b->now_ns);
 	}
-	(void)hg_inflight_hand_all(b->inflight, places, BURST, false, b->now_ns);
+	(void)hg_inflight_handed(b->inflight, sum, HG_HELD_NOT, b->now_ns);
 	b->n[b->slot] = BURST;
 	b->slot = (b->slot + 1u) % DELAY;
 	b->now_ns += BURST_NS;
@@ -287,23 +288,20 @@ static void release(struct bench *b)
 static void full_burst(struct bench *b)
 {
 	struct hg_sched_item *items = b->items[b->slot];
-	struct hg_tag *places[BURST];
+	struct hg_sched_run list[BURST];
+	struct hg_sched_runs runs = {.list = list, .most_bytes = 1}; /* a tag for each packet */
+	struct hg_inflight_sum sum = {0};
 	unsigned n;
 
 	push_again(b);
 	release(b);
-	n = hg_sched_pop(b->sched, items, BURST, BURST * WIRE_BYTES, b->now_ns);
+	n = hg_sched_pop_runs(b->sched, items, BURST, BURST * WIRE_BYTES, &runs, b->now_ns);
 	touch(b, items, n);
-	for (unsigned i = 0; i < n; i++) {
-		struct hg_pkt *pkt = items[i].pkt;
-
-		(void)hg_inflight_write_tag(b->inflight, items[i].instance_idx, items[i].load,
-					    &pkt->tag);
-	}
-	hg_hook_arm(&b->hook, n);
+	hg_hook_arm(&b->hook,
+		    hg_inflight_tag_runs(b->inflight, items, &runs, offsetof(struct hg_pkt, tag)));
 	for (unsigned i = 0; i < n; i++)
-		places[i] = hg_hook_send_off(items[i].pkt);
-	(void)hg_inflight_hand_all(b->inflight, places, n, false, b->now_ns);
+		hg_inflight_add(&sum, hg_hook_send_off(items[i].pkt), b->now_ns);
+	(void)hg_inflight_handed(b->inflight, sum, HG_HELD_NOT, b->now_ns);
 	b->n[b->slot] = n;
 	b->slot = (b->slot + 1u) % DELAY;
 	b->now_ns += BURST_NS;

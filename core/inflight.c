@@ -339,27 +339,42 @@ static bool is_off(const struct hg_inflight *q)
 	return q->stats.state == HG_HOOK_OFF;
 }
 
-bool hg_inflight_write_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load,
-			   struct hg_tag *ret_tag)
+/* In pieces, each of them stored once: as a whole it would be made elsewhere and copied. */
+static inline void write_tag(const struct hg_inflight *q, uint32_t instance_idx, uint32_t load,
+			     struct hg_tag *ret_tag)
 {
-	if (is_off(q))
-		return false;
-	*ret_tag = (struct hg_tag){
-		.instance_idx = instance_idx,
-		.load = load,
-		.generation = q->window->rows[instance_idx].generation,
-		.epoch = (uint8_t)q->window->epoch,
-		.queue = (uint8_t)(q->cfg.queue + 1u),
-	};
-	return true;
+	ret_tag->load = load;
+	ret_tag->handed_ns = 0;
+	ret_tag->instance_idx = instance_idx;
+	ret_tag->generation = q->window->rows[instance_idx].generation;
+	ret_tag->epoch = (uint8_t)q->window->epoch;
+	ret_tag->queue = (uint8_t)(q->cfg.queue + 1u);
 }
 
 struct hg_tag hg_inflight_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load)
 {
 	struct hg_tag tag = {0};
 
-	(void)hg_inflight_write_tag(q, instance_idx, load, &tag);
+	if (!is_off(q))
+		write_tag(q, instance_idx, load, &tag);
 	return tag;
+}
+
+unsigned hg_inflight_tag_runs(struct hg_inflight *q, const struct hg_sched_item *items,
+			      const struct hg_sched_runs *runs, size_t tag_at)
+{
+	const struct hg_sched_run *run = runs->list, *end = run + runs->n;
+
+	if (is_off(q))
+		return 0;
+	for (; run < end; run++) {
+		const struct hg_sched_item *last = items + run->n - 1u;
+
+		write_tag(q, last->instance_idx, hg_load(run->bytes, run->parts),
+			  (struct hg_tag *)(void *)((char *)last->pkt + tag_at));
+		items += run->n;
+	}
+	return runs->n;
 }
 
 struct hg_tag hg_inflight_take(struct hg_inflight *q, uint32_t instance_idx, uint32_t load)
@@ -368,22 +383,12 @@ struct hg_tag hg_inflight_take(struct hg_inflight *q, uint32_t instance_idx, uin
 	return hg_inflight_tag(q, instance_idx, load);
 }
 
-bool hg_inflight_hand_all(struct hg_inflight *q, struct hg_tag *const *tags, unsigned n,
-			  enum hg_held held, hg_ns now_ns)
+bool hg_inflight_handed(struct hg_inflight *q, struct hg_inflight_sum sum, enum hg_held held,
+			hg_ns now_ns)
 {
-	const hg_ns handed_ns = now_ns > 0 ? now_ns : 1; /* 0 says that it was not handed over */
-	uint32_t bytes = 0, parts = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (tags[i]->queue == 0)
-			continue;
-		tags[i]->handed_ns = handed_ns;
-		bytes += hg_load_bytes(tags[i]->load);
-		parts += hg_load_parts(tags[i]->load);
-	}
-	if (bytes == 0)
+	if (sum.bytes == 0)
 		return false;
-	hg_depth_handed(&q->depth, bytes, parts, held, now_ns);
+	hg_depth_handed(&q->depth, sum.bytes, sum.parts, held, now_ns);
 	if (q->quiet_since_ns == HG_NEVER)
 		begin_quiet(q, now_ns);
 	return true;
@@ -391,7 +396,10 @@ bool hg_inflight_hand_all(struct hg_inflight *q, struct hg_tag *const *tags, uns
 
 void hg_inflight_hand(struct hg_inflight *q, struct hg_tag *tag, enum hg_held held, hg_ns now_ns)
 {
-	(void)hg_inflight_hand_all(q, &tag, 1, held, now_ns);
+	struct hg_inflight_sum sum = {0};
+
+	hg_inflight_add(&sum, tag, now_ns);
+	(void)hg_inflight_handed(q, sum, held, now_ns);
 }
 
 void hg_inflight_unhand(struct hg_inflight *q, struct hg_tag *tag, hg_ns now_ns)

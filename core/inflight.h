@@ -39,6 +39,7 @@
 
 #include "core/depth.h"
 #include "core/histogram.h"
+#include "core/sched.h"
 #include "core/tag.h"
 #include "core/window.h"
 
@@ -89,16 +90,29 @@ void hg_inflight_remove_instance(struct hg_inflight *q, uint32_t instance_idx);
  * (mode observe), that is taken now. load as in struct hg_sched_item. While switched off the tag's queue is 0, and
  * the window does not count: the packet goes without a tag. */
 struct hg_tag hg_inflight_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load);
-/* The same, where it belongs: copied at once, what was just written in pieces waits for them. Returns false, and writes
- * nothing, while switched off. */
-bool hg_inflight_write_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load,
-			   struct hg_tag *ret_tag);
+/* The same for runs that hg_sched_pop_runs() told, each in the last packet of its items: its tag lies tag_at bytes from
+ * where the item's pkt points. Returns how many were written; 0 while switched off. */
+unsigned hg_inflight_tag_runs(struct hg_inflight *q, const struct hg_sched_item *items,
+			      const struct hg_sched_runs *runs, size_t tag_at);
 struct hg_tag hg_inflight_take(struct hg_inflight *q, uint32_t instance_idx, uint32_t load);
-/* They go to the card now, in this order. Writes the tags' time; those without a queue are passed over. n at most
- * HG_INFLIGHT_RUN_MAX. held: what pop had stopped at since the last. Returns whether there was a tag. */
-bool hg_inflight_hand_all(struct hg_inflight *q, struct hg_tag *const *tags, unsigned n,
-			  enum hg_held held, hg_ns now_ns);
-/* Likewise, one. */
+/* What goes to the card in one instant: added up tag by tag, in this order, and told once. Begins with zeros; n at most
+ * HG_INFLIGHT_RUN_MAX. */
+struct hg_inflight_sum {
+	uint32_t bytes, parts;
+};
+/* Writes the tag's time; one without a queue is passed over. */
+static inline void hg_inflight_add(struct hg_inflight_sum *sum, struct hg_tag *tag, hg_ns now_ns)
+{
+	if (HG_UNLIKELY(tag->queue == 0))
+		return;
+	tag->handed_ns = now_ns > 0 ? now_ns : 1; /* 0 says that it was not handed over */
+	sum->bytes += hg_load_bytes(tag->load);
+	sum->parts += hg_load_parts(tag->load);
+}
+/* held: what pop had stopped at since the last. Returns whether there was a tag. */
+bool hg_inflight_handed(struct hg_inflight *q, struct hg_inflight_sum sum, enum hg_held held,
+			hg_ns now_ns);
+/* One alone. */
 void hg_inflight_hand(struct hg_inflight *q, struct hg_tag *tag, enum hg_held held, hg_ns now_ns);
 /* The card refused it after all (a failed send): as if it had not been handed; it is still taken. */
 void hg_inflight_unhand(struct hg_inflight *q, struct hg_tag *tag, hg_ns now_ns);

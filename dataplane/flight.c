@@ -26,26 +26,6 @@ static struct hg_tree *tree_of(const struct hg_worker *w, uint8_t queue)
 
 /* ---- on the way to the card --------------------------------------------------------------------- */
 
-void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
-		   const struct hg_sched_runs *runs)
-{
-	unsigned n_tags = 0;
-
-	if (HG_UNLIKELY(hg_hook_is_half_full(w->lane->hook)))
-		hg_flight_settle_list(w);
-	for (unsigned i = 0; i < runs->n; i++) {
-		const struct hg_sched_run *run = &runs->list[i];
-		const struct hg_sched_item *last = items + run->n - 1u;
-		struct hg_pkt *pkt = last->pkt;
-
-		n_tags += hg_inflight_write_tag(tree->inflight, last->instance_idx,
-						hg_load(run->bytes, run->parts), &pkt->tag);
-		items += run->n;
-	}
-	if (n_tags > 0)
-		hg_hook_arm(w->lane->hook, n_tags);
-}
-
 static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
 {
 	const struct hg_sched_item item = {.wire_bytes = pkt->wire_bytes & HG_WIRE_MAX_BYTES,
@@ -70,17 +50,6 @@ unsigned hg_flight_take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt
 			ret_tagged[n_tagged++] = pkts[i];
 	}
 	return n_tagged;
-}
-
-void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
-		    unsigned n)
-{
-	struct hg_tag *places[HG_BURST_PKTS];
-
-	for (unsigned i = 0; i < n; i++)
-		places[i] = hg_hook_send_off(pkts[i]);
-	if (hg_inflight_hand_all(tree->inflight, places, n, tree->held, w->now_ns))
-		tree->held = HG_HELD_NOT;
 }
 
 void hg_flight_refused(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,

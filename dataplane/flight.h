@@ -33,16 +33,36 @@ static inline uint32_t hg_flight_run_bytes(const struct hg_tree *tree)
 {
 	return tree->is_paced ? HG_FLIGHT_RUN_PACED_BYTES : HG_FLIGHT_RUN_BYTES;
 }
+/* Settles what was released since the last time: now, whatever it is. There is something. */
+void hg_flight_settle_list(struct hg_worker *w);
+
 /* Puts tags on what the tree's scheduler has let through. Settles before, if the hook's list gets long.
  * Small packets of one instance, one behind the other, have one tag together, on the last of them, as long as
  * they are no more than so much: a card sends them in order, and nobody can tell from one full frame what could not
  * be told from these. */
-void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree, const struct hg_sched_item *items,
-		   const struct hg_sched_runs *runs);
+static inline void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree,
+				 const struct hg_sched_item *items,
+				 const struct hg_sched_runs *runs)
+{
+	struct hg_hook *hook = w->lane->hook;
+
+	if (HG_UNLIKELY(hg_hook_is_half_full(hook)))
+		hg_flight_settle_list(w);
+	hg_hook_arm(hook, hg_inflight_tag_runs(tree->inflight, items, runs,
+					       offsetof(struct hg_pkt, tag)));
+}
 
 /* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */
-void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
-		    unsigned n);
+static inline void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree,
+				  struct hg_pkt *const *pkts, unsigned n)
+{
+	struct hg_inflight_sum sum = {0};
+
+	for (unsigned i = 0; i < n; i++)
+		hg_inflight_add(&sum, hg_hook_send_off(pkts[i]), w->now_ns);
+	if (hg_inflight_handed(tree->inflight, sum, tree->held, w->now_ns))
+		tree->held = HG_HELD_NOT;
+}
 /* What no scheduler took (mode observe) is taken now: puts a tag on each of the n that has none and is not counted.
  * Returns how many have one; ret_tagged, with room for n, is those. */
 unsigned hg_flight_take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *const *pkts,
@@ -58,8 +78,6 @@ void hg_flight_split(struct hg_worker *w, struct hg_pkt *segment, struct hg_pkt 
 
 /* So many tags at most wait to be settled: a tenth of the processor's first cache. */
 #define HG_FLIGHT_LATE_TAGS 128u
-/* Settles what was released since the last time: now, whatever it is. */
-void hg_flight_settle_list(struct hg_worker *w);
 static inline void hg_flight_settle_now(struct hg_worker *w)
 {
 	if (w->owns_cards && w->lane->hook->n > 0)
