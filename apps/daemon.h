@@ -54,6 +54,12 @@ struct hg_leaving {
 	sd_event_source *source, *timer;
 };
 
+/* When changes have ended. */
+struct hg_quiet {
+	uint64_t generation; /* of the state that was in force in the last turn */
+	sd_event_source *timer;
+};
+
 struct hg_daemon {
 	struct hg_arguments args;
 	char *const *argv;
@@ -71,6 +77,7 @@ struct hg_daemon {
 	sd_event_source *tick_timer, *http_timer, *http_io;
 	int take_fd; /* the process before; -1: a plain start */
 	struct hg_leaving leaving;
+	struct hg_quiet quiet;
 };
 
 __attribute__((format(printf, 2, 3))) void hg_say(enum hg_log_level level, const char *format, ...);
@@ -85,6 +92,14 @@ HG_MUST_CHECK int hg_daemon_create_credits(struct hg_daemon *d, struct hg_error 
 HG_MUST_CHECK int hg_daemon_open_http(struct hg_daemon *d, int listen_fd, struct hg_error *reterr);
 /* Arms the timers for what is due next. */
 void hg_daemon_turn(struct hg_daemon *d);
+
+/* ---- quiet -------------------------------------------------------------------------------------- */
+
+/* Half a second after the last of some changes, and after the start, freed memory goes back to the system, so that
+ * what a machine needed does not stay when it has gone. Needs the loop. */
+HG_MUST_CHECK int hg_quiet_init(struct hg_daemon *d);
+/* Each turn: looks for a change. */
+void hg_quiet_turn(struct hg_daemon *d);
 
 /* ---- the process that goes ---------------------------------------------------------------------- */
 

@@ -291,6 +291,7 @@ void hg_daemon_turn(struct hg_daemon *d)
 	hg_ns now_ns = hg_clock_now_ns(), wait_ns;
 
 	arm(d->tick_timer, hg_control_tick(d->control, now_ns));
+	hg_quiet_turn(d);
 	wait_ns = hg_http_timeout_ns(d->http);
 	arm(d->http_timer, wait_ns == HG_NEVER ? HG_NEVER : now_ns + wait_ns);
 }
@@ -383,7 +384,7 @@ static int set_up_loop(struct hg_daemon *d)
 		    0 ||
 	    (rc = sd_event_add_time(d->loop, &d->http_timer, CLOCK_MONOTONIC, far, 1, on_http_timer,
 				    d)) < 0 ||
-	    (rc = sd_event_set_watchdog(d->loop, true)) < 0) {
+	    (rc = hg_quiet_init(d)) < 0 || (rc = sd_event_set_watchdog(d->loop, true)) < 0) {
 		hg_say(HG_LOG_ERR, "cannot set up the event loop: %s", strerror(-rc));
 		return rc;
 	}
@@ -519,6 +520,7 @@ static void stop(struct hg_daemon *d)
 	hg_leave_fini(d);
 	sd_event_source_unref(d->tick_timer);
 	sd_event_source_unref(d->http_timer);
+	sd_event_source_unref(d->quiet.timer);
 	sd_event_unref(d->loop);
 	hg_http_close(d->http);
 	hg_control_destroy(d->control);
