@@ -1,24 +1,22 @@
 /* guard: what it costs to judge whether a port speaks for itself.
  *
  * Model      64 parsed packets of one kind, their headers in the cache as they are behind hg_parse(), judged
- *            again and again. `off` is a port with nothing configured: the look that finds that out, and what
- *            the loop itself takes, which all others contain. The kinds in turn, so that the machine's
- *            moods meet each of them.
- * Figures    for a packet: KIND_ns, the median of the rounds; _least and _largest over them.
- * Use        bench_guard ROUNDS
+ *            again and again: a request (bench/told.h) names the kind. `off` is a port with nothing configured: the
+ *            look that finds that out, and what the loop itself takes, which all others contain.
  */
+#include "bench/clock.h"
 #include "bench/figures.h"
+#include "bench/told.h"
 #include "tests/frames.h"
 #include "vswitch/guard.h"
 #include "vswitch/parse.h"
 #include "vswitch/pool.h"
 
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 #define N_PKTS 64u
-#define N_TURNS 2000u
-#define ROUNDS_MAX 1000u
+#define N_TURNS 20000u
 
 enum kind { OFF, MAC, TCP4, TCP6, ARP, ADVERT, N_KINDS };
 
@@ -35,15 +33,6 @@ static const struct hg_switch_port full = {
 static struct hg_arena_pool arena;
 static struct frame frame;
 static struct hg_pkt *pkts[N_KINDS][N_PKTS];
-static double ns[N_KINDS][ROUNDS_MAX];
-
-static double now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static void make_frame(enum kind kind)
 {
@@ -93,7 +82,7 @@ static double time_kind(enum kind kind)
 	const struct hg_switch_port *port = kind == OFF   ? &nothing
 					    : kind == MAC ? &mac_only
 							  : &full;
-	double began_ns = now_ns();
+	hg_ns began_ns = bench_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	unsigned n_passed = 0;
 
 	for (unsigned turn = 0; turn < N_TURNS; turn++) {
@@ -108,42 +97,30 @@ static double time_kind(enum kind kind)
 	}
 	if (n_passed != N_TURNS * N_PKTS)
 		abort();
-	return (now_ns() - began_ns) / (N_TURNS * N_PKTS);
+	return (double)(bench_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns) / (N_TURNS * N_PKTS);
 }
 
-static int compare(const void *a, const void *b)
+static enum kind kind_of(const char *name)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
+	for (unsigned kind = 0; kind < N_KINDS; kind++)
+		if (strcmp(name, names[kind]) == 0)
+			return (enum kind)kind;
+	fprintf(stderr, "guard: there is no kind '%s'\n", name);
+	exit(1);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	int n_rounds = argc == 2 ? atoi(argv[1]) : 0;
 	uint32_t n_pkts = N_KINDS * N_PKTS;
 	void *memory = malloc(hg_pool_arena_bytes(n_pkts));
-	char name[64];
+	struct hg_told told;
 
-	if (n_rounds < 1 || n_rounds > (int)ROUNDS_MAX || memory == NULL) {
-		fprintf(stderr, "use: bench_guard ROUNDS (in [1, %u])\n", ROUNDS_MAX);
-		return 2;
-	}
+	if (memory == NULL)
+		abort();
 	hg_pool_arena_init(&arena, memory, n_pkts);
 	make_all();
-	for (int round = 0; round < n_rounds; round++) {
-		for (unsigned kind = 0; kind < N_KINDS; kind++)
-			ns[kind][round] = time_kind((enum kind)kind);
-	}
-	for (unsigned kind = 0; kind < N_KINDS; kind++) {
-		qsort(ns[kind], (size_t)n_rounds, sizeof(double), compare);
-		snprintf(name, sizeof(name), "%s_ns", names[kind]);
-		hg_figure(name, ns[kind][n_rounds / 2]);
-		snprintf(name, sizeof(name), "%s_ns_least", names[kind]);
-		hg_figure(name, ns[kind][0]);
-		snprintf(name, sizeof(name), "%s_ns_largest", names[kind]);
-		hg_figure(name, ns[kind][n_rounds - 1]);
-	}
+	while (hg_told(&told))
+		hg_figure("ns", time_kind(kind_of(told.words[0])));
 	free(memory);
 	return 0;
 }

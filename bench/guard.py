@@ -6,18 +6,25 @@ family, of which it speaks from the last: `tcp4_ns`, `tcp6_ns`, `arp_ns`, `adver
 """
 import os
 
+from harness import Program
+from turns import Turns, last_processor, of_last_processor
+
+KINDS = ("off", "mac", "tcp4", "tcp6", "arp", "advert")
+
 # Of bench/run all, and of --quick.
 ALL = []
-QUICK = ["--rounds", "31"]
+QUICK = ["--pairs", "9"]
+BUDGET_S = (20, 4)
 
 
 def add_options(parser):
-    parser.add_argument("--rounds", type=int, default=201, metavar="N",
-                        help="of all kinds in turn, in [1, 1000] (default 201)")
+    parser.add_argument("--pairs", type=int, default=31, metavar="N", help="slices of all kinds in turn (default 31)")
 
 
 def measure(bench, options):
     build = bench.build("bench/bench_guard")
-    measured = bench.figures_of([os.path.join(build, "bench/bench_guard"), str(options.rounds)])
-    figures = {name: value for name, value in measured.items() if not name.endswith(("_least", "_largest"))}
-    return figures, {name: [measured[f"{name}_least"], measured[f"{name}_largest"]] for name in figures}
+    with Program([os.path.join(build, "bench/bench_guard")], processor=last_processor()) as program:
+        turns = Turns(bench, {kind: lambda kind=kind: program.figures(kind) for kind in KINDS},
+                      options.pairs, of_last_processor()).run()
+    figures = {f"{kind}_ns": turns.median(kind, "ns") for kind in KINDS}
+    return figures, {f"{kind}_ns": turns.spread(kind, "ns") for kind in KINDS}

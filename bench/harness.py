@@ -65,10 +65,12 @@ def field(path, key, separator=":"):
     return ""
 
 
-def stolen_ms():
-    """Time that the host's host took from all processors since boot."""
-    columns = read("/proc/stat").splitlines()[0].split()
-    return int(columns[8]) * 1000 // os.sysconf("SC_CLK_TCK") if len(columns) > 8 else 0
+def stolen_ms(processors=None):
+    """Time that the host's host took from all processors, or from these, since boot."""
+    rows = ["cpu"] if processors is None else [f"cpu{processor}" for processor in processors]
+    found = (line.split() for line in read("/proc/stat").splitlines())
+    ticks = sum(int(columns[8]) for columns in found if len(columns) > 8 and columns[0] in rows)
+    return ticks * 1000 // os.sysconf("SC_CLK_TCK")
 
 
 def machine():
@@ -131,8 +133,10 @@ class Program:
     """A program that measures when it is told to (bench/told.h). Whoever does not want it to run on in between says so:
     then it is stopped from each answer to the next request, whatever its threads poll."""
 
-    def __init__(self, command, is_stopped=True):
+    def __init__(self, command, is_stopped=True, processor=None):
         self.command, self.is_stopped = command, is_stopped
+        if processor is not None:
+            command = ["taskset", "-c", str(processor)] + command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()
 

@@ -10,8 +10,8 @@
  * pools      A loop of its own: 32 buffers got and put back, for "lifo" from our pool, for "default" from DPDK's
  *            default one with its cache.
  */
-#include "bench/clock.h"
 #include "bench/figures.h"
+#include "bench/host.h"
 #include "bench/told.h"
 #include "dataplane/buffers.h"
 #include "dataplane/dp.h"
@@ -107,14 +107,12 @@ static double slot_ns(bool is_on, hg_ns slot_for_ns)
 {
 	struct hg_dp_flow before, after;
 	hg_ns cpu_ns;
-	clockid_t clock;
+	clockid_t clock = bench_worker_clock(dp, 0);
 	uint64_t n_pkts = 0;
 
 	uplink.is_inflight_off = !is_on;
 	apply();
 	bench_rest(SETTLE_NS);
-	if (pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) != 0)
-		die("no clock", "of the worker's processor time");
 	hg_dp_sample_tenant(dp, 0, HG_OUT, &before);
 	cpu_ns = bench_clock_ns(clock);
 	/* A machine that does other things may take the processor away for a whole slot. */
@@ -159,6 +157,7 @@ static void forward(void)
 {
 	struct hg_told told;
 
+	bench_prefer(dp->lane.workers[0]->thread, bench_last_cpu(), 1);
 	while (hg_told(&told)) {
 		uint32_t n_senders = hg_told_number(&told, 0);
 		unsigned slot_ms = hg_told_number(&told, 2);

@@ -13,14 +13,14 @@ in force and packets in the card is all_ns of the benchmark inflight.
 import os
 
 from harness import Program
-from turns import Turns
+from turns import Turns, last_processor, of_last_processor
 
 SENDERS = (1, 4)
 
 # Of bench/run all, and of --quick.
 ALL = []
 QUICK = ["--pairs", "9"]
-BUDGET_S = (45, 5)
+BUDGET_S = (40, 5)
 
 
 def add_options(parser):
@@ -40,14 +40,15 @@ def measure(bench, options):
     with Program([program, "forward"]) as forward:
         for n in SENDERS:
             turns = Turns(bench, {side: lambda n=n, is_on=is_on: forward.figures(n, is_on, options.slot_ms)
-                                  for side, is_on in (("on", 1), ("off", 0))}, options.pairs).run()
+                                  for side, is_on in (("on", 1), ("off", 0))},
+                          options.pairs, of_last_processor()).run()
             suffix = "" if n == 1 else f"_{n}_senders"
             add(f"hook{suffix}_ns", turns.difference("on", "off", "ns"))
             for side in turns.sides:
                 add(f"forward_{side}{suffix}_ns", turns.of_side(side, "ns"))
-    with Program([program, "pools"]) as pools:
+    with Program([program, "pools"], processor=last_processor()) as pools:
         turns = Turns(bench, {side: lambda side=side: pools.figures(side) for side in ("lifo", "default")},
-                      options.pairs).run()
+                      options.pairs, of_last_processor()).run()
     for side in turns.sides:
         add(f"pool_{side}_ns", turns.of_side(side, "ns"))
     add("pool_gain_ns", turns.difference("default", "lifo", "ns"))

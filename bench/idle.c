@@ -1,9 +1,11 @@
-/* idle: what instances that do nothing cost those that do, and in memory. Usage: bench_idle N ROUNDS
+/* idle: what instances that do nothing cost those that do, and in memory. Usage: bench_idle N
  *
  * Model      One instance receives frames without end from a device of memory and sends them to an uplink
  *            that takes them all; the worker never rests. Its processor time a turn is taken alone, and with
- *            N idle instances beside it, in turn: the same packet lane, the same ports, only the desired
- *            state differs. Half of the idle instances are another tenant's.
+ *            idle instances beside it: the same packet lane, the same ports, only the desired state differs. Half
+ *            of the idle instances are another tenant's.
+ * Requests   (bench/told.h) "still": the figures of memory and of no traffic, once and first; "busy IDLE MS": a slot
+ *            with so many idle instances, up to N.
  * Memory     What the process grows by when N instances with a port each come, without their devices, whose
  *            far ends are there before, and without the control lane's own copy of their configuration
  *            (both said apart); then again after each has sent and received a frame once.
@@ -11,6 +13,8 @@
  *            all their counters every second.
  */
 #include "bench/figures.h"
+#include "bench/host.h"
+#include "bench/told.h"
 #include "dataplane/dataplane.h"
 #include "drivers/dummy.h"
 #include "vswitch/bytes.h"
@@ -21,12 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define N_MAX 8192
-#define BUSY_NS (200 * HG_NS_PER_MS)
-#define WARM_UP_NS (50 * HG_NS_PER_MS)
+#define WARM_UP_NS (20 * HG_NS_PER_MS)
 #define IDLE_SECONDS 3
 #define FRAME_BYTES 60u
 
@@ -39,21 +41,6 @@ static void die(const char *what, const struct hg_error *err)
 {
 	fprintf(stderr, "idle: %s: %s\n", what, err->text);
 	exit(1);
-}
-
-static hg_ns clock_of(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
-}
-
-static void rest(hg_ns for_ns)
-{
-	struct timespec t = {.tv_sec = for_ns / HG_NS_PER_S, .tv_nsec = for_ns % HG_NS_PER_S};
-
-	(void)nanosleep(&t, NULL);
 }
 
 /* ---- the host ----------------------------------------------------------------------------------- */
@@ -129,29 +116,11 @@ static void apply(uint32_t n_instances)
 		die("refused", &err);
 }
 
-static struct hg_dev *open_device(uint32_t i)
-{
-	struct hg_dev_cfg cfg = {.device = desired.ports[i].device,
-				 .netns = "",
-				 .mtu = HG_MTU_DEFAULT,
-				 .pool = hg_dp_pool(dp)};
-	struct hg_error err = {0};
-	struct hg_dev *dev;
-
-	if (hg_dev_open(&cfg, &dev, &err) != 0)
-		die("no device", &err);
-	return dev;
-}
-
 /* The far ends live on when their devices close, so that they are no part of what instances cost. */
 static void make_fars(uint32_t n)
 {
-	for (uint32_t i = 0; i <= n; i++) {
-		struct hg_dev *dev = open_device(i);
-
-		fars[i] = hg_dummy_hold(desired.ports[i].name);
-		dev->driver->close(dev, /* keep= */ false);
-	}
+	for (uint32_t i = 0; i <= n; i++)
+		fars[i] = bench_far(dp, &desired.ports[i]);
 	uplink = hg_dummy_hold("up0");
 	hg_dummy_sink(uplink, true);
 }
@@ -173,55 +142,25 @@ static void write_frame(uint32_t from, uint8_t *bytes)
 	hg_bytes_put16(bytes + 38, FRAME_BYTES - HG_ETHER_BYTES - HG_IP4_BYTES);
 }
 
-struct cost {
-	double ns_a_turn, ns_a_pkt;
-};
-
-static struct cost measure(void)
+static void measure_busy(uint32_t n_idle, hg_ns for_ns)
 {
 	struct hg_dp_host_sample before, after;
 	struct hg_dp_flow sent_before, sent_after;
 	hg_ns cpu_ns;
 
-	rest(WARM_UP_NS);
+	if (n_idle + 1u != desired.n_instances)
+		apply(n_idle + 1u);
+	bench_rest(WARM_UP_NS);
 	hg_dp_sample_host(dp, &before);
 	hg_dp_sample_instance(dp, 0, HG_OUT, &sent_before);
-	cpu_ns = clock_of(CLOCK_PROCESS_CPUTIME_ID);
-	rest(BUSY_NS);
+	cpu_ns = bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	bench_rest(for_ns);
 	hg_dp_sample_host(dp, &after);
 	hg_dp_sample_instance(dp, 0, HG_OUT, &sent_after);
-	cpu_ns = clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
-	return (struct cost){
-		.ns_a_turn = (double)cpu_ns / (double)(after.turns - before.turns),
-		.ns_a_pkt = (double)cpu_ns / (double)(sent_after.sent_pkts - sent_before.sent_pkts),
-	};
-}
-
-static void report(const char *what, unsigned round, struct cost cost)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "%s_%u_ns_per_turn", what, round);
-	hg_figure(name, cost.ns_a_turn);
-	snprintf(name, sizeof(name), "%s_%u_ns_per_packet", what, round);
-	hg_figure(name, cost.ns_a_pkt);
-}
-
-static void compare(uint32_t n, unsigned n_rounds)
-{
-	for (unsigned round = 0; round < n_rounds; round++) {
-		struct cost alone, beside;
-
-		apply(1);
-		alone = measure();
-		apply(n + 1u);
-		beside = measure();
-		report("alone", round, alone);
-		report("beside", round, beside);
-		fprintf(stderr,
-			"idle: %.1f ns a turn, %.1f a packet alone; %.1f and %.1f beside %u\n",
-			alone.ns_a_turn, alone.ns_a_pkt, beside.ns_a_turn, beside.ns_a_pkt, n);
-	}
+	cpu_ns = bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
+	hg_figure("ns_per_turn", (double)cpu_ns / (double)(after.turns - before.turns));
+	hg_figure("ns_per_packet",
+		  (double)cpu_ns / (double)(sent_after.sent_pkts - sent_before.sent_pkts));
 }
 
 /* ---- memory ------------------------------------------------------------------------------------- */
@@ -255,7 +194,7 @@ static void give(struct hg_dummy *far, const uint8_t *bytes)
 	struct hg_pkt *pkt = packet(bytes);
 
 	while (hg_dummy_inject(far, &pkt, 1) == 0)
-		rest(HG_NS_PER_US);
+		bench_rest(HG_NS_PER_US);
 }
 
 /* Each sends a frame and receives one. */
@@ -272,9 +211,23 @@ static void use_all(uint32_t first, uint32_t n)
 		memcpy(bytes + HG_MAC_BYTES, mac, HG_MAC_BYTES);
 		give(uplink, bytes);
 		while (hg_dummy_collect(fars[i], &pkt, 1) == 0)
-			rest(HG_NS_PER_US);
+			bench_rest(HG_NS_PER_US);
 		hg_pool_put(hg_dp_pool(dp), &pkt, 1);
 	}
+}
+
+static struct hg_dev *open_device(uint32_t i)
+{
+	struct hg_dev_cfg cfg = {.device = desired.ports[i].device,
+				 .netns = "",
+				 .mtu = HG_MTU_DEFAULT,
+				 .pool = hg_dp_pool(dp)};
+	struct hg_error err = {0};
+	struct hg_dev *dev;
+
+	if (hg_dev_open(&cfg, &dev, &err) != 0)
+		die("no device", &err);
+	return dev;
 }
 
 /* What one device of memory takes while it is open, beside its far end. */
@@ -314,7 +267,8 @@ static void measure_memory(uint32_t n)
 
 static void measure_idle(uint32_t n)
 {
-	hg_ns cpu_ns = clock_of(CLOCK_PROCESS_CPUTIME_ID), wall_ns = clock_of(CLOCK_MONOTONIC);
+	hg_ns cpu_ns = bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+	      wall_ns = bench_clock_ns(CLOCK_MONOTONIC);
 
 	for (unsigned s = 0; s < IDLE_SECONDS; s++) {
 		struct hg_dp_flow flow;
@@ -324,21 +278,31 @@ static void measure_idle(uint32_t n)
 			hg_dp_sample_instance(dp, i, HG_OUT, &flow);
 			hg_dp_sample_instance(dp, i, HG_IN, &flow);
 		}
-		rest(HG_NS_PER_S);
+		bench_rest(HG_NS_PER_S);
 	}
-	cpu_ns = clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
-	wall_ns = clock_of(CLOCK_MONOTONIC) - wall_ns;
+	cpu_ns = bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
+	wall_ns = bench_clock_ns(CLOCK_MONOTONIC) - wall_ns;
 	hg_figure("idle_processor_percent", 100.0 * (double)cpu_ns / (double)wall_ns);
+}
+
+/* The port is closed and opened again with the generator on. */
+static void begin_traffic(void)
+{
+	write_frame(0, frame);
+	apply(0);
+	hg_dummy_generate(fars[0], frame, FRAME_BYTES);
+	bench_prefer(dp->lane.workers[0]->thread, bench_last_cpu(), 1);
 }
 
 int main(int argc, char **argv)
 {
-	long n = argc == 3 ? strtol(argv[1], NULL, 10) : 0;
-	long n_rounds = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+	long n = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
 	struct rlimit files = {N_MAX + 1024, N_MAX + 1024};
+	struct hg_told told;
+	bool is_busy = false;
 
-	if (n < 1 || n > N_MAX || n_rounds < 1 || n_rounds > 100) {
-		fprintf(stderr, "usage: bench_idle N ROUNDS, N in [1, %d]\n", N_MAX);
+	if (n < 1 || n > N_MAX) {
+		fprintf(stderr, "usage: bench_idle N, in [1, %d]\n", N_MAX);
 		return 2;
 	}
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0) {
@@ -348,14 +312,22 @@ int main(int argc, char **argv)
 	describe((uint32_t)n);
 	create();
 	make_fars((uint32_t)n);
-	measure_memory((uint32_t)n);
-	measure_idle((uint32_t)n);
-	apply(1);
-	write_frame(0, frame);
-	/* The port is closed and opened again with the generator on. */
-	apply(0);
-	hg_dummy_generate(fars[0], frame, FRAME_BYTES);
-	compare((uint32_t)n, (unsigned)n_rounds);
+	while (hg_told(&told)) {
+		unsigned n_idle = hg_told_number(&told, 1), ms = hg_told_number(&told, 2);
+
+		if (strcmp(told.words[0], "still") == 0 && !is_busy) {
+			measure_memory((uint32_t)n);
+			measure_idle((uint32_t)n);
+		} else if (strcmp(told.words[0], "busy") == 0 && n_idle <= n && ms >= 1) {
+			if (!is_busy)
+				begin_traffic();
+			is_busy = true;
+			measure_busy(n_idle, ms * HG_NS_PER_MS);
+		} else {
+			fprintf(stderr, "idle: not understood: still, or busy IDLE MS\n");
+			return 1;
+		}
+	}
 	apply(0);
 	hg_dp_destroy(dp, /* keep_devices= */ false);
 	return 0;

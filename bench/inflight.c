@@ -1,27 +1,28 @@
-/* inflight: what in-flight control costs a packet, part by part. Usage: bench_inflight REPEATS
+/* inflight: what in-flight control costs a packet, part by part. Usage: bench_inflight
  *
- * Model      Bursts of 32 packets of 100 wire bytes, in runs of 1, 2 or 8 of one instance, over 1, 9 or 256
- *            instances in an order by chance; released in bursts as well, DELAY bursts later, on a virtual clock
+ * Model      Bursts of 32 packets of 100 wire bytes, in runs of some of one instance, over some instances
+ *            in an order by chance; released in bursts as well, DELAY bursts later, on a virtual clock
  *            that moves as a link of 10 Gbit/s does. MAX is pinned so that all is asked and nobody is held. Rows:
  *              hook      a tag put on, moved to where the card has it, found and cleared on release
  *              window    asked, taken, given back
  *              depth     handed over, released, settled
  *              inflight  taken, tagged, handed over, settled: window and depth among it, without a scheduler
- *              all       a scheduler in front of it and the hook behind, less the same scheduler alone
- *            Each repeat times all rows in turn, the shape's two sides of `all` one after the other; a figure is the
- *            median. Processor time of the thread.
+ *              plain     a scheduler alone
+ *              full      a scheduler in front of it and the hook behind
+ *            A request (bench/told.h) "ROW INSTANCES RUN" times one row once. Processor time of the thread.
  */
+#include "bench/clock.h"
 #include "bench/figures.h"
+#include "bench/told.h"
 #include "core/inflight.h"
 #include "core/sched.h"
 #include "dataplane/hook.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BURST = 32, DELAY = 4, BACKLOG = 16, MOST_INSTANCES = 256, PER_TENANT = 16 };
-enum { WIRE_BYTES = 100, BURSTS = 4000, ORDER = 8192, REPEATS_MAX = 101 };
+enum { WIRE_BYTES = 100, BURSTS = 16000, WARM_UP = 500, ORDER = 8192 };
 
 #define LINK_BYTES_PER_S UINT64_C(1250000000)
 #define BURST_NS ((hg_ns)(BURST * WIRE_BYTES) * HG_NS_PER_S / (hg_ns)LINK_BYTES_PER_S)
@@ -51,7 +52,7 @@ struct bench {
 	unsigned slot;
 };
 
-static void die(const char *why)
+_Noreturn static void die(const char *why)
 {
 	fprintf(stderr, "inflight: %s\n", why);
 	exit(1);
@@ -65,14 +66,6 @@ static void *zeroed(size_t n_bytes)
 	if (memory == NULL)
 		die("out of memory");
 	return memset(memory, 0, n);
-}
-
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* ---- what is measured --------------------------------------------------------------------------- */
@@ -325,7 +318,7 @@ static const struct row {
 /* ns a packet. The first bursts bring caches and the hook's state to where they stay. */
 static double measure_row(struct bench *b, const struct row *row)
 {
-	double began;
+	hg_ns took_ns;
 
 	b->slot = 0;
 	memset(b->n, 0, sizeof(b->n));
@@ -333,79 +326,57 @@ static double measure_row(struct bench *b, const struct row *row)
 	if (row->has_sched)
 		create_sched(b, row->has_window);
 	/* So that the hook is believed and MAX in force. */
-	for (unsigned i = 0; i < BURSTS / 8; i++)
+	for (unsigned i = 0; i < WARM_UP; i++)
 		(row->has_sched ? row->burst : inflight_burst)(b);
-	for (unsigned i = 0; i < BURSTS / 8; i++)
+	for (unsigned i = 0; i < WARM_UP; i++)
 		row->burst(b);
 	if ((!row->has_sched || row->has_window) && hg_inflight_is_paced(b->inflight))
 		die("the releases are not believed");
-	began = now_s();
+	took_ns = bench_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	for (unsigned i = 0; i < BURSTS; i++)
 		row->burst(b);
-	began = now_s() - began;
+	took_ns = bench_clock_ns(CLOCK_THREAD_CPUTIME_ID) - took_ns;
 	b->hook.n_out = 0;
 	free(b->inflight_memory);
 	if (row->has_sched)
 		free(b->sched_memory);
-	return began * 1e9 / (BURSTS * BURST);
+	return (double)took_ns / (BURSTS * BURST);
 }
 
-static int compare(const void *a, const void *b)
+static const struct row *row_of(const char *name)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void say(const char *row, const struct bench *b, double *values, unsigned n)
-{
-	char name[64];
-
-	qsort(values, n, sizeof(*values), compare);
-	snprintf(name, sizeof(name), "%s_run%u_of%u_ns", row, b->run, b->n_instances);
-	hg_figure(name, values[n / 2]);
-	snprintf(name, sizeof(name), "%s_run%u_of%u_ns_least", row, b->run, b->n_instances);
-	hg_figure(name, values[0]);
-	snprintf(name, sizeof(name), "%s_run%u_of%u_ns_largest", row, b->run, b->n_instances);
-	hg_figure(name, values[n - 1]);
-}
-
-static void measure_shape(struct bench *b, unsigned repeats)
-{
-	static double values[N_ROWS + 1][REPEATS_MAX];
-
-	make_order(b);
-	for (unsigned i = 0; i < repeats; i++) {
-		for (unsigned row = 0; row < N_ROWS; row++)
-			values[row][i] = measure_row(b, &rows[row]);
-		values[N_ROWS][i] = values[ROW_FULL][i] - values[ROW_PLAIN][i];
-	}
 	for (unsigned row = 0; row < N_ROWS; row++)
-		say(rows[row].name, b, values[row], repeats);
-	say("all", b, values[N_ROWS], repeats);
+		if (strcmp(name, rows[row].name) == 0)
+			return &rows[row];
+	die("ROW is none of hook, window, depth, inflight, plain, full");
 }
 
-int main(int argc, char **argv)
+static double answer(struct bench *b, const struct hg_told *told)
 {
-	static const uint32_t sizes[] = {1, 9, MOST_INSTANCES}, runs[] = {1, 2, 8};
+	const struct row *row = row_of(told->words[0]);
+
+	b->n_instances = hg_told_number(told, 1);
+	b->run = hg_told_number(told, 2);
+	if (b->n_instances < 1 || b->n_instances > MOST_INSTANCES || b->run < 1 || b->run > BURST)
+		die("not understood: ROW INSTANCES RUN, INSTANCES in [1, 256], RUN in [1, 32]");
+	make_order(b);
+	return measure_row(b, row);
+}
+
+int main(void)
+{
 	static struct bench b;
 	const struct hg_depth_cfg depth_cfg = {.bytes_per_s = LINK_BYTES_PER_S,
 					       .largest_bytes = HG_BURST_MIN_BYTES};
-	unsigned repeats = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
+	struct hg_told told;
 
-	if (repeats < 1 || repeats > REPEATS_MAX)
-		die("usage: bench_inflight REPEATS, in [1, 101]");
 	b.now_ns = HG_NS_PER_S;
 	b.objects = zeroed((MOST_INSTANCES * BACKLOG + 8 * BURST) * sizeof(struct object));
 	b.hook.half = 8 * BURST;
 	b.hook.list = zeroed(2 * (size_t)b.hook.half * sizeof(struct hg_tag));
 	hg_depth_init(&depth, &depth_cfg, b.now_ns);
-	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		for (unsigned j = 0; j < sizeof(runs) / sizeof(runs[0]); j++) {
-			b.n_instances = sizes[i];
-			b.run = runs[j];
-			measure_shape(&b, repeats);
-		}
+	while (hg_told(&told))
+		hg_figure("ns", answer(&b, &told));
 	free(b.hook.list);
 	free(b.objects);
 	return 0;

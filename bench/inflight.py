@@ -6,26 +6,40 @@ instances. all_ns is that of runs of 2 over 9 instances.
 """
 import os
 
-import harness
+from harness import Program
+from turns import Turns, last_processor, of_last_processor
 
-PLAIN = "_run2_of9_ns"
+ROWS = ("hook", "window", "depth", "inflight", "plain", "full")
+INSTANCES, RUNS = (1, 9, 256), (1, 2, 8)
+PLAIN = (9, 2)
 
 # Of bench/run all, and of --quick.
 ALL = []
-QUICK = ["--repeats", "2"]
+QUICK = ["--pairs", "3", "--plain"]
+BUDGET_S = (50, 4)
 
 
 def add_options(parser):
-    parser.add_argument("--repeats", type=int, default=15, metavar="N",
+    parser.add_argument("--pairs", type=int, default=15, metavar="N",
                         help="times each is measured, in turn (default 15)")
+    parser.add_argument("--plain", action="store_true", help="only runs of 2 over 9 instances")
+
+
+def measure_shape(bench, options, program, n, run):
+    """{row: (ns, spread)} of runs over n instances."""
+    turns = Turns(bench, {row: lambda row=row: program.figures(row, n, run) for row in ROWS},
+                  options.pairs, of_last_processor()).run()
+    found = {row: turns.of_side(row, "ns") for row in ROWS}
+    return dict(found, all=turns.difference("full", "plain", "ns"))
 
 
 def measure(bench, options):
     build = bench.build("bench/bench_inflight")
-    measured = bench.figures_of([os.path.join(build, "bench/bench_inflight"), str(options.repeats)])
-    figures = {name: value for name, value in measured.items() if name.endswith("_ns")}
-    spread = {name: [measured[f"{name}_least"], measured[f"{name}_largest"]] for name in figures}
-    for name in [name for name in figures if name.endswith(PLAIN)]:
-        short = name[:-len(PLAIN)] + "_ns"
-        figures[short], spread[short] = figures[name], spread[name]
+    shapes = [PLAIN] if options.plain else [(n, run) for n in INSTANCES for run in RUNS]
+    figures, spread, bench.n_turns = {}, {}, len(shapes)
+    with Program([os.path.join(build, "bench/bench_inflight")], processor=last_processor()) as program:
+        for n, run in shapes:
+            for row, found in measure_shape(bench, options, program, n, run).items():
+                for name in [f"{row}_run{run}_of{n}_ns"] + [f"{row}_ns"] * ((n, run) == PLAIN):
+                    figures[name], spread[name] = found
     return figures, spread

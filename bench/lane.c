@@ -1,19 +1,23 @@
-/* lane: what a packet costs from instance to instance of one tenant. Usage: bench_lane SLOTS SLOT_MS BYTES
+/* lane: what a packet costs from instance to instance of one tenant. Usage: bench_lane BYTES
  *
  * Model      Two devices of memory: one makes frames without end, the other releases what it is given. Both instances
- *            have maxima for sending and receiving, which are never reached, and so has their tenant. Each slot's
- *            figure is the worker's processor time by the packets that went through in it, so that a worker that
- *            was not run costs nothing.
+ *            have maxima for sending and receiving, which are never reached, and so has their tenant. A request
+ *            (bench/told.h) is how many ms a slot takes; its figure is the worker's processor time by the packets that
+ *            went through in it, so that a worker that was not run costs nothing.
  */
 #include "bench/figures.h"
+#include "bench/host.h"
+#include "bench/told.h"
 #include "dataplane/dp.h"
 #include "drivers/dummy.h"
 #include "tests/frames.h"
 
 #include <pthread.h>
-#include <time.h>
 
-#define SLOTS_MAX 1000u
+/* After it was stopped, until caches are as they stay. */
+#define SETTLE_NS (5 * HG_NS_PER_MS)
+#define SLOTS_MAX 100u
+#define SLOT_PKTS_MIN 20000u
 /* Ethernet, IPv4 and UDP. */
 #define HEADERS_BYTES 42u
 #define MAXIMUM_BYTES_PER_S UINT64_C(12500000000)
@@ -41,13 +45,6 @@ static void die(const char *what, const char *why)
 {
 	fprintf(stderr, "lane: %s: %s\n", what, why);
 	exit(1);
-}
-
-static void rest(hg_ns for_ns)
-{
-	struct timespec t = {.tv_sec = for_ns / HG_NS_PER_S, .tv_nsec = for_ns % HG_NS_PER_S};
-
-	(void)nanosleep(&t, NULL);
 }
 
 static void set_maxima(struct hg_contract *contract)
@@ -84,61 +81,60 @@ static void describe(uint32_t n_bytes)
 	hg_dummy_sink(hg_dummy_hold("up0"), true);
 }
 
-static double slot_ns(clockid_t clock, hg_ns slot_for_ns)
+static double slot_ns(hg_ns slot_for_ns)
 {
+	const clockid_t clock = bench_worker_clock(dp, 0);
 	struct hg_dp_flow before, after;
-	struct timespec cpu_before, cpu_after;
+	uint64_t n_pkts = 0;
+	hg_ns cpu_ns;
 
+	bench_rest(SETTLE_NS);
 	hg_dp_sample_instance(dp, 1, HG_IN, &before);
-	clock_gettime(clock, &cpu_before);
+	cpu_ns = bench_clock_ns(clock);
 	/* A machine that does other things may take the processor away for a whole slot. */
-	do {
-		rest(slot_for_ns);
+	for (unsigned i = 0; n_pkts < SLOT_PKTS_MIN && i < SLOTS_MAX; i++) {
+		bench_rest(slot_for_ns);
 		hg_dp_sample_instance(dp, 1, HG_IN, &after);
-		clock_gettime(clock, &cpu_after);
-	} while (after.sent_pkts - before.sent_pkts < 20000);
-	return ((double)(cpu_after.tv_sec - cpu_before.tv_sec) * 1e9 +
-		(double)(cpu_after.tv_nsec - cpu_before.tv_nsec)) /
-	       (double)(after.sent_pkts - before.sent_pkts);
+		n_pkts = after.sent_pkts - before.sent_pkts;
+	}
+	cpu_ns = bench_clock_ns(clock) - cpu_ns;
+	if (n_pkts < SLOT_PKTS_MIN)
+		die("nothing goes through", "no packets in a slot");
+	return (double)cpu_ns / (double)n_pkts;
+}
+
+static void check_drops(void)
+{
+	struct hg_dp_flow flow;
+
+	hg_dp_sample_instance(dp, 0, HG_OUT, &flow);
+	for (unsigned reason = 0; reason < HG_N_DROPS; reason++)
+		if (flow.drops[reason] > 0)
+			die("packets were dropped", hg_drop_name((enum hg_drop)reason));
 }
 
 int main(int argc, char **argv)
 {
+	int n_bytes = argc == 2 ? atoi(argv[1]) : 0;
 	struct hg_error err = {0};
-	struct hg_dp_flow flow;
+	struct hg_told told;
 	struct hg_dp_cfg cfg;
-	unsigned n_slots;
-	clockid_t clock;
-	hg_ns slot_for_ns;
-	int n_bytes;
 
-	if (argc != 4)
-		die("usage", "bench_lane SLOTS SLOT_MS BYTES");
-	n_slots = (unsigned)atoi(argv[1]);
-	slot_for_ns = atoi(argv[2]) * HG_NS_PER_MS;
-	n_bytes = atoi(argv[3]);
-	if (n_slots < 1 || n_slots > SLOTS_MAX || slot_for_ns <= 0 || n_bytes < 60 ||
-	    n_bytes > 1514)
-		die("usage", "SLOTS in [1, 1000], SLOT_MS from 1 on, BYTES in [60, 1514]");
+	if (n_bytes < 60 || n_bytes > 1514)
+		die("usage", "bench_lane BYTES, in [60, 1514]");
 	describe((uint32_t)n_bytes);
 	hg_dp_cfg_init(&cfg);
 	if (hg_dp_create(&cfg, &dp, &err) != 0)
 		die("no packet lane", err.text);
 	if (hg_dp_apply(dp, &desired, &err) != 0)
 		die("refused", err.text);
-	if (pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) != 0)
-		die("no clock", "of the worker's processor time");
-	slot_ns(clock, slot_for_ns);
-	for (unsigned i = 0; i < n_slots; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "local_%u", i);
-		hg_figure(name, slot_ns(clock, slot_for_ns));
+	bench_prefer(dp->lane.workers[0]->thread, bench_last_cpu(), 1);
+	while (hg_told(&told)) {
+		if (hg_told_number(&told, 0) < 1)
+			die("not understood", "SLOT_MS, from 1 on");
+		hg_figure("ns", slot_ns(hg_told_number(&told, 0) * HG_NS_PER_MS));
+		check_drops();
 	}
-	hg_dp_sample_instance(dp, 0, HG_OUT, &flow);
-	for (unsigned reason = 0; reason < HG_N_DROPS; reason++)
-		if (flow.drops[reason] > 0)
-			die("packets were dropped", hg_drop_name((enum hg_drop)reason));
 	hg_dp_destroy(dp, /* keep_devices= */ false);
 	return 0;
 }

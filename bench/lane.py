@@ -1,30 +1,32 @@
 """What a packet costs the packet lane from instance to instance of one tenant, contracts on.
 
 Between devices of memory, bursts of 32 frames, maxima of both instances and of their tenant that are never reached.
-Figures are the worker's processor time a packet, the median of slots.
+Figures are the worker's processor time a packet, the median of slots of both sizes in turn.
 """
+import contextlib
 import os
 
-import harness
+from harness import Program
+from turns import Turns, of_last_processor
 
 SIZES = (60, 1514)
 
 # Of bench/run all, and of --quick.
 ALL = []
-QUICK = ["--slots", "9"]
+QUICK = ["--pairs", "9"]
+BUDGET_S = (15, 3)
 
 
 def add_options(parser):
-    parser.add_argument("--slots", type=int, default=31, metavar="N", help="of each size (default 31)")
+    parser.add_argument("--pairs", type=int, default=31, metavar="N", help="slots of both sizes in turn (default 31)")
     parser.add_argument("--slot-ms", type=int, default=40, metavar="MS", help="length of a slot (default 40)")
 
 
 def measure(bench, options):
-    build = bench.build("bench/bench_lane")
-    figures, spread = {}, {}
-    for size in SIZES:
-        found = sorted(bench.figures_of([os.path.join(build, "bench/bench_lane"), str(options.slots),
-                                         str(options.slot_ms), str(size)]).values())
-        figures[f"local_{size}_ns"] = harness.median(found)
-        spread[f"local_{size}_ns"] = [found[len(found) // 4], found[3 * len(found) // 4]]
-    return figures, spread
+    path = os.path.join(bench.build("bench/bench_lane"), "bench/bench_lane")
+    with contextlib.ExitStack() as programs:
+        sides = {str(size): lambda program=programs.enter_context(Program([path, str(size)])):
+                 program.figures(options.slot_ms) for size in SIZES}
+        turns = Turns(bench, sides, options.pairs, of_last_processor()).run()
+    found = {f"local_{size}_ns": turns.of_side(str(size), "ns") for size in SIZES}
+    return {name: value for name, (value, _) in found.items()}, {name: spread for name, (_, spread) in found.items()}

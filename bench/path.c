@@ -7,6 +7,7 @@
  *              in    the uplink makes frames to all instances, whose devices release them
  *            With 3 instances the first one sends alone, as a rival's one port does; with more, all do.
  */
+#include "bench/host.h"
 #include "bench/path_frame.h"
 #include "bench/remote.h"
 #include "dataplane/dataplane.h"
@@ -21,7 +22,7 @@
 #define INSTANCES_MOST 4096u
 #define LONE_SENDER_INSTANCES 3u
 #define CAPACITY_BYTES_PER_S UINT64_C(12500000000)
-#define LOOK_NS 1000000
+#define LOOK_NS HG_NS_PER_MS
 
 /* Bits of what is switched off; bench/path.py knows them. */
 enum { OFF_GUARD = 1, OFF_CONTRACTS = 2, OFF_HOLDING = 4, OFF_INFLIGHT = 8, OFF_ADDRESSES = 16 };
@@ -119,22 +120,11 @@ static void apply(uint32_t n, uint64_t off)
 		die("refused", err.text);
 }
 
-/* Far ends as their devices make them, which are closed again: who names one first says how large it is. */
 static void make_fars(uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct hg_dev_cfg cfg = {.device = desired.ports[i].device,
-					 .netns = "",
-					 .mtu = HG_MTU_DEFAULT,
-					 .pool = hg_dp_pool(dp)};
-		struct hg_error err = {0};
-		struct hg_dev *dev;
-
-		if (hg_dev_open(&cfg, &dev, &err) != 0)
-			die("no device", err.text);
-		fars[i] = hg_dummy_hold(desired.ports[i].name);
+		fars[i] = bench_far(dp, &desired.ports[i]);
 		hg_dummy_sink(fars[i], true);
-		dev->driver->close(dev, /* keep= */ false);
 	}
 }
 
@@ -194,7 +184,7 @@ static void answer(void)
 	const uint64_t now[4] = {remote->n_flows, remote->n_instances, remote->off, remote->is_in};
 	const uint32_t n = (uint32_t)remote->n_instances;
 	struct hg_dp_uplink_sample sample;
-	struct timespec t;
+	uint64_t at_ns;
 
 	if (memcmp(last, now, sizeof(now)) != 0) {
 		go_silent((uint32_t)last[1]);
@@ -203,16 +193,15 @@ static void answer(void)
 		memcpy(last, now, sizeof(now));
 	}
 	hg_dp_sample_uplink(dp, 0, &sample);
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	at_ns = (uint64_t)bench_clock_ns(CLOCK_MONOTONIC);
 	remote->pkts = remote->is_in ? sample.rx_pkts : sample.tx_pkts;
-	remote->at_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	remote->at_ns = at_ns;
 	remote->drops = n_dropped();
 	remote->answered = remote->asked;
 }
 
 int main(int argc, char **argv)
 {
-	const struct timespec pause = {.tv_nsec = LOOK_NS};
 	struct hg_error err = {0};
 	struct hg_dp_cfg cfg;
 	uint32_t most;
@@ -233,7 +222,7 @@ int main(int argc, char **argv)
 	while (!remote->is_over) {
 		if (remote->asked != remote->answered)
 			answer();
-		nanosleep(&pause, NULL);
+		bench_rest(LOOK_NS);
 	}
 	hg_dp_destroy(dp, /* keep_devices= */ false);
 	return 0;

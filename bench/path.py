@@ -242,7 +242,8 @@ def against_rivals(bench, options, found, ours, rivals):
         turn = turns.Turns(bench, {"headgate": with_request(ours, **request),
                                    "policer": lambda: side.slice(True),
                                    "ovs": lambda: side.slice(False),
-                                   "testpmd": testpmd.slice}, options.pairs).run()
+                                   "testpmd": testpmd.slice},
+                           options.pairs, turns.of_last_processor()).run()
         for name in "headgate", "ovs", "policer", "testpmd":
             found.side(f"{name}_{n_flows}_ns", turn, name)
         found.ratio(f"over_ovs_{n_flows}", turn, "policer", "headgate")
@@ -256,7 +257,7 @@ def parts(bench, options, found, ours):
     """What each part costs, by switching it off."""
     sides = {"all": with_request(ours)}
     sides.update({name: with_request(ours, off=off) for name, off in PARTS.items()})
-    turn = turns.Turns(bench, sides, options.pairs).run()
+    turn = turns.Turns(bench, sides, options.pairs, turns.of_last_processor()).run()
     for name in PARTS:
         found.part(f"part_{name}_ns", turn, "all", name)
 
@@ -266,7 +267,7 @@ def by_instances(bench, options, found, ours):
     for n in [LONE] + options.instances:
         sides[f"out_{n}"] = with_request(ours, n_instances=n)
         sides[f"in_{n}"] = with_request(ours, n_instances=n, is_in=1)
-    turn = turns.Turns(bench, sides, max(options.pairs // 3, 1)).run()
+    turn = turns.Turns(bench, sides, max(options.pairs // 3, 1), turns.of_last_processor()).run()
     for name in sides:
         found.side(f"{name}_ns", turn, name)
 

@@ -11,6 +11,7 @@
  * Memory     what the process grows by when the instances come and all have sent.
  */
 #include "bench/figures.h"
+#include "bench/host.h"
 #include "dataplane/dp.h"
 #include "drivers/dummy.h"
 #include "tests/frames.h"
@@ -64,42 +65,15 @@ static void die(const char *what, const char *why)
 	exit(1);
 }
 
-static hg_ns clock_of(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
-}
-
-static void rest(hg_ns for_ns)
-{
-	struct timespec t = {.tv_sec = for_ns / HG_NS_PER_S, .tv_nsec = for_ns % HG_NS_PER_S};
-
-	(void)nanosleep(&t, NULL);
-}
-
-/* In front of what else the machine does, the first worker on the last processor; this thread, which only looks now and
- * then, in front of the workers. */
+/* The first worker on the last processor; this thread, which only looks now and then, in front of the workers. */
 static void prefer(void)
 {
-	struct sched_param param = {.sched_priority = 2};
-	int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
-	bool is_preferred = pthread_setschedparam(pthread_self(), SCHED_FIFO, &param) == 0;
+	const struct sched_param param = {.sched_priority = 2};
+	uint32_t n_cpus = bench_last_cpu() + 1u;
 
-	param.sched_priority = 1;
-	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
-		pthread_t thread = dp->lane.workers[i]->thread;
-		cpu_set_t cpus;
-
-		CPU_ZERO(&cpus);
-		CPU_SET((size_t)(n_cpus - 1 - (int)i % n_cpus), &cpus);
-		is_preferred &= pthread_setaffinity_np(thread, sizeof(cpus), &cpus) == 0 &&
-				pthread_setschedparam(thread, SCHED_FIFO, &param) == 0;
-	}
-	if (!is_preferred)
-		fprintf(stderr,
-			"scale: without real-time priority: others have the processor, too\n");
+	(void)pthread_setschedparam(pthread_self(), SCHED_FIFO, &param);
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++)
+		bench_prefer(dp->lane.workers[i]->thread, n_cpus - 1u - i % n_cpus, 1);
 }
 
 static double resident_bytes(void)
@@ -154,22 +128,10 @@ static void describe(uint32_t n)
 		add_instance(i, n);
 }
 
-/* Who names a far end first says how large it is: its device, which is closed again. */
 static void make_fars(uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		struct hg_dev_cfg cfg = {.device = ports[i].device,
-					 .netns = "",
-					 .mtu = HG_MTU_DEFAULT,
-					 .pool = hg_dp_pool(dp)};
-		struct hg_error err = {0};
-		struct hg_dev *dev;
-
-		if (hg_dev_open(&cfg, &dev, &err) != 0)
-			die("no device", err.text);
-		fars[i] = hg_dummy_hold(ports[i].name);
-		dev->driver->close(dev, /* keep= */ false);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		fars[i] = bench_far(dp, &ports[i]);
 	hg_dummy_sink(hg_dummy_hold("up0"), true);
 }
 
@@ -201,7 +163,7 @@ static void begin(uint32_t n, uint32_t n_bytes, uint64_t capacity_bytes_per_s)
 	desired.n_tenants = (n + PER_TENANT - 1u) / PER_TENANT;
 	if (hg_dp_apply(dp, &desired, &err) != 0)
 		die("refused", err.text);
-	rest(WARM_UP_NS);
+	bench_rest(WARM_UP_NS);
 }
 
 /* ---- cost --------------------------------------------------------------------------------------- */
@@ -213,15 +175,11 @@ struct count {
 
 static struct count look(void)
 {
-	struct count count = {.at_ns = clock_of(CLOCK_MONOTONIC)};
+	struct count count = {.at_ns = bench_clock_ns(CLOCK_MONOTONIC)};
 	struct hg_dp_flow flow;
-	clockid_t clock;
 
-	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
-		if (pthread_getcpuclockid(dp->lane.workers[i]->thread, &clock) != 0)
-			die("no clock", "of a worker's processor time");
-		count.cpu_ns += clock_of(clock);
-	}
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++)
+		count.cpu_ns += bench_clock_ns(bench_worker_clock(dp, i));
 	for (uint32_t t = 0; t < desired.n_tenants; t++) {
 		hg_dp_sample_tenant(dp, t, HG_OUT, &flow);
 		count.sent_pkts += flow.sent_pkts;
@@ -239,7 +197,7 @@ static void measure_cost(unsigned n_slots, hg_ns slot_for_ns)
 
 		/* A machine that does other things may take the processor away for a whole slot. */
 		for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
-			rest(slot_for_ns);
+			bench_rest(slot_for_ns);
 			after = look();
 			if (after.sent_pkts - before.sent_pkts >= ENOUGH_PKTS)
 				break;
@@ -268,7 +226,7 @@ static void look_at_each(unsigned side)
 
 	for (uint32_t i = 0; i < desired.n_instances; i++) {
 		hg_dp_sample_instance(dp, i, HG_OUT, &flow);
-		seen_at_ns[side][i] = clock_of(CLOCK_MONOTONIC);
+		seen_at_ns[side][i] = bench_clock_ns(CLOCK_MONOTONIC);
 		sent_pkts[side][i] = (double)flow.sent_pkts;
 	}
 }
@@ -292,12 +250,12 @@ static void measure_fairness(void)
 	look_at_each(0);
 	for (unsigned window = 0; window < WINDOWS; window++) {
 		hg_ns until_ns = seen_at_ns[window % 2u][0] + WINDOW_NS;
-		hg_ns now_ns = clock_of(CLOCK_MONOTONIC);
+		hg_ns now_ns = bench_clock_ns(CLOCK_MONOTONIC);
 		double index;
 		char name[32];
 
 		if (now_ns < until_ns)
-			rest(until_ns - now_ns);
+			bench_rest(until_ns - now_ns);
 		look_at_each(!(window % 2u));
 		index = jain(!(window % 2u));
 		/* In a window in which nobody sent the workers had no processor. */

@@ -10,7 +10,7 @@ import os
 
 import harness
 from harness import Program
-from turns import Turns
+from turns import Turns, last_processor, of_last_processor
 
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
 SIZES = (1, 64, 1024, 4096, 32768)
@@ -39,7 +39,7 @@ def add_options(parser):
 
 def eal_arguments(bench, pages):
     """Huge pages for both sides if they can be had. Returns the arguments and what to restore."""
-    common = ["--in-memory", "--no-pci", "--no-telemetry", "--log-level=4", "-l", str(os.cpu_count() - 1)]
+    common = ["--in-memory", "--no-pci", "--no-telemetry", "--log-level=4", "-l", str(last_processor())]
     before = int(harness.read(HUGEPAGES, "0"))
     if before < pages:
         try:
@@ -69,10 +69,11 @@ class Figures:
 def measure_meter(bench, options, found, build):
     """A lone decision of a bucket by one of rte_meter."""
     arguments = ["--no-huge", "-m", "64", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level=4", "-l",
-                 str(os.cpu_count() - 1)]
+                 str(last_processor())]
     with Program([os.path.join(build, "bench/bench_meter")] + arguments) as program:
         turns = Turns(bench, {f"{side}_{load}": lambda side=side, load=load: program.figures(side, load)
-                              for load in LOADS for side in ("bucket", "srtcm")}, options.pairs).run()
+                              for load in LOADS for side in ("bucket", "srtcm")},
+                      options.pairs, of_last_processor()).run()
     for side in turns.sides:
         found.add(f"{side}_ns", turns.of_side(side, "ns"))
     for load in LOADS:
@@ -95,7 +96,7 @@ def measure_size(bench, options, found, program, size):
         add(f"{subject}_few", subject, FEW, options.backlog)
         if size == MILLION:
             add(f"{subject}_shallow", subject, FEW, backlog)
-    turns = Turns(bench, sides, options.pairs).run()
+    turns = Turns(bench, sides, options.pairs, of_last_processor()).run()
     program.tell("forget")
     for side in sides:
         if side.endswith("_shallow"):

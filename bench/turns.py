@@ -4,9 +4,9 @@ A slice is one call of one side; a pair is one slice of each side, however many 
 share what the machine does, so sides are compared within pairs, and the order rotates, so that each side comes first
 as often as any other. A pair counts if nothing disturbed it. What does:
 
-    stolen         more than 1 % of a slice was taken from the machine by its host (/proc/stat, all processors)
+    stolen         more than 1 % of a slice was taken from the processors by their host (/proc/stat)
     calibration    a loop of fixed work, run before the pair and after each of its slices on the first and on the last
-                   processor, took more than 10 % longer at one of these times than at another, on one processor
+                   processor (where all sides run on one alone: on that), took more than 10 % longer at one of these times than at another, on one processor
     anything else  a slice itself raised Disturbed("reason")
 
 The loop is judged within the pair, because that is where sides are compared: a processor of a virtual machine becomes
@@ -64,12 +64,12 @@ def work():
     return time.perf_counter() - began
 
 
-def calibrate():
-    """What the loop takes now: the first and the last processor that this thread may use, pinned to each."""
+def calibrate(processors):
+    """What the loop takes now on each of them, pinned to it."""
     allowed = os.sched_getaffinity(0)
     try:
         found = []
-        for processor in sorted({min(allowed), max(allowed)}):
+        for processor in processors:
             os.sched_setaffinity(0, {processor})
             found.append(min(work() for _ in range(LOOPS)))
         return found
@@ -78,10 +78,21 @@ def calibrate():
 
 
 class Machine:
-    """What the guard looks at; a test brings its own."""
-    now_s = staticmethod(time.monotonic)
-    stolen_ms = staticmethod(harness.stolen_ms)
-    calibrate = staticmethod(calibrate)
+    """What the guard looks at; a test brings its own. processors: those on which the sides run, if not on all."""
+
+    def __init__(self, processors=None):
+        allowed = os.sched_getaffinity(0)
+        self.processors, self.looked_at = processors, processors or sorted({min(allowed), max(allowed)})
+
+    @staticmethod
+    def now_s():
+        return time.monotonic()
+
+    def stolen_ms(self):
+        return harness.stolen_ms(self.processors)
+
+    def calibrate(self):
+        return calibrate(self.looked_at)
 
 
 def apart(loops):
@@ -92,8 +103,8 @@ def apart(loops):
 class Guard:
     """Runs slices between two calibrations and says afterwards which pairs were disturbed."""
 
-    def __init__(self, machine=Machine):
-        self.machine = machine
+    def __init__(self, machine=None):
+        self.machine = machine or Machine()
 
     def run(self, function, before=None):
         """One slice: {figures, declared, stolen, loops, seconds}. before: the loop behind the slice before it."""
@@ -117,6 +128,16 @@ class Guard:
         if apart([loop for piece in pair.values() for loop in piece["loops"]]) > MAX_APART:
             reasons.append("calibration")
         return reasons
+
+
+def last_processor():
+    """On which what needs one for itself is measured."""
+    return max(os.sched_getaffinity(0))
+
+
+def of_last_processor():
+    """The guard of sides that run on the last processor alone; others' state is seen there if it matters."""
+    return Guard(Machine([last_processor()]))
 
 
 class Turns:
@@ -215,12 +236,13 @@ class Turns:
         """(median, [least, largest])"""
         return self.median(side, figure), self.spread(side, figure)
 
-    def ratio(self, a, b, figure):
-        """(median of the pairs' ratios a by b, [lo, hi]): 95 % by bootstrap over the pairs; one pair has no width."""
+    def ratio(self, a, b, figure, shown=lambda ratio: ratio):
+        """(median of the pairs' ratios a by b, [lo, hi]): 95 % by bootstrap over the pairs; one pair has no width.
+        shown: what is made of each ratio."""
         dividends, divisors = self.values(a, figure), self.values(b, figure)
         if not all(divisors):
             raise harness.Failure(f"{figure} of {b} was 0 in a pair, so there is no ratio")
-        return self._of_pairs([dividend / divisor for dividend, divisor in zip(dividends, divisors)])
+        return self._of_pairs([shown(dividend / divisor) for dividend, divisor in zip(dividends, divisors)])
 
     def difference(self, a, b, figure):
         """Likewise of the pairs' differences a less b."""

@@ -9,6 +9,7 @@
  * Disturbed  If worker or program had no processor for longer than DISTURBED_NS in a wake, that one is counted instead.
  */
 #include "bench/figures.h"
+#include "bench/host.h"
 #include "dataplane/dp.h"
 #include "drivers/dummy.h"
 #include "tests/frames.h"
@@ -68,10 +69,7 @@ static void die(const char *what, const char *why)
 
 static hg_ns clock_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
+	return bench_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- the host ----------------------------------------------------------------------------------- */
@@ -113,41 +111,17 @@ static void describe(uint32_t n_others)
 		add_instance(i, n_others == 0 ? 1 : n_others);
 }
 
-/* Who names a far end first says how large it is: its device, which is closed again. */
 static void make_fars(uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct hg_dev_cfg cfg = {.device = ports[i].device,
-					 .netns = "",
-					 .mtu = HG_MTU_DEFAULT,
-					 .pool = hg_dp_pool(dp)};
-		struct hg_error err = {0};
-		struct hg_dev *dev;
+		struct hg_dummy *far = bench_far(dp, &ports[i]);
 
-		if (hg_dev_open(&cfg, &dev, &err) != 0)
-			die("no device", err.text);
 		if (i == 0)
-			sender = hg_dummy_hold(ports[i].name);
+			sender = far;
 		else
-			hg_dummy_generate(hg_dummy_hold(ports[i].name), frames[i].bytes,
-					  (uint16_t)frames[i].n);
-		dev->driver->close(dev, /* keep= */ false);
+			hg_dummy_generate(far, frames[i].bytes, (uint16_t)frames[i].n);
 	}
 	outside = hg_dummy_hold("up0");
-}
-
-/* In front of what else the machine does, each on its processor. */
-static void prefer(pthread_t thread, int cpu)
-{
-	const struct sched_param param = {.sched_priority = 1};
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)cpu, &cpus);
-	if (pthread_setaffinity_np(thread, sizeof(cpus), &cpus) != 0 ||
-	    pthread_setschedparam(thread, SCHED_FIFO, &param) != 0)
-		fprintf(stderr,
-			"wake: without real-time priority: others have the processor, too\n");
 }
 
 /* ---- a wake ------------------------------------------------------------------------------------- */
@@ -191,21 +165,16 @@ static void give(void)
 
 static hg_ns without_processor_ns(clockid_t clock)
 {
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return clock_ns() - ((hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec);
+	return clock_ns() - bench_clock_ns(clock);
 }
 
 /* For how long this thread, and the worker, which always has something to do where others flood, had no processor. */
 static hg_ns missed_ns(void)
 {
 	hg_ns missed = without_processor_ns(CLOCK_THREAD_CPUTIME_ID);
-	clockid_t clock;
 
-	if (desired.n_instances > 1 &&
-	    pthread_getcpuclockid(dp->lane.workers[0]->thread, &clock) == 0)
-		missed += without_processor_ns(clock);
+	if (desired.n_instances > 1)
+		missed += without_processor_ns(bench_worker_clock(dp, 0));
 	return missed;
 }
 
@@ -278,8 +247,8 @@ int main(int argc, char **argv)
 	make_fars((uint32_t)n_others + 1u);
 	if (hg_dp_apply(dp, &desired, &err) != 0)
 		die("refused", err.text);
-	prefer(dp->lane.workers[0]->thread, (int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
-	prefer(pthread_self(), 0);
+	bench_prefer(dp->lane.workers[0]->thread, bench_last_cpu(), 1);
+	bench_prefer(pthread_self(), 0, 1);
 	collect_until(clock_ns() + WARM_UP_NS);
 	while (n_done < (unsigned)n_wakes && n_disturbed <= 2u * (unsigned)n_wakes) {
 		if (wake(n_done))
