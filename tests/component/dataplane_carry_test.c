@@ -53,27 +53,6 @@ static void take_in(struct host *h, const char *name)
 	}
 }
 
-static struct hg_dp *another_lane(const struct host *h, uint32_t n_workers)
-{
-	struct hg_error err = {0};
-	struct hg_dp_cfg cfg;
-	struct hg_dp *dp;
-
-	hg_dp_cfg_init(&cfg);
-	cfg.n_workers = n_workers;
-	cfg.n_buffers = 8192;
-	cfg.max_tenants = 64;
-	cfg.max_instances = 1024;
-	cfg.max_ports = 1024;
-	cfg.want_hugepages = false;
-	if (hg_dp_create(&cfg, &dp, &err) != 0)
-		HG_TEST_FAIL("no packet lane: %s", err.text);
-	hg_dp_adopt(dp, NULL, 0);
-	if (hg_dp_apply(dp, &h->desired, &err) != 0)
-		HG_TEST_FAIL("refused: %s: %s", err.path, err.text);
-	return dp;
-}
-
 static struct hg_dp_carried take_out(struct hg_dp *dp)
 {
 	struct hg_dp_carried out;
@@ -103,7 +82,7 @@ static struct hg_dp_carried put_in(struct hg_dp *dp)
 /* The host goes on in another lane; returns what that took in. */
 static struct hg_dp_carried hand_over(struct host *h, uint32_t n_workers)
 {
-	struct hg_dp *before = h->dp, *after = another_lane(h, n_workers);
+	struct hg_dp *before = h->dp, *after = host_another_lane(h, n_workers);
 	struct hg_dp_carried out = take_out(before), in = put_in(after);
 	struct hg_dp_host_sample sample;
 

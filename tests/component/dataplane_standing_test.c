@@ -19,29 +19,6 @@ static uint64_t standing[1 << 16];
 static size_t n_standing;
 static void *packets;
 
-static struct hg_dp *another_lane(const struct host *h, uint32_t n_workers)
-{
-	struct hg_error err = {0};
-	struct hg_dp_cfg cfg;
-	struct hg_dp *dp;
-
-	hg_dp_cfg_init(&cfg);
-	cfg.n_workers = n_workers;
-	cfg.n_buffers = 8192;
-	cfg.max_tenants = 64;
-	cfg.max_instances = 1024;
-	cfg.max_ports = 1024;
-	cfg.want_hugepages = false;
-	if (h->behaviour_interval_ns > 0)
-		cfg.behaviour_interval_ns = h->behaviour_interval_ns;
-	if (hg_dp_create(&cfg, &dp, &err) != 0)
-		HG_TEST_FAIL("no packet lane: %s", err.text);
-	hg_dp_adopt(dp, NULL, 0);
-	if (hg_dp_apply(dp, &h->desired, &err) != 0)
-		HG_TEST_FAIL("refused: %s: %s", err.path, err.text);
-	return dp;
-}
-
 /* Returns how many bytes of packets were carried. */
 static size_t take_out(struct hg_dp *dp)
 {
@@ -82,7 +59,7 @@ static void stand_still(void)
 /* The host goes on in another lane. Returns how many instances do with what they had. */
 static uint32_t restart(uint32_t n_workers)
 {
-	struct hg_dp *before = host.dp, *after = another_lane(&host, n_workers);
+	struct hg_dp *before = host.dp, *after = host_another_lane(&host, n_workers);
 	size_t n_bytes = take_out(before);
 	uint32_t n;
 

@@ -1,6 +1,7 @@
 #define HG_TESTS_HELPER
 #include "tests/component/hosts.h"
 
+#include "dataplane/handover.h"
 #include "tests/frames.h"
 
 #define BUFFERS 8192u
@@ -67,10 +68,11 @@ void host_init(struct host *h)
 	host_add_instance(h, "b1", b);
 }
 
-void host_start(struct host *h, uint32_t n_workers)
+static struct hg_dp *create_lane(const struct host *h, uint32_t n_workers)
 {
 	struct hg_error err = {0};
 	struct hg_dp_cfg cfg;
+	struct hg_dp *dp;
 
 	hg_dp_cfg_init(&cfg);
 	cfg.n_workers = n_workers;
@@ -81,9 +83,32 @@ void host_start(struct host *h, uint32_t n_workers)
 	cfg.want_hugepages = false;
 	if (h->behaviour_interval_ns != 0)
 		cfg.behaviour_interval_ns = h->behaviour_interval_ns;
-	if (hg_dp_create(&cfg, &h->dp, &err) != 0)
+	if (hg_dp_create(&cfg, &dp, &err) != 0)
 		HG_TEST_FAIL("no packet lane: %s", err.text);
+	return dp;
+}
+
+static void apply(const struct host *h, struct hg_dp *dp)
+{
+	struct hg_error err = {0};
+
+	if (hg_dp_apply(dp, &h->desired, &err) != 0)
+		HG_TEST_FAIL("refused: %s: %s", err.path, err.text);
+}
+
+void host_start(struct host *h, uint32_t n_workers)
+{
+	h->dp = create_lane(h, n_workers);
 	host_apply(h);
+}
+
+struct hg_dp *host_another_lane(const struct host *h, uint32_t n_workers)
+{
+	struct hg_dp *dp = create_lane(h, n_workers);
+
+	hg_dp_adopt(dp, NULL, 0);
+	apply(h, dp);
+	return dp;
 }
 
 static bool is_all_back(struct host *h)
@@ -196,10 +221,7 @@ void host_limit_tenant(struct host *h, const char *tenant, enum hg_dir dir, uint
 
 void host_apply(struct host *h)
 {
-	struct hg_error err = {0};
-
-	if (hg_dp_apply(h->dp, &h->desired, &err) != 0)
-		HG_TEST_FAIL("refused: %s: %s", err.path, err.text);
+	apply(h, h->dp);
 }
 
 /* ---- packets ------------------------------------------------------------------------------------ */

@@ -71,6 +71,8 @@ static inline hg_ns clock_now_ns(void)
 void host_init(struct host *h);
 /* A packet lane with that many workers, and the desired state in force. */
 void host_start(struct host *h, uint32_t n_workers);
+/* A second lane with that many workers and the same desired state, which adopts (dataplane/handover.h). */
+struct hg_dp *host_another_lane(const struct host *h, uint32_t n_workers);
 /* Lifts every limit, takes in what still comes out, checks that nothing leaked, and ends it. */
 void host_close(struct host *h);
 
