@@ -493,9 +493,40 @@ void load_start(struct load *load, struct host *h, struct stream *streams, uint3
 	h->load = load;
 }
 
+static void say_drops(const char *whose, const char *where, const uint64_t *drops)
+{
+	for (unsigned i = 0; i < HG_N_DROPS; i++) {
+		if (drops[i] > 0)
+			fprintf(stderr, "dropped: %s%s: %llu, %s\n", whose, where,
+				(unsigned long long)drops[i], hg_drop_name((enum hg_drop)i));
+	}
+}
+
+/* Where packets are missing, what became of them. */
+static void say_all_drops(struct host *h)
+{
+	struct hg_dp_uplink_sample uplink = host_uplink(h);
+	struct hg_dp_host_sample sample;
+
+	hg_dp_sample_host(h->dp, &sample);
+	say_drops("the host", "", sample.drops);
+	say_drops("the uplink", "", uplink.drops);
+	for (uint32_t i = 0; i < h->desired.n_instances; i++) {
+		const char *name = h->instances[i].name;
+		struct hg_dp_flow out = host_flow(h, name, HG_OUT), in = host_flow(h, name, HG_IN);
+		struct hg_dp_port_sample port = host_port(h, name);
+
+		say_drops(name, " sends", out.drops);
+		say_drops(name, " receives", in.drops);
+		say_drops(name, "'s port", port.drops);
+	}
+}
+
 void load_stop(struct load *load)
 {
 	end_load(load->h);
-	if (load->is_wrong)
-		HG_TEST_FAIL("%s", load->wrong);
+	if (!load->is_wrong)
+		return;
+	say_all_drops(load->h);
+	HG_TEST_FAIL("%s", load->wrong);
 }
