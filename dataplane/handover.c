@@ -13,8 +13,8 @@
 #define DRAINED_ROUNDS 4u
 
 /* How long a device that was up may take to be so again. A guest of vhost-user takes some 60 ms to set up its
- * rings anew; one that takes longer loses what is sent to it meanwhile, and does not hold up the others. A packet may
- * wait for 200 ms (dataplane/path.c), of which cards may take 50 (apps/leave.c), and some 6 go to the rest. */
+ * rings anew; one that takes longer loses what is sent to it meanwhile, and does not hold up the others. After 200 ms
+ * senders send a packet again, of which cards may take 50 (apps/leave.c), and some 6 go to the rest. */
 #define AWAIT_NS (140 * HG_NS_PER_MS)
 
 static_assert(HG_DP_FDS_MAX == HG_DEV_FDS_MAX, "the same descriptors");

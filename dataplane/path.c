@@ -14,7 +14,8 @@
 #include <rte_ring.h>
 
 /* Nothing is queued behind packets that wait longer: the least retransmission timeout of Linux, 200 ms,
- * has passed by then, and what is queued is sent a second time. */
+ * has passed by then, and what is queued is sent a second time. Only while it is served: after a standstill of the host,
+ * or a restart, the queue goes on as fast as before, and what comes then need not wait for so long. */
 #define HOLD_TIME_NS (200 * HG_NS_PER_MS)
 /* Bytes that one turn receives from one port, after which it asks for fewer frames: a container's kernel
  * hands over segments of 64 KiB, each of which takes the processor some 20 us to copy in and out, and a

@@ -32,8 +32,8 @@ static void note_waits(struct hg_worker *w, struct hg_flow *flow, const struct h
 		since_ns = pkt->queued_at_ns;
 		first = i;
 	}
-	flow->last_wait_ns = w->now_ns - since_ns;
-	hg_histogram_add(&flow->wait, flow->last_wait_ns, n - first);
+	hg_histogram_add(&flow->wait, w->now_ns - since_ns, n - first);
+	flow->last_wait_ns = w->now_ns - since_ns - hg_absence_since(&w->absence, since_ns);
 }
 
 static void mark(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt)

@@ -52,7 +52,7 @@ struct hg_flow {
 		uint64_t held_own_ns, held_tenant_ns;
 	} behave;
 
-	/* How long the last packet handed over had waited: what the hold time is judged by. */
+	/* How long the last packet handed over had waited, while the worker was at work: what the hold time is judged by. */
 	hg_ns last_wait_ns;
 	uint32_t held_buffers; /* packet buffers in its queues */
 	bool is_full; /* for sending: its ports that push back are held; dataplane/pushback.h */

@@ -342,6 +342,7 @@ static void sleep_until(struct hg_worker *w, hg_ns at_ns)
 		wait = &timeout;
 	}
 	hg_flight_publish(w);
+	hg_absence_until(&w->absence, at_ns);
 	atomic_store(&w->is_asleep, true);
 	/* Pairs with hg_worker_wake(). */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -374,6 +375,7 @@ static void rest(struct hg_worker *w)
 bool hg_worker_bring_forward(struct hg_worker *w)
 {
 	w->now_ns = clock_ns();
+	hg_absence_leave(&w->absence, w->now_ns);
 	keep_house(w);
 	tick_devices(w);
 	hg_flight_look(w);
@@ -391,6 +393,7 @@ static void turn(struct hg_worker *w, hg_ns *look_at_ns)
 	hg_ns began_ns = w->now_ns;
 
 	w->now_ns = clock_ns();
+	hg_absence_here(&w->absence, w->now_ns);
 	if (w->has_moved)
 		HG_COUNT(w->busy_ns, (uint64_t)(w->now_ns - began_ns));
 	HG_COUNT(w->turns, 1u);
@@ -516,6 +519,7 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	memset(w, 0, sizeof(*w));
 	w->lane = lane;
 	w->idx = idx;
+	hg_absence_init(&w->absence);
 	w->owns_cards = idx == lane->out_owner;
 	w->snapshot = first;
 	w->dirty_head = w->publish_head = HG_SLOT_NONE;

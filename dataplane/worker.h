@@ -15,6 +15,7 @@
 #ifndef HG_DATAPLANE_WORKER_H
 #define HG_DATAPLANE_WORKER_H
 
+#include "core/absence.h"
 #include "dataplane/snapshot.h"
 #include "vswitch/fdb.h"
 
@@ -108,6 +109,7 @@ struct hg_worker {
 	uint32_t max_held_buffers;
 	uint32_t drops[HG_N_DROPS]; /* that no port can be charged with */
 	uint64_t turns, busy_ns, sleeps;
+	struct hg_absence absence; /* what waited meanwhile waited for nothing but this worker */
 
 	uint64_t walk_number; /* of the ask that the MAC table is walked for, and how far */
 	uint32_t walk_at;

@@ -262,6 +262,73 @@ static void s7_11_it_can_be_taken_back_under_load(void)
 	host_close(&host);
 }
 
+/* ---- for a long time ---------------------------------------------------------------------------- */
+
+static bool has_waited(hg_ns for_ns)
+{
+	struct hg_dp_flow flow = host_flow(&host, "a1", HG_OUT);
+
+	return hg_histogram_quantile(&flow.wait, 1000000) >= for_ns;
+}
+
+/* Takes out a queue of which some have waited, and more than a burst of them. */
+static void take_out_queue(void)
+{
+	enum { MANY = 120 };
+	uint32_t n = 0;
+
+	for (;;) {
+		host_send(&host, "a1", "up0", 1000, n, MANY);
+		n += MANY;
+		WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == n);
+		if (take_out(host.dp).n_pkts > MANY / 2)
+			return;
+		/* They went while the machine did something else. */
+		HG_CHECK_EQ(put_in(host.dp).n_lost, 0);
+		hg_dp_thaw(host.dp);
+	}
+}
+
+/* Longer than a packet may wait; but it waited for the lane, not for its contract, and what comes then is held. */
+static void long_pause(uint32_t n_workers, bool is_taken_back)
+{
+	struct hg_dp *before, *after;
+	uint64_t n_offered;
+	hg_ns until_ns;
+
+	host_init(&host);
+	host_limit(&host, "a1", HG_OUT, 1000000, 16384);
+	host_start(&host, n_workers);
+	before = host.dp;
+	after = is_taken_back ? before : host_another_lane(&host, n_workers);
+	take_out_queue();
+	until_ns = clock_now_ns() + 250 * HG_NS_PER_MS;
+	WAIT_FOR(clock_now_ns() >= until_ns);
+	while (host_discard(&host, "up0") > 0)
+		continue;
+	HG_CHECK_EQ(put_in(after).n_lost, 0);
+	if (!is_taken_back)
+		hg_dp_let_go(before);
+	hg_dp_thaw(after);
+	host.dp = after;
+	if (!is_taken_back)
+		hg_dp_destroy(before, /* keep_devices= */ true);
+	WAIT_FOR(has_waited(250 * HG_NS_PER_MS));
+	n_offered = host_flow(&host, "a1", HG_OUT).offered_pkts;
+	host_send(&host, "a1", "up0", 1000, 1000, 20);
+	WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == n_offered + 20);
+	HG_CHECK_EQ(flow_drops((struct hg_dp_flow[]){host_flow(&host, "a1", HG_OUT)}), 0);
+	host_close(&host);
+}
+
+static void s7_11_a_long_pause_drops_nothing(void)
+{
+	long_pause(1, /* is_taken_back= */ true);
+	long_pause(2, /* is_taken_back= */ true);
+	long_pause(1, /* is_taken_back= */ false);
+	long_pause(2, /* is_taken_back= */ false);
+}
+
 /* ---- what is not there any more ----------------------------------------------------------------- */
 
 static void s7_11_what_has_no_place_any_more_is_counted(void)
@@ -377,6 +444,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s7_11_what_waits_goes_on_with_another_number_of_workers),
 	HG_TEST(s7_11_a_segment_goes_on_to_the_byte),
 	HG_TEST(s7_11_it_can_be_taken_back_under_load),
+	HG_TEST(s7_11_a_long_pause_drops_nothing),
 	HG_TEST(s7_11_what_has_no_place_any_more_is_counted),
 	HG_TEST(s7_11_a_name_that_was_given_away_gets_nothing),
 	HG_TEST(s7_11_learned_addresses_go_on),

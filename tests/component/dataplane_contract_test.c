@@ -367,6 +367,70 @@ static void s1_3_long_wait_drops_with_a_reason(void)
 	host_close(&host);
 }
 
+static bool has_waited(const char *name, enum hg_dir dir, hg_ns for_ns)
+{
+	struct hg_dp_flow flow = host_flow(&host, name, dir);
+
+	return hg_histogram_quantile(&flow.wait, 1000000) >= for_ns;
+}
+
+static void check_all_sent(const char *name, enum hg_dir dir, uint64_t n_pkts)
+{
+	struct hg_dp_flow flow;
+
+	WAIT_FOR((flow = host_flow(&host, name, dir)).sent_pkts + flow_drops(&flow) == n_pkts);
+	HG_CHECK_EQ(flow_drops(&flow), 0);
+}
+
+/* Queues packets of 1000 bytes, 100 ms for who may send 1 MB/s, from number n on. */
+static void queue_some(uint32_t n)
+{
+	host_send(&host, "a1", "up0", 1000, n, 120);
+	host_send(&host, "up0", "a2", 1000, n, 120);
+	WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == n + 120);
+	WAIT_FOR(host_flow(&host, "a2", HG_IN).offered_pkts == n + 120);
+}
+
+/* Longer than a packet may wait; but it waited for the worker, not for its contract, and what comes then is held. */
+static void standstill(uint32_t n_workers)
+{
+	const hg_ns still_ns = 250 * HG_NS_PER_MS;
+	uint32_t n = 0;
+
+	host_init(&host);
+	host_limit(&host, "a1", HG_OUT, 1000000, 16384);
+	host_limit(&host, "a2", HG_IN, 1000000, 16384);
+	host_start(&host, n_workers);
+	/* Again if all of them had gone before: who leaves first says how long it was. */
+	do {
+		queue_some(n);
+		n += 120;
+		host_stand_still(still_ns);
+		WAIT_FOR(has_waited("a1", HG_OUT, still_ns) ||
+			 host_flow(&host, "a1", HG_OUT).queued_bytes == 0);
+		host_send(&host, "a1", "up0", 1000, n, 20);
+		WAIT_FOR(has_waited("a2", HG_IN, still_ns) ||
+			 host_flow(&host, "a2", HG_IN).queued_bytes == 0);
+		host_send(&host, "up0", "a2", 1000, n, 20);
+		n += 20;
+		check_all_sent("a1", HG_OUT, n);
+		check_all_sent("a2", HG_IN, n);
+	} while (!has_waited("a1", HG_OUT, still_ns) || !has_waited("a2", HG_IN, still_ns));
+	host_expect(&host, "up0", 0, n);
+	host_expect(&host, "a2", 0, n);
+	host_close(&host);
+}
+
+static void s1_3_standstill_of_the_host_drops_nothing(void)
+{
+	standstill(1);
+}
+
+static void s1_3_standstill_of_the_host_drops_nothing_two_workers(void)
+{
+	standstill(2);
+}
+
 /* Eight that flood with the least frames while they may send next to nothing: each frame takes a whole
  * buffer, so that by bytes alone they could hold many times the buffers that there are. */
 static void s1_8_flood_leaves_buffers_to_others(void)
@@ -511,6 +575,8 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_3_full_hold_queue_drops_with_a_reason),
 	HG_TEST(s1_3_many_who_begin_at_once_are_held),
 	HG_TEST(s1_3_long_wait_drops_with_a_reason),
+	HG_TEST(s1_3_standstill_of_the_host_drops_nothing),
+	HG_TEST(s1_3_standstill_of_the_host_drops_nothing_two_workers),
 	HG_TEST(s1_8_flood_leaves_buffers_to_others),
 	HG_TEST(s1_8_ports_go_on_after_buffers_ran_out),
 	HG_TEST(s1_13_observed_host_measures_and_holds_nothing),

@@ -4,6 +4,12 @@
 #include "dataplane/handover.h"
 #include "tests/frames.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define BUFFERS 8192u
 #define UPLINK_BYTES_PER_S UINT64_C(1250000000)
 /* Where a frame of host_packet() has its number: behind Ethernet, IPv4 and UDP. */
@@ -110,6 +116,61 @@ struct hg_dp *host_another_lane(const struct host *h, uint32_t n_workers)
 	apply(h, dp);
 	return dp;
 }
+
+/* ---- a standstill ------------------------------------------------------------------------------- */
+
+static _Atomic bool must_stand;
+static _Atomic unsigned n_standing;
+
+/* A signal's: any thread's, wherever it is. */
+static void stand(int number)
+{
+	const struct timespec t = {.tv_nsec = HG_NS_PER_MS};
+	int kept = errno;
+
+	(void)number;
+	n_standing++;
+	while (must_stand)
+		(void)nanosleep(&t, NULL);
+	n_standing--;
+	errno = kept;
+}
+
+/* Returns how many there are. */
+static unsigned stop_other_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	HG_CHECK(dir != NULL);
+	while ((entry = readdir(dir)) != NULL) {
+		pid_t id = (pid_t)atoi(entry->d_name);
+
+		if (id > 0 && id != gettid())
+			n += syscall(SYS_tgkill, getpid(), id, SIGUSR1) == 0;
+	}
+	closedir(dir);
+	return n;
+}
+
+void host_stand_still(hg_ns for_ns)
+{
+	struct sigaction action = {.sa_handler = stand, .sa_flags = SA_RESTART};
+	hg_ns until_ns;
+	unsigned n;
+
+	HG_CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+	must_stand = true;
+	n = stop_other_threads();
+	WAIT_FOR(n_standing == n);
+	until_ns = clock_now_ns() + for_ns;
+	WAIT_FOR(clock_now_ns() >= until_ns);
+	must_stand = false;
+	WAIT_FOR(n_standing == 0);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------ */
 
 static bool is_all_back(struct host *h)
 {

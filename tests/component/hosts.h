@@ -73,6 +73,8 @@ void host_init(struct host *h);
 void host_start(struct host *h, uint32_t n_workers);
 /* A second lane with that many workers and the same desired state, which adopts (dataplane/handover.h). */
 struct hg_dp *host_another_lane(const struct host *h, uint32_t n_workers);
+/* For so long no thread of the process is run but the caller's. */
+void host_stand_still(hg_ns for_ns);
 /* Lifts every limit, takes in what still comes out, checks that nothing leaked, and ends it. */
 void host_close(struct host *h);
 

@@ -513,30 +513,6 @@ static void s2_11_uplink_removed_with_packets_in_the_card(void)
 	host_close(&host);
 }
 
-static uint64_t n_held_too_long(const char *name, enum hg_dir dir)
-{
-	const struct hg_dp_flow flow = host_flow(&host, name, dir);
-
-	return flow.drops[HG_DROP_HOLD_TIME] + flow.drops[HG_DROP_HOLD_BYTES] +
-	       flow.drops[HG_DROP_HOLD_PKTS];
-}
-
-/* A lane that was not run for longer than packets may wait drops some, as it should. Then nothing can be said here. */
-static void check_order(const struct load *load)
-{
-	uint64_t n_late = 0;
-
-	if (!load->is_wrong)
-		return;
-	for (uint32_t i = 0; i < host.desired.n_instances; i++) {
-		for (enum hg_dir dir = 0; dir < HG_N_DIRS; dir++)
-			n_late += n_held_too_long(host.instances[i].name, dir);
-	}
-	if (n_late == 0)
-		HG_TEST_FAIL("%s", load->wrong);
-	HG_SKIP("the machine stood still for longer than a packet may wait");
-}
-
 static void switch_under_traffic(uint32_t n_workers)
 {
 	static struct stream streams[] = {
@@ -554,7 +530,7 @@ static void switch_under_traffic(uint32_t n_workers)
 	host.uplinks[0].capacity_bytes_per_s = 125000000;
 	host_start(&host, n_workers);
 	load_start(&load, &host, streams, 4);
-	for (unsigned i = 0; i < 200; i++) {
+	for (unsigned i = 0; i < 200 && !load.is_wrong; i++) {
 		uint64_t before = load.got;
 
 		host.uplinks[0].is_inflight_off = i % 2 == 0;
@@ -562,12 +538,11 @@ static void switch_under_traffic(uint32_t n_workers)
 		if (i % 2 == 0)
 			HG_CHECK_EQ(inflight().state, HG_HOOK_OFF);
 		WAIT_FOR(load.is_wrong || load.got > before + 50);
-		check_order(&load);
 	}
 	host.uplinks[0].is_inflight_off = true;
 	host_apply(&host);
 	HG_CHECK(host_uplink(&host).is_paced);
-	WAIT_FOR(is_hook_at_rest()); /* while traffic flows */
+	WAIT_FOR(load.is_wrong || is_hook_at_rest()); /* while traffic flows */
 	load_stop(&load);
 	WAIT_FOR(is_settled(1));
 	check_sum();
