@@ -488,7 +488,7 @@ static void note_late(struct hg_depth_sample *s, hg_ns late_ns)
 }
 
 /* Held work is let through: was it in time, and how much has the card not told of? */
-static void let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns)
+void hg_depth_let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns)
 {
 	struct hg_depth_sample *s = &d->now;
 	uint64_t dry = 0, left = 0;
@@ -513,29 +513,6 @@ static void let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns)
 	}
 	s->unreported_bytes =
 		most(s->unreported_bytes, d->outstanding_bytes - least(left, d->outstanding_bytes));
-}
-
-void hg_depth_handed(struct hg_depth *d, uint32_t wire_bytes, uint32_t parts, enum hg_held held,
-		     hg_ns now_ns)
-{
-	uint64_t cost;
-
-	if (held != HG_HELD_NOT)
-		let_through(d, held, now_ns);
-	if (now_ns > d->wire_end_ns) {
-		d->wire_end_ns = now_ns;
-		d->wire_rest = 0;
-		if (held == HG_HELD_NOT)
-			d->run_bytes = 0;
-		d->was_early = false;
-	}
-	cost = d->wire_rest + (uint64_t)wire_bytes * d->pace.mantissa;
-	d->wire_end_ns += (hg_ns)(cost >> d->pace.shift);
-	d->wire_rest = cost & ((UINT64_C(1) << d->pace.shift) - 1);
-	d->outstanding_bytes += wire_bytes;
-	d->outstanding_pkts += parts;
-	d->run_bytes += wire_bytes;
-	d->heard_at_ns = now_ns;
 }
 
 void hg_depth_lost(struct hg_depth *d, uint64_t wire_bytes, uint32_t parts)

@@ -141,9 +141,31 @@ void hg_depth_init(struct hg_depth *d, const struct hg_depth_cfg *cfg, hg_ns now
 /* Live: keeps what was learned where it still holds. */
 void hg_depth_configure(struct hg_depth *d, const struct hg_depth_cfg *cfg, hg_ns now_ns);
 
+/* Held work is let through: a part of hg_depth_handed(). */
+void hg_depth_let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns);
 /* A packet goes to the card. held: what had kept it, and whatever waits with it, until now. */
-void hg_depth_handed(struct hg_depth *d, uint32_t wire_bytes, uint32_t parts, enum hg_held held,
-		     hg_ns now_ns);
+static inline void hg_depth_handed(struct hg_depth *d, uint32_t wire_bytes, uint32_t parts,
+				   enum hg_held held, hg_ns now_ns)
+{
+	uint64_t cost;
+
+	if (held != HG_HELD_NOT)
+		hg_depth_let_through(d, held, now_ns);
+	if (now_ns > d->wire_end_ns) {
+		d->wire_end_ns = now_ns;
+		d->wire_rest = 0;
+		if (held == HG_HELD_NOT)
+			d->run_bytes = 0;
+		d->was_early = false;
+	}
+	cost = d->wire_rest + (uint64_t)wire_bytes * d->pace.mantissa;
+	d->wire_end_ns += (hg_ns)(cost >> d->pace.shift);
+	d->wire_rest = cost & ((UINT64_C(1) << d->pace.shift) - 1);
+	d->outstanding_bytes += wire_bytes;
+	d->outstanding_pkts += parts;
+	d->run_bytes += wire_bytes;
+	d->heard_at_ns = now_ns;
+}
 /* A packet that was handed over at handed_ns is released. */
 void hg_depth_released(struct hg_depth *d, uint32_t wire_bytes, uint32_t parts, hg_ns handed_ns,
 		       hg_ns now_ns);

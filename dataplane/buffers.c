@@ -56,7 +56,7 @@ static unsigned get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
 	struct buffers *b = (struct buffers *)pool;
 
-	if ((own_part == NULL || rte_mempool_get_bulk(own_part, (void **)pkts, n) != 0) &&
+	if ((own_part == NULL || !hg_lifo_get(own_part, (void **)pkts, n)) &&
 	    rte_mempool_get_bulk(b->parts[b->n_workers], (void **)pkts, n) != 0)
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
@@ -112,8 +112,7 @@ static void put_batch(struct batch *batch, unsigned n)
 		rte_mempool_put_bulk(part, batch->mbufs, n);
 }
 
-/* Adds a packet that has a tag or several buffers, or goes back elsewhere, or finds n, as many as there is room for.
- * Returns how many the batch has then. */
+/* Adds a packet of any kind. Returns how many the batch has then. */
 static HG_NOINLINE unsigned add_any(struct batch *batch, unsigned n, struct hg_pkt *pkt)
 {
 	for (; pkt != NULL; pkt = pkt->next) {
@@ -145,12 +144,18 @@ static void put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = pkts[i];
 
-		if (HG_LIKELY(ends_of(pkt) == ends && pkt->next == NULL && n_mbufs < PUT_BURST)) {
+		if (HG_UNLIKELY(pkt->next != NULL || n_mbufs == PUT_BURST)) {
+			n_mbufs = add_any(&batch, n_mbufs, pkt);
+			ends = batch.ends;
+		} else if (HG_LIKELY(ends_of(pkt) == ends)) {
 			batch.mbufs[n_mbufs++] = mbuf_of(pkt);
-			continue;
+		} else if (pkt->pool_part == batch.part && batch.sees_tags) {
+			hg_hook_collect_one(&b->hook, &pkt->tag);
+			batch.mbufs[n_mbufs++] = mbuf_of(pkt);
+		} else {
+			n_mbufs = add_any(&batch, n_mbufs, pkt);
+			ends = batch.ends;
 		}
-		n_mbufs = add_any(&batch, n_mbufs, pkt);
-		ends = batch.ends;
 	}
 	put_batch(&batch, n_mbufs);
 }

@@ -226,6 +226,11 @@ void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook)
 	own_hook = hook;
 }
 
+bool hg_lifo_get(struct rte_mempool *mempool, void **objects, unsigned n)
+{
+	return dequeue(mempool, objects, n) == 0;
+}
+
 void hg_lifo_put(struct rte_mempool *mempool, void *const *objects, unsigned n)
 {
 	(void)store(mempool->pool_data, objects, n);

@@ -42,6 +42,8 @@ struct rte_mempool *hg_lifo_create(const struct hg_lifo_cfg *cfg);
  * nobody any more. */
 void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook);
 
+/* Takes n, or none and returns false: what DPDK's call does without the way through its tables. Any thread. */
+bool hg_lifo_get(struct rte_mempool *mempool, void **objects, unsigned n);
 /* Puts back what the hook has seen. Any thread. */
 void hg_lifo_put(struct rte_mempool *mempool, void *const *objects, unsigned n);
 
