@@ -25,33 +25,43 @@ static bool is_whole(enum hg_limit limit)
 	}
 }
 
-static uint32_t high_bytes(const struct hg_worker *w, uint32_t instance_idx)
+/* Where a queue is full and where it is not any more, in wire bytes and packet buffers. */
+struct marks {
+	uint32_t high_bytes, high_buffers, low_bytes, low_buffers;
+};
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static struct marks marks_of(const struct hg_worker *w, uint32_t instance_idx, bool refuses)
 {
 	uint32_t hold = w->snapshot->instances[instance_idx].hold_bytes[HG_OUT];
+	uint32_t buffers = w->max_held_buffers;
 
-	return hold / 2 < HIGH_BYTES ? hold / 2 : HIGH_BYTES;
+	if (refuses)
+		return (struct marks){hold / 2, buffers / 2, hold / 8 * 3, buffers / 8 * 3};
+	hold = least(hold / 2, HIGH_BYTES);
+	buffers = least(buffers / BUFFERS_PART, HIGH_BUFFERS);
+	return (struct marks){hold, buffers, hold / 2, buffers / 2};
 }
 
-static uint32_t high_buffers(const struct hg_worker *w)
-{
-	uint32_t part = w->max_held_buffers / BUFFERS_PART;
-
-	return part < HIGH_BUFFERS ? part : HIGH_BUFFERS;
-}
-
-static bool pushes_back(const struct hg_worker *w, const struct hg_pkt *pkt)
+static uint32_t caps_of(const struct hg_worker *w, const struct hg_pkt *pkt)
 {
 	const struct hg_port *port = hg_path_port(w, pkt->in_port_idx);
 
-	return port != NULL && (HG_READ(port->dev->caps) & HG_DEV_RX_PUSHES_BACK);
+	return port == NULL ? 0 : HG_READ(port->dev->caps);
 }
 
 bool hg_pushback_note(struct hg_worker *w, const struct hg_tree *tree, struct hg_flow *flow,
 		      const struct hg_pkt *pkt)
 {
+	uint32_t caps = caps_of(w, pkt);
+	struct marks marks;
 	uint32_t queued;
 
-	if (HG_LIKELY(!pushes_back(w, pkt)))
+	if (HG_LIKELY(!(caps & HG_DEV_RX_PUSHES_BACK)))
 		return false;
 	if (flow->is_full)
 		return true;
@@ -62,9 +72,13 @@ bool hg_pushback_note(struct hg_worker *w, const struct hg_tree *tree, struct hg
 			       w->snapshot->instances[pkt->instance_idx].hold_bytes[HG_OUT] +
 				       BURST_BYTES &&
 		       flow->held_buffers + hg_path_n_buffers(pkt) <= w->max_held_buffers;
-	if (queued + pkt->wire_bytes >= high_bytes(w, pkt->instance_idx) ||
-	    flow->held_buffers >= high_buffers(w))
+	marks = marks_of(w, pkt->instance_idx, (caps & HG_DEV_RX_REFUSES) != 0);
+	if (queued + pkt->wire_bytes >= marks.high_bytes ||
+	    flow->held_buffers >= marks.high_buffers) {
+		flow->low_bytes = marks.low_bytes;
+		flow->low_buffers = marks.low_buffers;
 		HG_WRITE(flow->is_full, true);
+	}
 	return true;
 }
 
@@ -87,7 +101,7 @@ void hg_pushback_left(struct hg_worker *w, const struct hg_tree *tree, struct hg
 	uint32_t queued = hg_sched_instance_queued_bytes(tree->sched, instance_idx);
 
 	if (limit != HG_LIMIT_NONE && is_whole(limit) &&
-	    (queued > high_bytes(w, instance_idx) / 2 || flow->held_buffers > high_buffers(w) / 2))
+	    (queued > flow->low_bytes || flow->held_buffers > flow->low_buffers))
 		return;
 	hg_pushback_reset(w, flow);
 }

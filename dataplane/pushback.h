@@ -1,13 +1,17 @@
 /* pushback: guests that are over their contract wait in their own rings.
  *
  * Why        A guest whose ring is not read keeps its packets and feels it at once; one whose packets are dropped
- *            sends them again (S1.3).
+ *            sends them again (S1.3). A container's kernel that is told of its refused frame keeps it, too.
  * Model      Ports with HG_DEV_RX_PUSHES_BACK. While the queue of an instance stands for a limit on the whole
  *            instance (its own maxima or its tenant's) and has reached the high mark, its ports are held: not
  *            received from. At the low mark, or when another limit holds it, they are let go. Narrower limits
  *            (a link, a share of a card, another's maximum) are none of this: those queues stand apart.
  *
  *              received from --queue >= high, held by a maximum--> held --queue <= low, or another limit--> ...
+ *
+ *            A port with HG_DEV_RX_REFUSES is told as well: who sends into it is refused and falls back by about a third,
+ *            where a guest only stops. So its queue is full when half of the hold queue is, and is not when a quarter of
+ *            that has left, rather than a few segments and half of them: it would run dry before they send again.
  *
  *            The marks are below the bound of the hold queue by more than a port delivers until its worker has
  *            seen the flag, so that nothing of such a port is dropped for want of tokens; and above what a

@@ -56,6 +56,7 @@ struct hg_flow {
 	hg_ns last_wait_ns;
 	uint32_t held_buffers; /* packet buffers in its queues */
 	bool is_full; /* for sending: its ports that push back are held; dataplane/pushback.h */
+	uint32_t low_bytes, low_buffers; /* of full ones: when that ends */
 
 	/* Copied from the schedulers when the control lane asks for it. */
 	struct hg_published {

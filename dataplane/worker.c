@@ -105,6 +105,12 @@ static bool may_leave(const struct hg_worker *w, struct hg_port *port)
 	return w->now_ns >= port->quiet_at_ns && !port->dev->driver->arm(port->dev);
 }
 
+static void tell_held(struct hg_port *port)
+{
+	if (port->dev->driver->hold != NULL)
+		port->dev->driver->hold(port->dev, port->is_held);
+}
+
 /* Ports whose instances are not over their contracts any more are received from again. */
 static void let_go(struct hg_worker *w)
 {
@@ -119,6 +125,7 @@ static void let_go(struct hg_worker *w)
 			continue;
 		}
 		port->is_held = false;
+		tell_held(port);
 		list_port(w, port);
 	}
 	w->n_held = n_left;
@@ -143,6 +150,7 @@ static void hold_port(struct hg_worker *w, uint32_t i)
 
 	leave(w, i);
 	port->is_held = true;
+	tell_held(port);
 	/* What was released before this is no news for it. */
 	if (w->n_held == 0)
 		w->releases_seen = atomic_load_explicit(&w->lane->releases, memory_order_acquire);

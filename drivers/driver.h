@@ -55,6 +55,8 @@ enum hg_dev_cap {
 	HG_DEV_RX_PUSHES_BACK =
 		1u << 4, /* unread packets wait in the guest; otherwise: always drain */
 	HG_DEV_TX_ECN = 1u << 5, /* takes segments with gso_ecn whole, of the kinds that it takes */
+	/* With RX_PUSHES_BACK: what is sent while it is held is refused and not kept; its sender hears of it. */
+	HG_DEV_RX_REFUSES = 1u << 6,
 };
 
 /* What a device must have for a segment to go to it whole. Requires gso not NONE. */
@@ -135,6 +137,9 @@ struct hg_driver {
 	/* Optional. Asks to be told by fd from now on. Returns whether rx has something already, or the device
 	 * cannot tell: it is to be polled on. */
 	bool (*arm)(struct hg_dev *dev);
+	/* Optional. From now on rx is not called, or is again: for a device whose far side would not feel it,
+	 * HG_DEV_RX_REFUSES. */
+	void (*hold)(struct hg_dev *dev, bool is_held);
 	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
 	 * again, and rx as well: HG_NEVER if nothing is under way. */
 	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);

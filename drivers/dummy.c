@@ -38,6 +38,7 @@ struct hg_dummy {
 	_Atomic(const char *) absent; /* why it cannot be opened, or NULL */
 	_Atomic(struct hg_pool *) pool; /* of its last device */
 	_Atomic bool is_stubborn;
+	_Atomic bool is_held;
 	_Atomic uint64_t mac; /* as a number in network order; 0: none was given */
 	struct hg_frames frames;
 };
@@ -261,6 +262,11 @@ void hg_dummy_caps(struct hg_dummy *far, uint32_t caps)
 	far->caps = caps;
 }
 
+bool hg_dummy_is_held(const struct hg_dummy *far)
+{
+	return far->is_held;
+}
+
 void hg_dummy_refuse(struct hg_dummy *far, bool is_stubborn)
 {
 	far->is_stubborn = is_stubborn;
@@ -321,6 +327,11 @@ static void give_mac(struct hg_dummy *far, const uint8_t *mac)
 		return;
 	memcpy(&number, mac, HG_MAC_BYTES);
 	far->mac = number;
+}
+
+static void dummy_hold(struct hg_dev *dev, bool is_held)
+{
+	((struct dummy_dev *)dev)->far->is_held = is_held;
 }
 
 static int dummy_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
@@ -574,5 +585,6 @@ const struct hg_driver hg_driver_dummy = {
 	.tx = dummy_tx,
 	.fd = dummy_fd,
 	.adjust = dummy_adjust,
+	.hold = dummy_hold,
 	.sample = dummy_sample,
 };

@@ -56,6 +56,8 @@ void hg_dummy_return(struct hg_dummy *dummy);
 void hg_dummy_sink(struct hg_dummy *dummy, bool is_sink);
 /* What its device reports as its capabilities from the next open on; default all transmit offloads. */
 void hg_dummy_caps(struct hg_dummy *dummy, uint32_t caps);
+/* Whether its device was told last that it is held. */
+bool hg_dummy_is_held(const struct hg_dummy *dummy);
 /* adjust fails with -EIO. */
 void hg_dummy_refuse(struct hg_dummy *dummy, bool is_stubborn);
 /* The address that its device was last given; zeros: none. */

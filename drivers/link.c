@@ -14,6 +14,7 @@
 
 /* A link's description with statistics of all kinds; the kernel's own tools read into as much. */
 #define ANSWER_BYTES 16384
+#define NO_QUEUE "noqueue"
 
 struct request {
 	struct nlmsghdr head;
@@ -258,6 +259,55 @@ int hg_link_nsid(const char *netns, int *ret_nsid, struct hg_error *reterr)
 				       "cannot number the network namespace", netns);
 	*ret_nsid = nsid;
 	return 0;
+}
+
+/* ---- queues ------------------------------------------------------------------------------------- */
+
+/* Whether it has a queue that somebody chose: what the kernel gave it has no handle. Of none there may be no word. */
+static bool has_own_queue(int idx)
+{
+	_Alignas(struct nlmsghdr) uint8_t answer[ANSWER_BYTES];
+	struct {
+		struct nlmsghdr head;
+		struct tcmsg tc;
+	} request = {
+		.head = {.nlmsg_len = sizeof(request),
+			 .nlmsg_type = RTM_GETQDISC,
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO | NLM_F_ACK},
+		.tc = {.tcm_ifindex = idx, .tcm_parent = TC_H_ROOT},
+	};
+	const struct {
+		struct nlmsghdr head;
+		struct tcmsg tc;
+		struct rtattr attribute;
+		char kind[sizeof(NO_QUEUE)];
+	} *told = (const void *)answer;
+
+	if (ask_bytes(&request, sizeof(request), answer, sizeof(answer)) < (int)sizeof(*told))
+		return false;
+	return told->tc.tcm_handle != 0 && (told->attribute.rta_type != TCA_KIND ||
+					    memcmp(told->kind, NO_QUEUE, sizeof(NO_QUEUE)) != 0);
+}
+
+bool hg_link_unqueue(int idx)
+{
+	_Alignas(struct nlmsghdr) uint8_t answer[ANSWER_BYTES];
+	struct {
+		struct nlmsghdr head;
+		struct tcmsg tc;
+		struct rtattr attribute;
+		char kind[sizeof(NO_QUEUE)];
+	} request = {
+		.head = {.nlmsg_len = sizeof(request),
+			 .nlmsg_type = RTM_NEWQDISC,
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE},
+		.tc = {.tcm_ifindex = idx, .tcm_parent = TC_H_ROOT},
+		.attribute = {.rta_type = TCA_KIND, .rta_len = RTA_LENGTH(sizeof(request.kind))},
+		.kind = NO_QUEUE,
+	};
+
+	return !has_own_queue(idx) &&
+	       ask_bytes(&request, sizeof(request), answer, sizeof(answer)) >= 0;
 }
 
 /* ---- filters ------------------------------------------------------------------------------------ */

@@ -46,6 +46,9 @@ HG_MUST_CHECK int hg_link_get(int nsid, const char *name, struct hg_link *ret_li
 /* Of an interface here: the kernel changes nothing in namespaces that the thread is not in. */
 HG_MUST_CHECK int hg_link_set(const char *name, const struct hg_link_change *change,
 			      struct hg_error *reterr);
+/* Takes the queue away that the kernel put before an interface here, so that who sends is told what the interface says
+ * of its frame; one that somebody else put there stays. Returns whether there is none now. */
+bool hg_link_unqueue(int idx);
 /* Whether an interface here has classifiers at its clsact or ingress qdisc; true also if that cannot be
  * found out. */
 bool hg_link_has_filters(int idx);

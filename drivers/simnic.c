@@ -161,6 +161,14 @@ static int simnic_start(struct hg_dev *dev, struct hg_error *reterr)
 	return r;
 }
 
+static void simnic_hold(struct hg_dev *dev, bool is_held)
+{
+	struct hg_dev *inner = ((struct simnic *)dev)->inner;
+
+	if (inner->driver->hold != NULL)
+		inner->driver->hold(inner, is_held);
+}
+
 static int simnic_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
 	struct simnic *nic = (struct simnic *)dev;
@@ -486,6 +494,7 @@ const struct hg_driver hg_driver_simnic = {
 	.tx = simnic_tx,
 	.fd = simnic_fd,
 	.adjust = simnic_adjust,
+	.hold = simnic_hold,
 	.progress = simnic_progress,
 	.pause = simnic_pause,
 	.hand = simnic_hand,

@@ -1,6 +1,7 @@
 #include "drivers/tap.h"
 
 #include "drivers/counts.h"
+#include "drivers/gate.h"
 #include "drivers/link.h"
 #include "drivers/netns.h"
 #include "drivers/scratch.h"
@@ -25,6 +26,9 @@
 #define TUN_F_USO6 0x40
 #endif
 
+/* What a call receives is not more than this and a frame: a pushing port is held when its queue is found full. */
+#define TURN_BYTES (128u * 1024u)
+
 #define OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 
 struct tap {
@@ -33,6 +37,7 @@ struct tap {
 	struct hg_pool *pool;
 	struct hg_scratches *scratches;
 	struct hg_dev_counts counts;
+	struct hg_gate gate;
 	_Atomic bool is_down; /* the last frame was refused for it */
 	bool is_ours; /* made by headgate, now or by one before us */
 	char name[IFNAMSIZ];
@@ -169,6 +174,21 @@ static int set_up_link(struct tap *tap, const struct hg_dev_cfg *cfg, const stru
 	return r;
 }
 
+/* Without it the TAP is drained whatever comes, and what finds no room is lost. */
+static void make_gate(struct tap *tap, const struct hg_dev_cfg *cfg)
+{
+	struct hg_netns inside;
+	bool is_unqueued;
+
+	hg_gate_clear(tap->fd);
+	if (cfg->is_uplink || hg_netns_enter(cfg->netns, &inside, NULL) < 0)
+		return;
+	is_unqueued = hg_link_unqueue((int)if_nametoindex(tap->name));
+	hg_netns_leave(&inside);
+	if (is_unqueued && hg_gate_make(tap->fd, &tap->gate, NULL) == 0)
+		tap->dev.caps |= HG_DEV_RX_PUSHES_BACK | HG_DEV_RX_REFUSES;
+}
+
 /* A TAP that somebody put down stays down. */
 static int tap_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
@@ -207,6 +227,8 @@ static int acquire(struct tap *tap, const struct hg_dev_cfg *cfg, struct hg_erro
 	r = set_up_link(tap, cfg, &link, reterr);
 	if (r < 0)
 		return r;
+	if (tap->is_ours)
+		make_gate(tap, cfg);
 	tap->dev.mtu = cfg->mtu > 0 ? cfg->mtu : link.mtu;
 	/* Last, so that a new interface vanishes by itself when any step before this one failed. */
 	if (ioctl(tap->fd, TUNSETPERSIST, 1) < 0)
@@ -218,6 +240,7 @@ static void destroy(struct tap *tap)
 {
 	if (tap->fd >= 0)
 		close(tap->fd);
+	hg_gate_end(&tap->gate);
 	hg_scratch_release(tap->scratches);
 	pthread_mutex_destroy(&tap->lock);
 	free(tap);
@@ -328,7 +351,7 @@ static unsigned tap_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_
 	scratch = hg_scratch_begin(tap->scratches, &header, HG_VNET_BYTES);
 	if (HG_UNLIKELY(scratch == NULL))
 		return 0;
-	for (unsigned turn = 0; turn < n; turn++) {
+	for (unsigned turn = 0; turn < n && bytes < TURN_BYTES; turn++) {
 		int n_iov;
 		const struct iovec *iov = hg_scratch_iov(scratch, &n_iov);
 		ssize_t got = readv(tap->fd, iov, n_iov);
@@ -405,6 +428,14 @@ static unsigned tap_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts,
 	return n_taken;
 }
 
+static void tap_hold(struct hg_dev *dev, bool is_held)
+{
+	struct tap *tap = (struct tap *)dev;
+
+	if (tap->gate.page != NULL)
+		hg_gate_set(&tap->gate, is_held);
+}
+
 static unsigned tap_hand(const struct hg_dev *dev, int *ret_fds)
 {
 	const struct tap *tap = (const struct tap *)dev;
@@ -477,6 +508,7 @@ const struct hg_driver hg_driver_tap = {
 	.close = tap_close,
 	.rx = tap_rx,
 	.tx = tap_tx,
+	.hold = tap_hold,
 	.fd = tap_fd,
 	.hand = tap_hand,
 	.adjust = tap_adjust,

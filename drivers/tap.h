@@ -10,8 +10,11 @@
  *            it (said by its alias "headgate", which outlives us), and else leaves it to whoever did.
  * Promise    Segments and partial checksums pass whole, both ways. One system call a packet.
  * Pushing    An unread TAP does not push back: its queue (txqueuelen) overflows in the kernel, which we
- * back       report as rx_dropped (sampled when something was received since the last sample). Writing
- *            never waits: the kernel takes the frame or drops it. Frames the kernel refuses are counted:
+ * back       report as rx_dropped (sampled when something was received since the last sample). So one that
+ *            headgate made has a gate (drivers/gate.h) and no queue of the stack's in front of it, and
+ *            HG_DEV_RX_REFUSES: while it is held, long frames are refused in their sender's own call (counted in
+ *            rx_dropped as well). Not as an uplink, not where somebody chose a queue, not where the kernel knows no gate.
+ *            Writing never waits: the kernel takes the frame or drops it. Frames the kernel refuses are counted:
  *            port_down while the interface is down, tx_error for others; EAGAIN and ENOBUFS mean no
  *            memory now, and tx takes fewer.
  * Loss       The interface deleted, or its namespace gone: HG_DEV_GONE; the descriptor falls silent.

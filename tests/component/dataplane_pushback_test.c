@@ -165,6 +165,27 @@ static void s1_3_held_instance_can_be_removed(void)
 	host_close(&host);
 }
 
+/* A port whose senders fall back when they are refused: its queue may hold more, so that it does not run dry until they
+ * send again. */
+static void s1_3_refusing_port_is_told_and_holds_more(void)
+{
+	struct hg_dummy *far;
+
+	host_init(&host);
+	hg_dummy_caps(host_far(&host, "a1"), HG_DEV_RX_PUSHES_BACK | HG_DEV_RX_REFUSES);
+	host_limit(&host, "a1", HG_OUT, RATE, SMALL_BURST);
+	host_start(&host, 1);
+	far = host_far(&host, "a1");
+	HG_CHECK(!hg_dummy_is_held(far));
+	host_send(&host, "a1", "up0", N_BYTES, 0, N_PKTS);
+	WAIT_FOR(hg_dummy_is_held(far));
+	HG_CHECK(n_waiting() > 0);
+	host_expect(&host, "up0", 0, N_PKTS);
+	HG_CHECK_EQ(lost(), 0);
+	WAIT_FOR(!hg_dummy_is_held(far));
+	host_close(&host);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
@@ -176,6 +197,7 @@ int main(int argc, char **argv)
 		HG_TEST(s1_3_tenant_over_its_contract_loses_nothing),
 		HG_TEST(s1_3_narrower_limit_does_not_hold_the_ring),
 		HG_TEST(s1_3_held_instance_can_be_removed),
+		HG_TEST(s1_3_refusing_port_is_told_and_holds_more),
 		{0},
 	};
 

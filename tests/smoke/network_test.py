@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from smoke import HERE, Host, ip, main, tenant_row, test, until
+from smoke import HERE, Host, Skip, ip, main, tenant_row, test, until
 
 CODE_UDP = """
 import socket, sys
@@ -108,6 +108,25 @@ def s5_1_vlan_is_tagged_on_the_uplink_and_not_in_the_instance(world):
     assert seen.stdout.readline() == "ready\n"
     assert not host.reaches("a", host.addresses["out"], timeout=1)
     assert seen.stdout.readline() == "100\n"
+
+
+@test
+def s1_3_container_over_its_contract_loses_nothing(world):
+    """Its TCP is refused at its own interface: what it sends again is next to nothing, and no queue drops."""
+    host = Host(world)
+    host.tenant("acme", {"out": {"max": "100Mbit"}}, ["a"])
+    host.start()
+    device = world.name("a")
+    if "noqueue" not in ip("link", "show", "dev", device, netns=world.name("a")):
+        raise Skip("a kernel whose TAPs cannot refuse")
+    host.serve("out")
+    done = host.load("a", "flood", "out", 5001, "--seconds", 2, "--streams", 16).wait(30)
+    assert done["sent_mbit_per_s"] > 50, done
+    assert host.daemon.instance("a")["out"]["drops"] == {}, host.daemon.instance("a")["out"]
+    counted = inside(world.name("a"), "nstat", "-asz", "TcpRetransSegs", "TcpOutSegs").stdout
+    again, sent = (int(re.search(rf"{name} +(\d+)", counted)[1]) for name in ("TcpRetransSegs", "TcpOutSegs"))
+    # Without its gate: one in ten.
+    assert again * 100 < sent, counted
 
 
 @test

@@ -4,6 +4,7 @@
 #include "tests/harness.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -451,6 +452,101 @@ static void s5_1_packet_follows_the_features_of_its_interface(void)
 	end();
 }
 
+static void reach_over_tap(void)
+{
+	HG_CHECK(world_run_in(guest_fd,
+			      "ip addr add 10.8.1.1/24 dev eth0 && ip neigh add 10.8.1.2 lladdr "
+			      "02:00:00:00:00:02 dev eth0"));
+}
+
+/* A datagram of so many bytes from the container into its TAP; what its sender was told. */
+static int send_into_tap(unsigned n_bytes)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(5002)};
+	int fd = udp_in(guest_fd, "10.8.1.1"), one = 1, errnum = 0;
+	char bytes[1000] = "";
+
+	inet_pton(AF_INET, "10.8.1.2", &at.sin_addr);
+	HG_CHECK(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one)) == 0);
+	if (sendto(fd, bytes, n_bytes, 0, (const struct sockaddr *)&at, sizeof(at)) < 0)
+		errnum = errno;
+	close(fd);
+	return errnum;
+}
+
+/* What is in the TAP stays, what is sent is refused to its sender's face, and small frames pass. */
+static void s1_3_sender_into_a_held_tap_is_refused(void)
+{
+	struct hg_dev *dev;
+	unsigned n_single;
+	char netns[64];
+
+	begin();
+	snprintf(netns, sizeof(netns), "/proc/%d/fd/%d", getpid(), guest_fd);
+	dev = open_device("tap:eth0", netns, false);
+	if ((dev->caps & HG_DEV_RX_REFUSES) == 0) {
+		world_end(dev, false);
+		end();
+		HG_SKIP("this kernel lets no filter of a TAP be set");
+	}
+	HG_CHECK(dev->caps & HG_DEV_RX_PUSHES_BACK);
+	reach_over_tap();
+	HG_CHECK_EQ(send_into_tap(1000), 0);
+	dev->driver->hold(dev, true);
+	HG_CHECK_EQ(send_into_tap(1000), ENOBUFS);
+	HG_CHECK_EQ(send_into_tap(100), 0);
+	dev->driver->hold(dev, false);
+	HG_CHECK_EQ(send_into_tap(1000), 0);
+	drain(dev, &n_single);
+	HG_CHECK_EQ(n_single, 3);
+	dev->driver->hold(dev, true);
+	world_end(dev, true);
+	dev = open_device("tap:eth0", netns, false); /* it is held no more */
+	HG_CHECK(dev->caps & HG_DEV_RX_REFUSES);
+	HG_CHECK_EQ(send_into_tap(1000), 0);
+	drain(dev, &n_single);
+	HG_CHECK_EQ(n_single, 1);
+	world_end(dev, false);
+	end();
+}
+
+static void hold_and_die(const char *netns)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct hg_dev *dev = open_device("tap:eth0", netns, false);
+
+		if (dev->driver->hold != NULL)
+			dev->driver->hold(dev, true);
+		kill(getpid(), SIGKILL);
+	}
+	HG_CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+/* A queue that somebody put before a TAP stays; as nobody is told through it what the TAP refuses, it refuses nothing,
+ * not even what it did for a process that died. */
+static void s7_10_queue_before_a_tap_is_left_alone(void)
+{
+	struct hg_dev *dev;
+	unsigned n_single;
+	char netns[64];
+
+	begin();
+	snprintf(netns, sizeof(netns), "/proc/%d/fd/%d", getpid(), guest_fd);
+	hold_and_die(netns);
+	HG_CHECK(world_run_in(guest_fd, "tc qdisc add dev eth0 root pfifo limit 7"));
+	dev = open_device("tap:eth0", netns, false);
+	HG_CHECK_EQ(dev->caps & (HG_DEV_RX_PUSHES_BACK | HG_DEV_RX_REFUSES), 0);
+	HG_CHECK(world_run_in(guest_fd, "tc qdisc show dev eth0 | grep -q 'pfifo.*limit 7p'"));
+	reach_over_tap();
+	HG_CHECK_EQ(send_into_tap(1000), 0);
+	drain(dev, &n_single);
+	HG_CHECK_EQ(n_single, 1);
+	world_end(dev, false);
+	end();
+}
+
 static void s7_10_tap_of_somebody_else_is_left_to_them(void)
 {
 	struct hg_dev *dev;
@@ -592,6 +688,8 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_tap_in_use_gets_another_mtu_and_address),
 		HG_TEST(s5_1_packet_follows_the_mtu_of_its_interface),
 		HG_TEST(s5_1_packet_follows_the_features_of_its_interface),
+		HG_TEST(s1_3_sender_into_a_held_tap_is_refused),
+		HG_TEST(s7_10_queue_before_a_tap_is_left_alone),
 		HG_TEST(s7_10_tap_of_somebody_else_is_left_to_them),
 		HG_TEST(tap_refuses_an_interface_of_another_kind),
 		HG_TEST(tap_goes_with_its_named_namespace),
