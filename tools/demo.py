@@ -97,8 +97,11 @@ class Demo:
         text = f"flood's guest sends {stage.offered_bit_per_s / 1e6:.0f} Mbit/s on this machine"
         if stage.divisor == 1:
             return f"{text}: the link has 1 Gbit/s"
-        return (f"{text}, so the link has {stage.capacity_bit_per_s / 1e6:.0f} Mbit/s\n"
+        text = (f"{text}, so the link has {stage.capacity_bit_per_s / 1e6:.0f} Mbit/s\n"
                 f"instead of 1 Gbit/s, and every contract is 1/{stage.divisor} of what the README says")
+        return text if stage.fills_a_link else (
+            f"{text}\nThat is the slowest there is, and the guests cannot be expected to fill it: this\n"
+            "machine is too slow, or too busy with other things.")
 
     def start_loads(self, seconds):
         return {name: self.stage.load(load, seconds) for name, load in LOADS.items()}
@@ -206,9 +209,11 @@ To stop: Ctrl-C here, or kill {os.getpid()}
             "kept": after.all_kept(), "seconds": len(after.seconds),
             "stolen_share": after.stolen_share(), "missing_share": after.missing_share(),
             "link_use": after.link_use(), "link_use_goal": LINK_USE_MIN,
+            "link_idle_share": round(after.idle_share(), 5),
             "kept_waiting_share": round(after.kept_waiting, 5),
             "link_bit_per_s": self.stage.capacity_bit_per_s,
             "flood_alone_bit_per_s": self.stage.offered_bit_per_s,
+            "guests_fill_link": self.stage.fills_a_link,
             "rr_p99_times_better": round(better, 4), "rr_p99_goal": BETTER_MIN,
             "plain_queue": before.record(), "contracts": after.record(),
         }

@@ -208,6 +208,9 @@ def conclusion(after, result, stolen_max):
             (f"rr's p99 {better:.1f} times better", f"{result['rr_p99_goal']:.0f} times",
              better >= result["rr_p99_goal"])):
         yield f"{what} (goal: {goal}, {'met' if is_met else 'NOT met'})."
+    if use < result["link_use_goal"]:
+        idle = result["link_idle_share"]
+        yield f"Unused while something waited: {100 * idle:.1f} %; while nothing did: {100 * max(0.0, 1 - use - idle):.1f} %."
     if after.kept_waiting > BUSY_SHARE and use < result["link_use_goal"]:
         yield (f"This machine is busy with other things: headgated waited "
                f"{100 * after.kept_waiting:.0f} % of the time")

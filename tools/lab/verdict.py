@@ -73,6 +73,7 @@ class Phase:
         self.kept_waiting = 0.0  # share of the time in which headgated was ready and had no processor
         self.totals = {}
         self._link = []
+        self._idle = []  # of each second the part in which the link was unused while somebody had something waiting
         self._stolen_before = 0
         self._missed_before = {}
 
@@ -114,6 +115,12 @@ class Phase:
                                                   for i in tenant["instances"])
                               for tenant in status["tenants"]}}
 
+    @classmethod
+    def _waited(cls, status):
+        """The part of the second in which something waited to be sent, by who waited longest: at least so much."""
+        seconds = [row["second"] for _, direction, row, _ in cls._rows(status) if direction == "out"]
+        return min(1.0, max(second["wait_ns"] / second["for_ns"] for second in seconds))
+
     def change(self, status):
         """Takes over the contracts of a new state; what changed begins anew."""
         self.generation = status["host"]["generation"]
@@ -136,6 +143,7 @@ class Phase:
         use = uplink["out_bytes_per_s"] / self.capacity
         if not is_stolen:
             self._link.append(use)
+            self._idle.append(max(0.0, self._waited(status) - use))
         for tenant, direction, row, wait in self._rows(status):
             line = self.lines[tenant, direction]
             line.book(len(self.seconds) + 1, row["second"], wait, is_stolen)
@@ -168,6 +176,11 @@ class Phase:
 
     def link_use(self):
         return sum(self._link) / len(self._link) if self._link else 0.0
+
+    def idle_share(self):
+        """Of the time, in which the link was unused although something waited. The rest of what is unused is time in
+        which nobody had anything to send, if no two took turns in waiting."""
+        return sum(self._idle) / len(self._idle) if self._idle else 0.0
 
     def card(self, what):
         """What the card's queue had in the middle one of the seconds."""
