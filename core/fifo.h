@@ -83,16 +83,15 @@ static inline void hg_fifo_push(struct hg_fifo_pool *pool, uint32_t *tail,
 	*tail = at + 1u;
 }
 
-/* Asks for the chunk behind that of `head`, of which more than that is queued, as soon as the line with its number
- * is read anyway. */
+/* Asks for the chunk behind that of `head`, where so many are queued from there on that there is one. */
 static inline void hg_fifo_look_ahead(const struct hg_fifo_pool *pool, uint32_t head,
 				      uint32_t n_left)
 {
-	uint32_t at = head & (HG_FIFO_CHUNK - 1u), next;
+	uint32_t link = head | HG_FIFO_LINK, next;
 
-	if (at != HG_FIFO_CHUNK / 2u || n_left < HG_FIFO_CHUNK / 2u)
+	if (n_left <= link - head)
 		return;
-	next = pool->entries[head - at + HG_FIFO_LINK].handle * HG_FIFO_CHUNK;
+	next = pool->entries[link].handle * HG_FIFO_CHUNK;
 	HG_PREFETCH(&pool->entries[next]);
 	HG_PREFETCH(&pool->entries[next + HG_FIFO_CHUNK / 2u]);
 }

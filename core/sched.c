@@ -221,7 +221,8 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 	do {
 		struct hg_fifo_entry entry = entries[head];
 
-		hg_fifo_look_ahead(&s->fifo, head, n_queued - n);
+		if ((head & (HG_FIFO_CHUNK - 1u)) == 0 || n == 0)
+			hg_fifo_look_ahead(&s->fifo, head, n_queued - n);
 		if (bytes + load_bytes(entry.load) > stop_bytes && n > 0) {
 			if (bytes + load_bytes(entry.load) > quantum_bytes)
 				break;
@@ -304,7 +305,7 @@ static uint32_t visit(struct hg_sched *s, struct pop *p, struct hg_share *share,
 
 		if (idx == NO_INSTANCE)
 			break;
-		prefetch_calendar(s, share);
+		prefetch_along(s, share, 2, 1);
 		p->visit_bytes = total_bytes;
 		outcome = serve(s, p, idx, is_guaranteed);
 		total_bytes += p->got_bytes;

@@ -10,10 +10,12 @@
 #ifndef HG_CORE_SCHED_AHEAD_H
 #define HG_CORE_SCHED_AHEAD_H
 
-#include "core/sched_impl.h"
+#include "core/sched_calendar.h"
 
 /* Those whose guarantees fall due that are asked for together. */
 #define STARTS_AHEAD 8u
+/* Visits of tenants that are looked at before they come. */
+#define VISITS_AHEAD 4u
 
 static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
 {
@@ -25,43 +27,46 @@ static inline void prefetch_pkts(const struct hg_sched *s, uint32_t idx)
 	HG_PREFETCH(&s->fifo.entries[head | HG_FIFO_CHUNK / 2u]);
 }
 
-static inline void prefetch_calendar(const struct hg_sched *s, const struct hg_share *share)
-{
-	const struct hg_node *next;
-
-	if (share->current == NO_INSTANCE)
-		return;
-	next = &s->nodes[share->current];
-	prefetch_pkts(s, share->current);
-	if (next->next != NO_INSTANCE)
-		HG_PREFETCH(&s->nodes[next->next]);
-}
-
-/* For the next call: what its first visits will touch. */
-static inline void prefetch_shares(const struct hg_sched *s)
-{
-	uint32_t id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 0);
-
-	if (id == UINT32_MAX)
-		return;
-	id = s->tenants[id].share.current;
-	if (id != NO_INSTANCE)
-		prefetch_pkts(s, id);
-	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 1);
-	if (id == UINT32_MAX)
-		return;
-	id = s->tenants[id].share.current;
-	if (id != NO_INSTANCE)
-		HG_PREFETCH(&s->nodes[id]);
-	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], 2);
-	if (id != UINT32_MAX)
-		HG_PREFETCH(&s->tenants[id]);
-}
-
 static inline void prefetch_instance(const struct hg_sched *s, uint32_t idx)
 {
 	HG_PREFETCH(&s->nodes[idx]);
 	HG_PREFETCH(&s->queues[idx]);
+}
+
+/* Asks for the instance that comes n after the next one of a tenant, those before it having been asked for; and for
+ * the first packets of the next few. */
+static inline void prefetch_along(const struct hg_sched *s, const struct hg_share *share,
+				  unsigned n, unsigned n_pkts)
+{
+	struct calendar_look look = look_first(share);
+
+	for (unsigned i = 0; i < n && look.idx != NO_INSTANCE; i++) {
+		if (i < n_pkts)
+			prefetch_pkts(s, look.idx);
+		look_next(s, share, &look);
+	}
+	if (look.idx != NO_INSTANCE)
+		prefetch_instance(s, look.idx);
+}
+
+/* For the next visits: each step of the chain that leads to the packets of one is asked for a visit before the step
+ * behind it. */
+static inline void prefetch_shares(const struct hg_sched *s)
+{
+	uint32_t id;
+
+	for (unsigned ahead = 0; ahead < VISITS_AHEAD; ahead++) {
+		id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], ahead);
+		if (id == UINT32_MAX)
+			return;
+		prefetch_along(s, &s->tenants[id].share, VISITS_AHEAD - 1u - ahead,
+			       ahead == 0 ? 8 : 0);
+	}
+	id = hg_wheel_ahead(&s->shares[HG_PRIORITY_NORMAL], VISITS_AHEAD);
+	if (id == UINT32_MAX)
+		return;
+	HG_PREFETCH(&s->tenants[id]);
+	HG_PREFETCH(&s->tenants[id].share.slot);
 }
 
 /* For the next call: whose guarantee will be due. */

@@ -51,13 +51,20 @@ static inline void calendar_put_first(struct hg_share *share, uint32_t idx, stru
 	share->current = idx;
 }
 
-static inline void calendar_turn(struct hg_sched *s, struct hg_share *share)
+/* The slots that hold something, the one being served in the lowest bit. */
+static inline uint32_t calendar_full(const struct hg_share *share)
 {
 	unsigned slot = (unsigned)share->slot_now % CALENDAR_SLOTS;
 	uint32_t full = share->full;
 
-	full = (full >> slot | full << (CALENDAR_SLOTS - slot)) & 0xffffu;
-	share->slot_now += (uint64_t)__builtin_ctz(full);
+	return (full >> slot | full << (CALENDAR_SLOTS - slot)) & 0xffffu;
+}
+
+static inline void calendar_turn(struct hg_sched *s, struct hg_share *share)
+{
+	unsigned slot;
+
+	share->slot_now += (uint64_t)__builtin_ctz(calendar_full(share));
 	slot = (unsigned)share->slot_now % CALENDAR_SLOTS;
 	share->current = share->slot[slot];
 	if (HG_UNLIKELY(s->window != NULL)) {
@@ -67,6 +74,42 @@ static inline void calendar_turn(struct hg_sched *s, struct hg_share *share)
 		last->next = NO_INSTANCE;
 	}
 	share->full = (uint16_t)(share->full & ~(1u << slot));
+}
+
+/* Looks along a calendar as it stands now, from who is next: for asking for their lines. */
+struct calendar_look {
+	uint32_t idx; /* NO_INSTANCE: nobody waits beyond those that were seen */
+	uint32_t full; /* slots that were not entered */
+};
+
+static inline void look_enter_slot(const struct hg_share *share, struct calendar_look *look)
+{
+	unsigned ahead;
+
+	look->idx = NO_INSTANCE;
+	if (look->full == 0)
+		return;
+	ahead = (unsigned)__builtin_ctz(look->full);
+	look->full &= look->full - 1u;
+	look->idx = share->slot[((unsigned)share->slot_now + ahead) % CALENDAR_SLOTS];
+}
+
+static inline struct calendar_look look_first(const struct hg_share *share)
+{
+	struct calendar_look look = {.idx = share->current, .full = calendar_full(share)};
+
+	if (look.idx == NO_INSTANCE)
+		look_enter_slot(share, &look);
+	return look;
+}
+
+/* Reads the node that it stands at. */
+static inline void look_next(const struct hg_sched *s, const struct hg_share *share,
+			     struct calendar_look *look)
+{
+	look->idx = s->nodes[look->idx].next;
+	if (look->idx == NO_INSTANCE)
+		look_enter_slot(share, look);
 }
 
 /* Takes the instance whose turn it is; NO_INSTANCE if none waits. A slot is served in passes: who is

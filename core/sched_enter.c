@@ -215,7 +215,8 @@ void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 			if (node->finish < share_now)
 				node->finish = share_now;
 			calendar_put_first(share, idx, node);
-		} else if (may_go_first(s, node->flags, node->weight, node->finish - share_now)) {
+		} else if (node->finish >> s->slot_shift == share->slot_now &&
+			   may_go_first(s, node->flags, node->weight, node->finish - share_now)) {
 			calendar_put_first(share, idx, node);
 		} else {
 			calendar_file(s, share, idx, node);

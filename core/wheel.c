@@ -204,6 +204,7 @@ void hg_wheel_sweep(struct hg_wheel *w, bool (*keep)(void *owner, struct hg_whee
 		    void *owner)
 {
 	w->due = sweep_chain(w, w->due, keep, owner);
+	w->served = 0;
 	for (unsigned level = 0; level < HG_WHEEL_LEVELS; level++) {
 		for (unsigned idx = 0; idx < HG_WHEEL_SLOTS; idx++) {
 			if (w->slot[level][idx] == 0)

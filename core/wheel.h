@@ -197,12 +197,16 @@ static inline struct hg_wheel_entry hg_wheel_unchain(struct hg_wheel_pool *pool,
 	return entry;
 }
 
-/* The id that comes `ahead` entries after the next, as far as the chunk that was served last tells: for
- * prefetching what it names. UINT32_MAX if it does not. */
+/* The id that comes `ahead` entries after the next, as far as the chunk that was served last and the one behind
+ * it tell: for prefetching what it names. UINT32_MAX if it does not. */
 static inline uint32_t hg_wheel_ahead(const struct hg_wheel *w, uint32_t ahead)
 {
 	const struct hg_wheel_chunk *chunk = &w->pool->chunks[w->served];
 
+	if (chunk->n <= ahead) {
+		ahead -= chunk->n;
+		chunk = &w->pool->chunks[chunk->n > 0 ? chunk->next : 0];
+	}
 	return chunk->n > ahead ? chunk->entries[chunk->n - 1u - ahead].id : UINT32_MAX;
 }
 
