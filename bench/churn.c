@@ -17,6 +17,7 @@
  *            all but the first 100 us of a standstill; what it cannot tell from one is a single call of the kernel by
  *            the switch itself, which nobody interrupts.
  */
+#include "bench/told.h"
 #include "tests/guest/guest.h"
 
 #include <pthread.h>
@@ -254,16 +255,16 @@ static void begin(unsigned cpu)
 	is_talking = true;
 }
 
-static bool obey(const char *line)
+static bool obey(const struct hg_told *told)
 {
 	static const struct {
 		const char *name;
 		bool (*act)(unsigned i);
 	} orders[] = {{"open", open_guest}, {"up", bring_up}, {"close", close_guest}};
-	char word[16];
-	unsigned first = 0, n = 0;
+	const char *word = told->words[0];
+	unsigned first = hg_told_number(told, 1), n = hg_told_number(told, 2);
 
-	if (sscanf(line, "%15s %u %u", word, &first, &n) < 1 || first + n > GUESTS_MAX)
+	if (first + n > GUESTS_MAX)
 		return false;
 	if (strcmp(word, "mark") == 0) {
 		mark();
@@ -271,7 +272,6 @@ static bool obey(const char *line)
 	}
 	if (strcmp(word, "pair") == 0) {
 		begin(first);
-		puts("ok");
 		return true;
 	}
 	for (unsigned k = 0; k < sizeof(orders) / sizeof(orders[0]); k++) {
@@ -283,7 +283,6 @@ static bool obey(const char *line)
 				return true;
 			}
 		}
-		puts("ok");
 		return true;
 	}
 	return false;
@@ -292,7 +291,7 @@ static bool obey(const char *line)
 int main(int argc, char **argv)
 {
 	struct rlimit many = {8192, 8192};
-	char line[64];
+	struct hg_told told;
 
 	if (argc != 2)
 		die("usage", "bench_churn DIR");
@@ -300,13 +299,9 @@ int main(int argc, char **argv)
 	(void)setrlimit(RLIMIT_NOFILE, &many);
 	pair[0] = make("a");
 	pair[1] = make("b");
-	puts("ok");
-	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin) != NULL) {
-		if (!obey(line))
-			die("not understood", line);
-		fflush(stdout);
-	}
+	while (hg_told(&told))
+		if (!obey(&told))
+			die("not understood", told.words[0]);
 	atomic_store(&want_stop, true);
 	if (is_talking) {
 		pthread_join(talker, NULL);

@@ -16,7 +16,6 @@ kept waiting while it has what the worker needs in the kernel, which shows here 
 import collections
 import os
 import resource
-import subprocess
 import sys
 import time
 
@@ -54,35 +53,16 @@ LOOKS = 5
 Fared = collections.namedtuple("Fared", "frames lost raw_ns net_ns over_1ms")
 
 
-class Guests:
-    """The program with all guests in it; it ends with its input."""
+class Guests(harness.Program):
+    """The program with all guests in it, of which two never rest."""
 
     def __init__(self, build, folder):
         self.folder = folder
-        self.process = subprocess.Popen([os.path.join(build, "bench/bench_churn"), folder], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.answer()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *what):
-        self.process.stdin.close()
-        self.process.wait(10)
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise harness.Failure("bench_churn has ended")
-        return line.split()
-
-    def tell(self, *words):
-        print(*words, file=self.process.stdin, flush=True)
-        return self.answer()
+        super().__init__([os.path.join(build, "bench/bench_churn"), folder], is_stopped=False)
 
     def mark(self):
         """How the pair fared since the last mark."""
-        return Fared(*(int(word) for word in self.tell("mark")))
+        return Fared(*(int(word) for word in self.tell("mark")[0].split()))
 
 
 def must(answer):
@@ -95,10 +75,9 @@ def attach(daemon, guests, first, n):
     guests.tell("open", first, n)
     for i in range(first, first + n):
         must(daemon.ask("PUT", f"/v1/ports/p{i}", f'{{"instance": "g{i}", "device": "vhost:{guests.folder}/g{i}.sock"}}'))
-    answer = guests.tell("up", first, n)
-    if answer[0] == "down":
-        port = daemon.get(f"/v1/ports/p{answer[1][1:]}")
-        raise harness.Failure(f"a guest does not come up: {' '.join(answer[1:])}; headgated says: {port}")
+    for answer in guests.tell("up", first, n):  # only if one is down
+        port = daemon.get(f"/v1/ports/p{answer.split()[1][1:]}")
+        raise harness.Failure(f"a guest does not come up: {answer.partition(' ')[2]}; headgated says: {port}")
 
 
 def detach(daemon, guests, first, n):

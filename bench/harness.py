@@ -130,13 +130,14 @@ def figures_in(lines):
 
 
 class Program:
-    """A program that measures when it is told to (bench/told.h). Whoever does not want it to run on in between says so:
-    then it is stopped from each answer to the next request, whatever its threads poll."""
+    """A program that measures when it is told to (bench/told.h). From each answer to the next request it is stopped,
+    whatever its threads poll, unless it has to go on. processor: it has that one, before others there, if it may."""
 
     def __init__(self, command, is_stopped=True, processor=None):
         self.command, self.is_stopped = command, is_stopped
         if processor is not None:
-            command = ["taskset", "-c", str(processor)] + command
+            first = ["chrt", "-f", "1"] if os.geteuid() == 0 else []
+            command = first + ["taskset", "-c", str(processor)] + command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()
 

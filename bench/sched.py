@@ -70,7 +70,7 @@ def measure_meter(bench, options, found, build):
     """A lone decision of a bucket by one of rte_meter."""
     arguments = ["--no-huge", "-m", "64", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level=4", "-l",
                  str(last_processor())]
-    with Program([os.path.join(build, "bench/bench_meter")] + arguments) as program:
+    with Program([os.path.join(build, "bench/bench_meter")] + arguments, processor=last_processor()) as program:
         turns = Turns(bench, {f"{side}_{load}": lambda side=side, load=load: program.figures(side, load)
                               for load in LOADS for side in ("bucket", "srtcm")},
                       options.pairs, of_last_processor()).run()
@@ -134,7 +134,7 @@ def measure(bench, options):
     measure_meter(bench, options, found, build)
     arguments, before = eal_arguments(bench, PAGES)
     try:
-        with Program([os.path.join(build, "bench/bench_sched")] + arguments) as program:
+        with Program([os.path.join(build, "bench/bench_sched")] + arguments, processor=last_processor()) as program:
             for size in sizes:
                 bench.progress(f"{size} instances")
                 measure_size(bench, options, found, program, size)
