@@ -48,6 +48,14 @@ def in_order(names):
 
 # (bench, figure): what was tried where a goal is missed, for the report.
 TRIED = {
+    ("containers", "bulk_over_bridge"): "TAPs without a queue of the stack's in front, and at most 128 KiB received in a "
+                                        "turn: as before for each processor second. See bulk_over_ovs.",
+    ("containers", "bulk_over_ovs"): "OVS's TAPs carry segments whole, too, and both pay for two copies more than a bridge. "
+                                     "Of what headgate and both containers use, 19 % are these copies, 10 % the receiver's "
+                                     "TCP, which runs in the write, 20 % the containers' own copies, 4 % asking for and "
+                                     "waiting for ports, and 5 % headgate's own code: with none of the last two it would be "
+                                     "1.1. The kernel of the measuring machine has no vhost-net. Several system calls in "
+                                     "one (io_uring) are not built: with 64 KiB a call is little beside its copy.",
     ("path", "over_ovs_1"): "Maxima asked once a decision instead of once a packet, packets queued and handed over by "
                             "the run, and a turn that receives no more than it serves: 65 to 55 ns. What is left is "
                             "spread over parsing, the scheduler's push and pop, and the hook; a run that passes the "
