@@ -4,8 +4,10 @@ The real daemon; its ports are vhost, their guests a small front end of the benc
 exchange a frame every 100 us throughout. --cycles times one machine is attached, sends, and is detached; then --guests at
 once. leaked_bytes: anonymous memory of headgated after, less before, both with no machine but the pair, and before after
 --warm-up cycles and all guests once, since what is made once and kept is no leak; leaked_buffers, leaked_descriptors:
-likewise. Memory is looked at when headgated has given back what is free, a second after the last change, and the least of
-five looks counts, with a machine that comes and goes before each: one page more or less depends on what lies where.
+likewise. Memory is looked at when headgated has given back what is free, a second after the last change; five times, with
+a machine that comes and goes before each, since a page more or less depends on what lies where. The least of those after
+counts, less the most of those before: what is within looks_spread_bytes, the most of those before less the least, is not
+told apart from nothing.
 worst_stall_us: the longest that a frame of the pair took meanwhile, less what its processor stood still for everybody just
 then, by a sentinel that goes before all; cycles_, many_ and quiet_worst_us: by part, quiet with nothing going on for as
 long; _raw_us: with what the machine itself stood still. cycle_us: from the request to attach until the answer that it is
@@ -113,9 +115,9 @@ def memory_settled(daemon, guests):
 
 
 def holdings(daemon, guests):
-    """Anonymous memory, buffers in use, descriptors; when they have settled."""
+    """Anonymous memory at each look, buffers in use, descriptors; when they have settled."""
     pid = daemon.process.pid
-    memory = min(memory_settled(daemon, guests) for _ in range(LOOKS))
+    memory = [memory_settled(daemon, guests) for _ in range(LOOKS)]
     # The pair has a frame under way in some of them.
     hosts = [daemon.status()["host"] for _ in range(20)]
     return memory, min(host["n_buffers"] - host["free_buffers"] for host in hosts), len(os.listdir(f"/proc/{pid}/fd"))
@@ -174,8 +176,9 @@ def run(bench, options, daemon, guests):
     time.sleep(seconds)
     quiet = guests.mark()
     figures = {
-        "leaked_bytes": after[0] - before[0], "leaked_buffers": after[1] - before[1],
-        "leaked_descriptors": after[2] - before[2], "memory_bytes": after[0],
+        "leaked_bytes": min(after[0]) - max(before[0]), "looks_spread_bytes": max(before[0]) - min(before[0]),
+        "leaked_buffers": after[1] - before[1],
+        "leaked_descriptors": after[2] - before[2], "memory_bytes": min(after[0]),
         "cycle_us": harness.median(times), "guests": up - 2, "cycles": len(times),
         "worst_stall_us": max(cycles.net_ns, many.net_ns) / 1000, "lost_frames": cycles.lost + many.lost + quiet.lost,
         "frames": cycles.frames + many.frames,
