@@ -58,8 +58,8 @@ TRIED = {
                                      "one (io_uring) are not built: with 64 KiB a call is little beside its copy.",
     ("path", "over_ovs_1"): "Maxima asked once a decision instead of once a packet, packets queued and handed over by "
                             "the run, and a turn that receives no more than it serves: 65 to 55 ns. What is left is "
-                            "spread over parsing, the scheduler's push and pop, and the hook; a run that passes the "
-                            "scheduler of an idle link without standing in it, as local traffic does, is not built.",
+                            "spread over receiving, parsing, the check of addresses, and the hook. A run passes the "
+                            "scheduler of an idle link without standing in it, as local traffic does: 84 to 49 ns.",
     ("path", "over_ovs_100000"): "As with one flow; OVS has one megaflow for all of them, so that only its cache of exact "
                                  "matches suffers, which is switched off there.",
     ("sched", "speedup_4096"): "Lines asked for before they are needed, up to four visits of tenants ahead: hardly a load "

@@ -5,6 +5,8 @@
 #include "core/sched_due.h"
 #include "core/window_impl.h"
 
+/* Places in the order of shares that one call looks at, once nothing is queued. */
+#define FORGET_BATCH 32u
 /* Guarantees that are looked at before serving goes on, when many fall due at once. */
 #define START_BATCH 64u
 
@@ -405,13 +407,6 @@ static bool serve_shares(struct hg_sched *s, struct pop *p)
 	return false;
 }
 
-static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)
-{
-	if (HG_UNLIKELY(due_ns < now_ns - LAG_MAX_NS))
-		due_ns = now_ns - LAG_MAX_NS;
-	return due_ns + pace_cost_ns(pace, bytes);
-}
-
 /* The entry that came up first was not served at all: it is the first again. Filed anew, who spends a reserve
  * would fall behind with every call that a full window ends. */
 static void guarantee_keep(struct hg_sched *s, uint32_t *flags, uint32_t id)
@@ -420,22 +415,14 @@ static void guarantee_keep(struct hg_sched *s, uint32_t *flags, uint32_t id)
 	hg_wheel_push_front(&s->deadlines, id);
 }
 
-/* Serves an instance out of its own guarantee. Its tenant's is charged too, but runs no further ahead than by
- * this decision, so that a reserve spent inside does not leave the tenant without its own. */
+/* Serves an instance out of its own guarantee. */
 static enum outcome serve_due(struct hg_sched *s, struct pop *p, uint32_t idx)
 {
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	enum outcome outcome = serve(s, p, idx, /* is_guaranteed= */ true);
 
-	node->due_ns = charge_due(node->due_ns, node->guarantee, p->got_bytes, p->now_ns);
-	if (t->guarantee != 0) {
-		hg_ns ahead_ns = p->now_ns + pace_cost_ns(t->guarantee, p->got_bytes);
-
-		t->due_ns = charge_due(t->due_ns, t->guarantee, p->got_bytes, p->now_ns);
-		if (t->due_ns > ahead_ns)
-			t->due_ns = ahead_ns;
-	}
+	guarantee_charge(node, t, p->got_bytes, p->now_ns);
 	if (outcome == MORE || (outcome == STOPPED && p->got_bytes > 0))
 		guarantee_file(s, idx, node, p->now_ns);
 	else if (outcome == STOPPED)
@@ -633,6 +620,15 @@ static void note_behind(struct hg_sched *s, hg_ns now_ns)
 	}
 }
 
+/* Nothing is queued any more: places in the order of shares whose owners have left are given up, as far as the call
+ * had no room to come to them, so that the next packets may pass (core/sched_pass.c). */
+static void forget_places(struct hg_sched *s, struct pop *p)
+{
+	for (unsigned i = 0; i < FORGET_BATCH && !hg_wheel_is_empty(&s->shares[HG_PRIORITY_NORMAL]);
+	     i++)
+		(void)serve_band(s, p, HG_PRIORITY_NORMAL);
+}
+
 unsigned hg_sched_pop_runs(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,
 			   uint32_t max_bytes, struct hg_sched_runs *ret_runs, hg_ns now_ns)
 {
@@ -657,6 +653,8 @@ unsigned hg_sched_pop_runs(struct hg_sched *s, struct hg_sched_item *ret_items, 
 		if (!serve_guarantees(s, &p) && !serve_shares(s, &p) &&
 		    !hg_sched_unpark_due(s, now_ns))
 			break;
+	if (s->queued_pkts == 0)
+		forget_places(s, &p);
 	if (s->root.pace.mantissa != 0)
 		charge_root(s, p.taken_bytes, now_ns);
 	if (HG_UNLIKELY(s->window != NULL)) {

@@ -184,10 +184,11 @@ bool hg_sched_sample_class(const struct hg_sched *s, uint32_t instance_idx, unsi
 			   struct hg_sched_class_stats *ret_stats);
 
 /* Packets of one instance, in order, each as the load of an item, that need not stand here: if pushing them now, and
- * popping as much, would hand out just these, then all is as if that had been done (order, tokens, shares, counters,
- * held times, idle and active), and true is returned. Otherwise nothing has changed. So it is for who has nothing queued,
- * and tokens for all of them, on a link without a pace, a window or priorities where nobody waits for a turn; it may
- * say no where push and pop would have said yes. O(1), and a look at each load. */
+ * popping as much, would hand out just these, then all is as if that had been done (order, tokens, shares, window,
+ * counters, held times, idle and active), and true is returned. Otherwise nothing has changed. So it is for who has
+ * nothing queued, on a link where nobody waits for a turn, with tokens, root and window for all of them, whatever of it is
+ * served out of its guarantee; it may say no where push and pop would have said yes: with priorities, with a tenant's
+ * guarantee that is due, after idleness. O(1), and a look at each load; a decision for each quantum. */
 bool hg_sched_pass(struct hg_sched *s, uint32_t instance_idx, const uint32_t *loads, unsigned n,
 		   hg_ns now_ns);
 

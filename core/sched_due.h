@@ -1,6 +1,6 @@
 /* sched_due: filing guarantees by when they are due.
  *
- * Why        Both ends of the scheduler file them: push for who wakes, pop for who was served.
+ * Why        Both ends of the scheduler file and charge them: push for who wakes, pop and pass for who was served.
  * Model      See core/sched_impl.h: a guarantee that is not due yet stands in `starts`, one that is due in
  *            `deadlines`.
  * Not here   Nothing outside core/sched*.c includes this.
@@ -73,6 +73,28 @@ static inline void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx
 	else
 		hg_wheel_push(&s->deadlines, id,
 			      tick_of(from_ns + pace_cost_ns(t->guarantee, s->quantum_bytes)));
+}
+
+static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)
+{
+	if (HG_UNLIKELY(due_ns < now_ns - LAG_MAX_NS))
+		due_ns = now_ns - LAG_MAX_NS;
+	return due_ns + pace_cost_ns(pace, bytes);
+}
+
+/* What an instance was served out of its own guarantee. Its tenant's is charged too, but runs no further ahead than by
+ * this decision, so that a reserve spent inside does not leave the tenant without its own. */
+static inline void guarantee_charge(struct hg_node *node, struct hg_tenant *t, uint32_t bytes,
+				    hg_ns now_ns)
+{
+	node->due_ns = charge_due(node->due_ns, node->guarantee, bytes, now_ns);
+	if (t->guarantee != 0) {
+		hg_ns ahead_ns = now_ns + pace_cost_ns(t->guarantee, bytes);
+
+		t->due_ns = charge_due(t->due_ns, t->guarantee, bytes, now_ns);
+		if (t->due_ns > ahead_ns)
+			t->due_ns = ahead_ns;
+	}
 }
 
 #endif

@@ -1,6 +1,8 @@
 /* Packets that nothing holds go by the scheduler without standing in it. */
 #include "core/sched_account.h"
+#include "core/sched_due.h"
 #include "core/sched_share.h"
+#include "core/window_impl.h"
 
 /* So many are summed up without coming near what a bucket can multiply. */
 #define PASS_MAX 256u
@@ -31,12 +33,24 @@ static inline bool is_guarantee_away(pace32 guarantee, uint32_t flags, hg_ns due
 	return guarantee == 0 || ((flags & IN_GUARANTEE) && due_ns >= now_ns);
 }
 
-/* Whether the link has nothing else to do now, and no rule of its own but maxima and shares. */
+/* Or in none, and of one who was not idle: then it is served first, alone, as long as it is due. */
+static inline bool is_guarantee_simple(const struct hg_sched *s, uint32_t idx, hg_ns now_ns)
+{
+	const struct hg_node *node = &s->nodes[idx];
+
+	if (node->guarantee == 0)
+		return true;
+	if (node->flags & IN_GUARANTEE)
+		return node->due_ns >= now_ns;
+	return now_ns - s->queues[idx].emptied_at_ns < (hg_ns)node->idle_after_us * HG_NS_PER_US;
+}
+
+/* Whether nobody else waits for a turn, and nobody's time has come. */
 static inline bool is_free(struct hg_sched *s, hg_ns now_ns)
 {
 	int64_t tick = tick_of(now_ns);
 
-	return s->window == NULL && s->root.pace.mantissa == 0 && !s->has_bands &&
+	return !s->has_bands && s->n_held_by_window == 0 &&
 	       hg_wheel_is_empty(&s->shares[HG_PRIORITY_NORMAL]) &&
 	       hg_wheel_is_empty(&s->deadlines) && !hg_wheel_is_due(&s->waits, tick) &&
 	       !hg_wheel_is_due(&s->starts, tick);
@@ -48,94 +62,227 @@ static inline bool is_ready(const struct hg_sched *s, uint32_t idx, hg_ns now_ns
 	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
 	return s->queues[idx].n_pkts == 0 &&
-	       !(node->flags & (PARKED | BLOCKED | IN_SHARE | CLASSED)) &&
+	       !(node->flags & (PARKED | BLOCKED | IN_SHARE | CLASSED | RESUMES)) &&
 	       !(t->flags & (PARKED | BLOCKED | IN_SHARE)) && t->blocked_head == 0 &&
-	       is_share_empty(&t->share) &&
-	       is_guarantee_away(node->guarantee, node->flags, node->due_ns, now_ns) &&
+	       is_share_empty(&t->share) && is_guarantee_simple(s, idx, now_ns) &&
 	       is_guarantee_away(t->guarantee, t->flags, t->due_ns, now_ns);
+}
+
+/* Whether the root has tokens, and lead, for all of it. */
+static inline bool root_allows(const struct hg_sched *s, uint32_t bytes, hg_ns now_ns)
+{
+	return s->root.pace.mantissa == 0 || hg_bucket_floor_ns(&s->root, now_ns) - s->lead_ns +
+							     hg_pace_cost_ns(s->root.pace, bytes) <
+						     now_ns;
+}
+
+/* Whether all of it may go before anything is released. Who only now becomes active in a bounded window has it divided
+ * anew, and is left to push. */
+static inline bool window_allows(struct hg_window *w, uint32_t idx, const struct run *run)
+{
+	struct window_run allowed;
+	uint32_t notes;
+
+	if (w == NULL || (w->max_bytes == 0 && w->max_pkts == 0))
+		return true;
+	if (!(window_touch(w, idx)->flags & ROW_ACTIVE))
+		return false;
+	notes = w->notes;
+	if (window_ask(w, idx, &allowed) == HG_WINDOW_OPEN &&
+	    window_run_goes_on(&allowed, run->bytes, run->parts))
+		return true;
+	w->notes = notes; /* nobody is held by this answer */
+	return false;
+}
+
+/* Whether the maxima of both levels have tokens for all of it. */
+static inline bool maxima_allow(const struct hg_sched *s, uint32_t idx, const struct run *run,
+				hg_ns now_ns)
+{
+	const uint32_t tenant_idx = s->nodes[idx].tenant_idx;
+	const struct hg_caps *caps = s->caps;
+
+	return (!(s->nodes[idx].flags & CAPPED) ||
+		hg_cap_has(&caps->instance_bytes[idx], &caps->instance_pkts[idx], run->bytes,
+			   run->parts, now_ns)) &&
+	       (!(s->tenants[tenant_idx].flags & CAPPED) ||
+		hg_cap_has(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
+			   run->bytes, run->parts, now_ns));
 }
 
 /* ---- then --------------------------------------------------------------------------------------- */
 
-/* One decision: from *at on, as many as a quantum takes. Returns their bytes. */
-static inline uint32_t decision_bytes(const struct hg_sched *s, const struct run *run, unsigned *at)
-{
-	uint32_t bytes = load_bytes(run->loads[(*at)++]);
+/* What is left of a run. */
+struct rest {
+	unsigned at; /* the first packet of it */
+	uint32_t bytes;
+};
 
-	while (*at < run->n && bytes + load_bytes(run->loads[*at]) <= s->quantum_bytes)
-		bytes += load_bytes(run->loads[(*at)++]);
+/* One decision: as many as a quantum takes. Returns their bytes. */
+static inline uint32_t decide(const struct hg_sched *s, const struct run *run, struct rest *rest)
+{
+	uint32_t bytes = rest->bytes;
+
+	if (HG_LIKELY(bytes <= s->quantum_bytes)) {
+		rest->at = run->n;
+	} else {
+		bytes = load_bytes(run->loads[rest->at++]);
+		while (rest->at < run->n &&
+		       bytes + load_bytes(run->loads[rest->at]) <= s->quantum_bytes)
+			bytes += load_bytes(run->loads[rest->at++]);
+	}
+	rest->bytes -= bytes;
 	return bytes;
 }
 
 /* What one visit of the tenant's takes, decision by decision, while it is the only one. */
 static inline uint32_t visit_bytes(const struct hg_sched *s, const struct run *run,
-				   struct hg_share *share, struct hg_node *node, unsigned *at)
+				   struct hg_share *share, struct hg_node *node, struct rest *rest)
 {
 	uint32_t total_bytes = 0;
 
 	do {
-		uint32_t bytes = run->bytes;
+		uint32_t bytes;
 
 		if (node->finish >> s->slot_shift > share->slot_now)
 			share->slot_now = node->finish >> s->slot_shift;
-		if (HG_LIKELY(bytes <= s->quantum_bytes))
-			*at = run->n;
-		else
-			bytes = decision_bytes(s, run, at);
+		bytes = decide(s, run, rest);
 		node->finish += virtual_cost(s, node->weight, bytes);
 		total_bytes += bytes;
-	} while (total_bytes < s->quantum_bytes && *at < run->n);
+	} while (total_bytes < s->quantum_bytes && rest->at < run->n);
 	return total_bytes;
 }
 
-static inline void bring_clock(struct hg_wheel *shares, uint64_t finish)
+static inline void bring_clock(struct hg_wheel *wheel, int64_t tick)
 {
-	if ((int64_t)(finish >> SHARE_TICK_SHIFT) > shares->clock)
-		shares->clock = (int64_t)(finish >> SHARE_TICK_SHIFT);
+	if (tick > wheel->clock)
+		wheel->clock = tick;
 }
 
-/* Virtual time goes on as if they had been pushed and popped. */
+static inline int64_t share_tick(const struct hg_share *share)
+{
+	return (int64_t)(share->finish >> SHARE_TICK_SHIFT);
+}
+
+/* An instance that was entered in its tenant's calendar is found there with nothing left. */
+static inline void turn_calendar(const struct hg_sched *s, struct hg_share *share,
+				 const struct hg_node *node)
+{
+	uint64_t ahead = (node->finish >> s->slot_shift) - share->slot_now;
+
+	share->slot_now += ahead < CALENDAR_SLOTS ? ahead : CALENDAR_SLOTS - 1u;
+}
+
+/* Virtual time goes on as if they had been pushed and popped, the rest of them by their turn. */
 static inline void charge_shares(struct hg_sched *s, struct hg_node *node, struct hg_tenant *t,
-				 const struct run *run)
+				 const struct run *run, struct rest *rest)
 {
 	struct hg_wheel *shares = &s->shares[HG_PRIORITY_NORMAL];
 	struct hg_share *share = &t->share;
 	uint64_t share_now = (uint64_t)shares->clock << SHARE_TICK_SHIFT;
 	uint64_t slot_now = share->slot_now << s->slot_shift;
-	unsigned at = 0;
 
 	if (node->finish < slot_now)
 		node->finish = slot_now;
 	if (share->finish < share_now)
 		share->finish = share_now;
 	else if (!may_go_first(s, t->flags, share->weight, share->finish - share_now))
-		bring_clock(shares, share->finish);
+		bring_clock(shares, share_tick(share));
+	if (rest->at == run->n) {
+		turn_calendar(s, share, node);
+		return;
+	}
 	for (;;) {
-		uint32_t bytes = visit_bytes(s, run, share, node, &at);
+		uint32_t bytes = visit_bytes(s, run, share, node, rest);
 
 		share->finish += virtual_cost(s, share->weight, bytes);
-		if (at == run->n)
+		if (rest->at == run->n)
 			return;
-		bring_clock(shares, share->finish);
+		bring_clock(shares, share_tick(share));
 	}
+}
+
+/* By when the next decision would have to be served, in ticks. */
+static inline int64_t deadline_tick(const struct hg_sched *s, const struct hg_node *node,
+				    hg_ns from_ns, uint32_t left_bytes)
+{
+	uint32_t bytes = left_bytes < s->quantum_bytes && !(node->flags & ON_CREDIT)
+				 ? left_bytes
+				 : s->quantum_bytes;
+
+	return tick_of(from_ns + pace_cost_ns(node->guarantee, bytes));
+}
+
+/* Decisions out of a guarantee that is in no wheel, as long as it is due; then it is in one. */
+static inline void charge_guarantee(struct hg_sched *s, uint32_t idx, const struct run *run,
+				    struct rest *rest, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+	const int64_t tick = tick_of(now_ns);
+
+	hg_sched_wake_guarantee(s, idx, now_ns - s->queues[idx].emptied_at_ns, now_ns);
+	while (rest->at < run->n) {
+		hg_ns from_ns = node->due_ns;
+		int64_t until_tick;
+		uint32_t bytes;
+
+		if (node->flags & ON_CREDIT)
+			from_ns = start_ns(&node->flags, from_ns, reserve_ns(node), now_ns);
+		if (tick_of(from_ns) > tick) {
+			node->flags |= IN_GUARANTEE;
+			hg_wheel_push(&s->starts, guarantee_id(idx, ID_INSTANCE, node->flags),
+				      tick_of(from_ns));
+			return;
+		}
+		until_tick = deadline_tick(s, node, from_ns, rest->bytes);
+		bring_clock(&s->deadlines, until_tick < tick ? until_tick : tick);
+		bytes = decide(s, run, rest);
+		guarantee_charge(node, t, bytes, now_ns);
+		node->new_guaranteed_bytes += bytes;
+		t->new_guaranteed_bytes += bytes;
+	}
+}
+
+static inline void charge_maxima(struct hg_sched *s, uint32_t idx, const struct run *run,
+				 hg_ns now_ns)
+{
+	const uint32_t tenant_idx = s->nodes[idx].tenant_idx;
+	struct hg_caps *caps = s->caps;
+
+	if (s->tenants[tenant_idx].flags & CAPPED)
+		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
+			      run->bytes, run->parts, now_ns);
+	if (s->nodes[idx].flags & CAPPED)
+		hg_cap_charge(&caps->instance_bytes[idx], &caps->instance_pkts[idx], run->bytes,
+			      run->parts, now_ns);
+}
+
+static inline void charge_link(struct hg_sched *s, uint32_t idx, const struct run *run,
+			       hg_ns now_ns)
+{
+	if (s->root.pace.mantissa != 0)
+		hg_bucket_charge(&s->root, run->bytes, now_ns);
+	if (s->window != NULL)
+		window_take(s->window, idx, run->bytes, run->parts);
+	s->is_window_full = false;
 }
 
 static inline void count(struct hg_sched *s, uint32_t idx, struct hg_node *node,
 			 struct hg_tenant *t, const struct run *run, hg_ns now_ns)
 {
 	s->queues[idx].emptied_at_ns = now_ns;
-	node->flags &= ~(uint32_t)ON_CREDIT;
 	if (t->n_backlogged == 0) {
 		t->emptied_at_ns = now_ns;
 		t->flags &= ~(uint32_t)ON_CREDIT;
 	}
 	node->sent_bytes += run->bytes;
 	node->new_pkts += run->parts;
-	if (HG_UNLIKELY(node->new_pkts >> 31 != 0))
+	if (HG_UNLIKELY((node->new_pkts | node->new_guaranteed_bytes) >> 31 != 0))
 		settle_counts(node, &s->cold[idx]);
 	t->sent_bytes += run->bytes;
 	t->new_pkts += run->parts;
-	if (HG_UNLIKELY(t->new_pkts >> 31 != 0))
+	if (HG_UNLIKELY((t->new_pkts | t->new_guaranteed_bytes) >> 31 != 0))
 		settle_tenant_counts(t);
 }
 
@@ -143,32 +290,25 @@ bool hg_sched_pass(struct hg_sched *s, uint32_t instance_idx, const uint32_t *lo
 		   hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[instance_idx];
-	const uint32_t tenant_idx = node->tenant_idx;
-	struct hg_tenant *t = &s->tenants[tenant_idx];
-	const bool is_capped = (node->flags & CAPPED) != 0,
-		   is_tenant_capped = (t->flags & CAPPED) != 0;
-	struct hg_caps *caps = s->caps;
+	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+	struct rest rest;
 	struct run run;
 
 	if (n == 0 || n > PASS_MAX || n > s->max_queued_pkts - s->queued_pkts ||
 	    !is_free(s, now_ns) || !is_ready(s, instance_idx, now_ns))
 		return false;
 	run = run_of(loads, n);
-	if (is_capped &&
-	    !hg_cap_has(&caps->instance_bytes[instance_idx], &caps->instance_pkts[instance_idx],
-			run.bytes, run.parts, now_ns))
+	if (!root_allows(s, run.bytes, now_ns) || !maxima_allow(s, instance_idx, &run, now_ns) ||
+	    !window_allows(s->window, instance_idx, &run))
 		return false;
-	if (is_tenant_capped &&
-	    !hg_cap_has(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx], run.bytes,
-			run.parts, now_ns))
-		return false;
-	if (is_tenant_capped)
-		hg_cap_charge(&caps->tenant_bytes[tenant_idx], &caps->tenant_pkts[tenant_idx],
-			      run.bytes, run.parts, now_ns);
-	if (is_capped)
-		hg_cap_charge(&caps->instance_bytes[instance_idx],
-			      &caps->instance_pkts[instance_idx], run.bytes, run.parts, now_ns);
-	charge_shares(s, node, t, &run);
+	rest = (struct rest){.at = 0, .bytes = run.bytes};
+	charge_link(s, instance_idx, &run, now_ns);
+	charge_maxima(s, instance_idx, &run, now_ns);
+	if (node->guarantee != 0 && !(node->flags & IN_GUARANTEE))
+		charge_guarantee(s, instance_idx, &run, &rest, now_ns);
+	else
+		node->flags &= ~(uint32_t)ON_CREDIT;
+	charge_shares(s, node, t, &run, &rest);
 	count(s, instance_idx, node, t, &run, now_ns);
 	return true;
 }

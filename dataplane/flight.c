@@ -26,6 +26,28 @@ static struct hg_tree *tree_of(const struct hg_worker *w, uint8_t queue)
 
 /* ---- on the way to the card --------------------------------------------------------------------- */
 
+void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, uint32_t instance_idx,
+		       struct hg_pkt *const *pkts, const uint32_t *loads, unsigned n)
+{
+	const uint32_t most_bytes = hg_flight_run_bytes(tree);
+	uint32_t bytes = 0, parts = 0;
+	unsigned n_tags = 0;
+
+	if (HG_UNLIKELY(hg_hook_is_half_full(w->lane->hook)))
+		hg_flight_settle_list(w);
+	for (unsigned i = 0; i < n; i++) {
+		bytes += hg_load_bytes(loads[i]);
+		parts += hg_load_parts(loads[i]);
+		if (i + 1 < n && bytes + hg_load_bytes(loads[i + 1]) <= most_bytes)
+			continue;
+		pkts[i]->tag = hg_inflight_tag(tree->inflight, instance_idx, hg_load(bytes, parts));
+		n_tags += pkts[i]->tag.queue != 0;
+		bytes = parts = 0;
+	}
+	if (n_tags > 0)
+		hg_hook_arm(w->lane->hook, n_tags);
+}
+
 static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)
 {
 	const struct hg_sched_item item = {.wire_bytes = pkt->wire_bytes & HG_WIRE_MAX_BYTES,

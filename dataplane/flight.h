@@ -52,6 +52,10 @@ static inline void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree,
 					       offsetof(struct hg_pkt, tag)));
 }
 
+/* The same for n packets of one instance, from 1, that went by the scheduler; loads as struct hg_sched_item has them. */
+void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, uint32_t instance_idx,
+		       struct hg_pkt *const *pkts, const uint32_t *loads, unsigned n);
+
 /* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */
 static inline void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree,
 				  struct hg_pkt *const *pkts, unsigned n)

@@ -1,5 +1,6 @@
 #include "dataplane/run.h"
 
+#include "dataplane/flight.h"
 #include "dataplane/publish.h"
 #include "dataplane/pushback.h"
 
@@ -29,23 +30,29 @@ static void count(struct hg_worker *w, struct hg_flow *flow, const struct hg_run
 	hg_publish_mark(w, flow);
 }
 
-/* Takes the run past the scheduler of what this instance sends on this host, or receives. Returns whether it went;
- * if not, nothing has changed. */
-static bool pass(struct hg_worker *w, const struct hg_run *run, uint32_t instance_idx,
-		 enum hg_dir dir, bool is_link)
+/* Takes the run past a scheduler. Returns whether it went; if not, nothing has changed. */
+static bool pass(struct hg_worker *w, const struct hg_run *run, struct hg_tree *tree,
+		 const struct hg_cut *cut, uint32_t instance_idx, bool is_link)
 {
-	struct hg_tree *tree = dir == HG_IN ? w->lane->in_tree : w->lane->local_tree;
 	const struct hg_lane_instance *instance = &w->snapshot->instances[instance_idx];
-	struct hg_flow *flow = hg_path_flow(w, instance_idx, dir);
+	struct hg_flow *flow = hg_path_flow(w, instance_idx, tree->dir);
 
 	if (w->snapshot->is_observe || tree->n_batch > 0 || instance->uplink_tree == NULL ||
-	    instance->classes[dir] != NULL || has_too_long(run, &instance->cut[dir]) ||
+	    instance->classes[tree->dir] != NULL || has_too_long(run, cut) ||
 	    !hg_sched_pass(tree->sched, instance_idx, run->loads, run->n, w->now_ns))
 		return false;
 	count(w, flow, run, is_link);
-	if (HG_UNLIKELY(flow->is_full) && dir == HG_OUT)
+	if (HG_UNLIKELY(flow->is_full) && tree->dir == HG_OUT)
 		hg_pushback_left(w, tree, flow, instance_idx);
 	return true;
+}
+
+/* What this instance sends on this host, or receives. */
+static bool pass_local(struct hg_worker *w, const struct hg_run *run, uint32_t instance_idx,
+		       enum hg_dir dir, bool is_link)
+{
+	return pass(w, run, dir == HG_IN ? w->lane->in_tree : w->lane->local_tree,
+		    &w->snapshot->instances[instance_idx].cut[dir], instance_idx, is_link);
 }
 
 static void stage_each(struct hg_worker *w, const struct hg_run *run, enum hg_stage stage)
@@ -62,6 +69,14 @@ static void set_instance(const struct hg_run *run, uint32_t instance_idx, bool i
 	}
 }
 
+static void set_passed(const struct hg_worker *w, const struct hg_run *run)
+{
+	for (uint32_t i = 0; i < run->n; i++) {
+		run->pkts[i]->queued_at_ns = w->now_ns;
+		run->pkts[i]->is_counted = true;
+	}
+}
+
 /* Who receives it. */
 static void go_in(struct hg_worker *w, const struct hg_run *run, uint32_t to_instance, bool is_link)
 {
@@ -69,18 +84,40 @@ static void go_in(struct hg_worker *w, const struct hg_run *run, uint32_t to_ins
 
 	set_instance(run, to_instance, is_link);
 	if (port == NULL || w->lane->in_owner != w->idx ||
-	    !pass(w, run, to_instance, HG_IN, is_link)) {
+	    !pass_local(w, run, to_instance, HG_IN, is_link)) {
 		stage_each(w, run, HG_STAGE_IN);
 		return;
 	}
-	for (uint32_t i = 0; i < run->n; i++) {
-		run->pkts[i]->queued_at_ns = w->now_ns;
-		run->pkts[i]->is_counted = true;
-	}
+	set_passed(w, run);
 	if (port->worker == w->idx)
 		hg_path_stage_all(w, port, run->pkts, run->n);
 	else
 		stage_each(w, run, HG_STAGE_TX);
+}
+
+/* Takes the run past the scheduler of its uplink, on to the card. Returns whether it went; if not, nothing has
+ * changed. What the card refused goes first: until then the queue stands in the tree. */
+static bool pass_uplink(struct hg_worker *w, const struct hg_run *run)
+{
+	const uint32_t instance_idx = run->from_instance;
+	const struct hg_lane_instance *instance = &w->snapshot->instances[instance_idx];
+	struct hg_port *uplink = w->snapshot->ports[run->out_port_idx];
+	struct hg_tree *tree = instance->uplink_tree;
+
+	if (tree == NULL || uplink == NULL || w->lane->out_owner != w->idx ||
+	    uplink->worker != w->idx || uplink->n_refused > 0)
+		return false;
+	if (tree->inflight != NULL)
+		hg_flight_note_held(tree);
+	if (!pass(w, run, tree, &instance->link_cut, instance_idx, /* is_link= */ true))
+		return false;
+	set_passed(w, run);
+	if (tree->is_on)
+		hg_flight_tag_run(w, tree, instance_idx, run->pkts, run->loads, run->n);
+	hg_path_stage_all(w, uplink, run->pkts, run->n);
+	if (uplink->n_staged >= HG_BURST_PKTS)
+		hg_path_transmit_port(w, uplink);
+	return true;
 }
 
 /* Whether a run may be queued for its uplink without a look at each of its packets: what is collected at once is not
@@ -140,10 +177,10 @@ void hg_run_end(struct hg_worker *w, struct hg_run *run)
 		go_in(w, run, to_instance, /* is_link= */ true);
 	} else if (to_instance == HG_SLOT_NONE) {
 		set_instance(run, run->from_instance, /* is_link= */ true);
-		if (!queue_for_uplink(w, run))
+		if (!pass_uplink(w, run) && !queue_for_uplink(w, run))
 			stage_each(w, run, HG_STAGE_OUT);
 	} else if (w->snapshot->ports[run->out_port_idx] == NULL || w->lane->out_owner != w->idx ||
-		   !pass(w, run, run->from_instance, HG_OUT, /* is_link= */ false)) {
+		   !pass_local(w, run, run->from_instance, HG_OUT, /* is_link= */ false)) {
 		set_instance(run, run->from_instance, /* is_link= */ false);
 		stage_each(w, run, HG_STAGE_OUT);
 	} else {

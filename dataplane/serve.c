@@ -115,6 +115,9 @@ static unsigned serve(struct hg_worker *w, struct hg_tree *tree)
 
 	if (tree->n_batch > 0)
 		hg_path_push_batch(w, tree);
+	/* What went by the tree. */
+	if (uplink != NULL && uplink->n_staged > 0 && uplink->n_refused == 0)
+		hg_path_transmit_port(w, uplink);
 	while (n_all < SERVE_PKTS && left_bytes > 0) {
 		uint32_t n_bytes;
 		unsigned n;

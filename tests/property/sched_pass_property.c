@@ -3,6 +3,7 @@
  * too. The property is seen to fail with a liar in front of pass. */
 #include "core/caps.h"
 #include "core/sched.h"
+#include "core/window.h"
 #include "tests/harness.h"
 
 #include <string.h>
@@ -14,6 +15,8 @@ enum {
 	STEPS = 1500,
 	DEFAULT_ROUNDS = 300,
 	N_PKTS = 1 << 14,
+	OUT_MOST = 1 << 14, /* packets that a card has */
+	POPS_MOST = 10000, /* until nothing is left */
 	PASSED_LEAST = 10, /* percent of runs, or the property says little */
 };
 
@@ -23,6 +26,7 @@ enum lie {
 	SHORTER, /* and of a packet less */
 	LATER, /* and of another time */
 	REORDERED, /* and of the largest packet at another place */
+	UNTAKEN, /* and the window is not told of what passed */
 };
 
 static char pkt_space[N_PKTS * 64];
@@ -30,7 +34,15 @@ static char pkt_space[N_PKTS * 64];
 struct side {
 	struct hg_sched *s;
 	struct hg_caps *caps;
-	void *memory, *caps_memory;
+	struct hg_window *window; /* NULL: none */
+	void *memory, *caps_memory, *window_memory;
+};
+
+/* What a card has. */
+struct out {
+	uint32_t instance_idx, wire_bytes, parts;
+	uint16_t generation;
+	uint8_t epoch;
 };
 
 static struct {
@@ -43,7 +55,10 @@ static struct {
 	uint32_t tenant_of[N_INSTANCES];
 	uint8_t classes_of[N_INSTANCES];
 	uint64_t n_runs, n_passed;
-	bool has_guarantees, has_maxima, has_root, has_classes, has_priorities;
+	struct out outs[OUT_MOST]; /* a ring */
+	uint32_t n_released, n_out; /* ever; and those still there */
+	bool has_guarantees, has_maxima, has_root, has_classes, has_priorities, has_window;
+	bool is_counting; /* the window is */
 } h; /* one at a time */
 
 static uint64_t pick(uint64_t lo, uint64_t hi)
@@ -101,6 +116,8 @@ static void set_tenant(uint32_t t)
 
 	BOTH(side)
 	{
+		if (side->window != NULL)
+			hg_window_set_tenant(side->window, t, p.weight);
 		hg_caps_set_tenant(side->caps, t, &p, h.now);
 		HG_CHECK_EQ(hg_sched_set_tenant(side->s, t, &p, h.now, NULL), 0);
 		hg_sched_refresh_tenant(side->s, t, h.now);
@@ -117,6 +134,9 @@ static void set_instance(uint32_t i)
 	set.classes[1].weight = 3;
 	BOTH(side)
 	{
+		if (side->window != NULL)
+			hg_window_set_instance(side->window, i, h.tenant_of[i], p.weight,
+					       p.min_bytes_per_s);
 		hg_caps_set_instance(side->caps, i, &p, h.now);
 		HG_CHECK_EQ(hg_sched_set_instance(side->s, i, h.tenant_of[i], &p, h.now, NULL), 0);
 		hg_sched_refresh_instance(side->s, i, h.now);
@@ -126,10 +146,39 @@ static void set_instance(uint32_t i)
 
 static void set_root(void)
 {
-	uint64_t rate = chance(50) ? 0 : pick(10000000, 1000000000);
+	uint64_t rate = chance(20) ? 0 : pick(10000000, 20000000000);
+	uint64_t burst = chance(50) ? 100000 : 0;
+	hg_ns lead = chance(50) ? (hg_ns)pick(0, 50000) : 0;
 
 	BOTH(side)
-	hg_sched_set_root(side->s, rate, 100000, h.now);
+	{
+		hg_sched_set_root(side->s, rate, burst, h.now);
+		hg_sched_set_lead(side->s, lead);
+	}
+}
+
+/* 0: unbounded. */
+static void set_window(void)
+{
+	uint64_t bytes = chance(40) ? 0 : pick(1600, chance(50) ? 10000 : 2000000);
+	uint32_t pkts = bytes > 0 && chance(50) ? (uint32_t)pick(1, 1000) : 0;
+
+	h.is_counting = bytes > 0 || chance(70);
+	BOTH(side)
+	{
+		hg_window_set_max(side->window, bytes, pkts);
+		hg_window_set_counting(side->window, h.is_counting);
+		hg_sched_window_changed(side->s, h.now);
+	}
+}
+
+static void make_window(struct side *side)
+{
+	if (!h.has_window)
+		return;
+	side->window_memory = zeroed(hg_window_size(N_TENANTS, N_INSTANCES));
+	side->window = hg_window_init(side->window_memory, N_TENANTS, N_INSTANCES);
+	hg_window_set_link(side->window, 1000000000, HG_BURST_MIN_BYTES);
 }
 
 static void world(uint64_t seed, enum lie lie)
@@ -140,7 +189,8 @@ static void world(uint64_t seed, enum lie lie)
 	h.now = (hg_ns)pick(1, 1000000000);
 	h.has_maxima = chance(70);
 	h.has_guarantees = chance(50);
-	h.has_root = chance(10);
+	h.has_root = chance(40);
+	h.has_window = h.is_counting = chance(50);
 	h.has_classes = chance(20);
 	h.has_priorities = chance(10);
 	BOTH(side)
@@ -152,6 +202,8 @@ static void world(uint64_t seed, enum lie lie)
 
 		side->caps_memory = zeroed(hg_caps_size(N_TENANTS, N_INSTANCES));
 		cfg.caps = side->caps = hg_caps_init(side->caps_memory, N_TENANTS, N_INSTANCES);
+		make_window(side);
+		cfg.window = side->window;
 		side->memory = zeroed(hg_sched_size(&cfg));
 		HG_CHECK_EQ(hg_sched_init(side->memory, &cfg, h.now, &side->s, NULL), 0);
 	}
@@ -183,6 +235,32 @@ static bool is_same_cap(const struct hg_cap *a, const struct hg_cap *b)
 	       a->bucket.taken_at_ns == b->bucket.taken_at_ns;
 }
 
+static void compare_windows(void)
+{
+	struct hg_window_stats x, y;
+	struct hg_window_row a, b;
+
+	hg_window_sample(h.by.window, &x);
+	hg_window_sample(h.through.window, &y);
+	expect(x.taken_bytes == y.taken_bytes && x.taken_pkts == y.taken_pkts &&
+		       x.given_bytes == y.given_bytes &&
+		       x.outstanding_bytes == y.outstanding_bytes &&
+		       x.outstanding_pkts == y.outstanding_pkts && x.n_active == y.n_active,
+	       "the window");
+	for (uint32_t i = 0; i < N_INSTANCES; i++) {
+		hg_window_sample_instance(h.by.window, i, &a);
+		hg_window_sample_instance(h.through.window, i, &b);
+		expect(a.outstanding_bytes == b.outstanding_bytes &&
+			       a.outstanding_pkts == b.outstanding_pkts &&
+			       a.share_bytes == b.share_bytes && a.is_active == b.is_active,
+		       "an instance's part of the window");
+	}
+	expect(hg_sched_was_held_by_window(h.by.s) == hg_sched_was_held_by_window(h.through.s),
+	       "held by the window");
+	expect(hg_sched_was_held_by_root(h.by.s) == hg_sched_was_held_by_root(h.through.s),
+	       "held by the root");
+}
+
 static void compare(void)
 {
 	const struct hg_caps *a = h.by.caps, *b = h.through.caps;
@@ -205,9 +283,43 @@ static void compare(void)
 		       "a tenant's tokens");
 	}
 	expect(hg_sched_next_at(h.by.s, h.now) == hg_sched_next_at(h.through.s, h.now), "next_at");
+	if (h.has_window)
+		compare_windows();
 }
 
 /* ---- what happens ------------------------------------------------------------------------------- */
+
+/* A card has what came out of the one that all goes through. */
+static void hand(const struct hg_sched_item *items, unsigned n)
+{
+	const struct hg_window *w = h.through.window;
+
+	for (unsigned k = 0; h.is_counting && k < n && h.n_out < OUT_MOST; k++)
+		h.outs[(h.n_released + h.n_out++) % OUT_MOST] =
+			(struct out){.instance_idx = items[k].instance_idx,
+				     .wire_bytes = items[k].wire_bytes,
+				     .parts = items[k].parts,
+				     .generation = hg_window_generation(w, items[k].instance_idx),
+				     .epoch = hg_window_epoch(w)};
+}
+
+static void release(unsigned n)
+{
+	for (; n > 0 && h.n_out > 0; n--) {
+		const struct out *o = &h.outs[h.n_released++ % OUT_MOST];
+
+		h.n_out--;
+		BOTH(side)
+		{
+			(void)hg_window_give(side->window, o->instance_idx, o->generation, o->epoch,
+					     o->wire_bytes, o->parts);
+			hg_sched_window_opened(side->s, o->instance_idx, h.now);
+		}
+	}
+	BOTH(side)
+	if (hg_window_has_grown(side->window))
+		hg_sched_window_changed(side->s, h.now);
+}
 
 static bool lie_pass(uint32_t i, const uint32_t *loads, unsigned n)
 {
@@ -230,6 +342,7 @@ static void check_through(const struct hg_sched_item *items, unsigned n)
 	struct hg_sched_item out[RUN_MOST + 1];
 	unsigned n_out = hg_sched_pop(h.through.s, out, RUN_MOST + 1, UINT32_MAX, h.now);
 
+	hand(out, n_out);
 	expect(n_out == n, "not just what passed comes out");
 	for (unsigned k = 0; k < n && k < n_out; k++)
 		expect(out[k].pkt == items[k].pkt && out[k].load == items[k].load, "order");
@@ -254,6 +367,10 @@ static void send_run(uint32_t i)
 	}
 	h.n_runs++;
 	did_pass = lie_pass(i, loads, n);
+	if (did_pass && h.lie == UNTAKEN && h.has_window)
+		(void)hg_window_give(h.by.window, i, hg_window_generation(h.by.window, i),
+				     hg_window_epoch(h.by.window), items[0].wire_bytes,
+				     items[0].parts);
 	HG_CHECK_EQ(hg_sched_push_classed(h.through.s, items, classes, n, h.now), n);
 	if (did_pass) {
 		h.n_passed++;
@@ -270,6 +387,7 @@ static void pop_some(unsigned n)
 	unsigned n_a = hg_sched_pop(h.by.s, a, n, max_bytes, h.now);
 	unsigned n_b = hg_sched_pop(h.through.s, b, n, max_bytes, h.now);
 
+	hand(b, n_b);
 	expect(n_a == n_b, "how much comes out");
 	for (unsigned k = 0; k < n_a && k < n_b; k++)
 		expect(a[k].pkt == b[k].pkt && a[k].load == b[k].load &&
@@ -298,6 +416,22 @@ static void advance(void)
 		h.now += (hg_ns)pick(0, 20000000);
 }
 
+static void pop_all(void)
+{
+	for (unsigned k = 0; k < POPS_MOST && hg_sched_queued_pkts(h.through.s) > 0; k++) {
+		hg_ns next = hg_sched_next_at(h.through.s, h.now);
+
+		if (h.wrong != NULL)
+			return;
+		if (next == HG_NEVER)
+			release(OUT_MOST);
+		else
+			h.now = next > h.now ? next : h.now;
+		pop_some(RUN_MOST);
+	}
+	expect(hg_sched_queued_pkts(h.through.s) == 0, "nothing more comes out");
+}
+
 static const char *run(uint64_t seed, enum lie lie)
 {
 	world(seed, lie);
@@ -318,21 +452,21 @@ static const char *run(uint64_t seed, enum lie lie)
 		}
 		if (h.has_root && chance(1))
 			set_root();
+		if (h.has_window && chance(1))
+			set_window();
+		if (h.has_window && chance(50))
+			release((unsigned)pick(1, chance(70) ? 2 * RUN_MOST : OUT_MOST));
 		compare();
 		if (chance(50))
 			advance();
 		if (chance(10))
-			while (hg_sched_queued_pkts(h.through.s) > 0 && h.wrong == NULL) {
-				hg_ns next = hg_sched_next_at(h.through.s, h.now);
-
-				h.now = next > h.now ? next : h.now;
-				pop_some(RUN_MOST);
-			}
+			pop_all();
 	}
 	BOTH(side)
 	{
 		free(side->memory);
 		free(side->caps_memory);
+		free(side->window_memory);
 	}
 	return h.wrong;
 }
@@ -374,6 +508,7 @@ CAUGHT(broken_lighter_pass_is_noticed, LIGHTER)
 CAUGHT(broken_shorter_pass_is_noticed, SHORTER)
 CAUGHT(broken_later_pass_is_noticed, LATER)
 CAUGHT(broken_reordered_pass_is_noticed, REORDERED)
+CAUGHT(broken_untaken_pass_is_noticed, UNTAKEN)
 
 int main(int argc, char **argv)
 {
@@ -383,6 +518,7 @@ int main(int argc, char **argv)
 		HG_TEST(broken_shorter_pass_is_noticed),
 		HG_TEST(broken_later_pass_is_noticed),
 		HG_TEST(broken_reordered_pass_is_noticed),
+		HG_TEST(broken_untaken_pass_is_noticed),
 		{0}};
 
 	return hg_tests_main(argc, argv, tests);
