@@ -6,6 +6,7 @@ as arguments run only these.
 """
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -32,6 +33,8 @@ def test(function):
 
 
 def main():
+    # Who was started in the background of a script has Ctrl-C ignored, and would hand that down to what is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = sys.argv[1:]
     passed = failed = skipped = 0
     for function in _tests:
