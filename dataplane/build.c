@@ -15,12 +15,13 @@
 #define ROOT_BURST_NS (200 * HG_NS_PER_US)
 #define ROOT_BURST_MIN_BYTES 16384u
 
-/* Bytes that an instance's hold queue may keep. Waiting for a link, which it may share
- * with many: what the link sends in 10 ms, for TCP to keep the rate across a loss. Waiting for its own maximum: twice
+/* Bytes that an instance's hold queue may keep: what leaves in 10 ms at the rate that bounds it, for TCP to keep the rate
+ * across a loss; at least two segments of 64 KiB, at most 4 MiB. Of what it sends itself before its own maximum: twice
  * that, and up to a megabyte as far as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that
  * begin together send as much before they hear anything, and what is cut off then they all send again. Whoever speaks
- * ECN is told after 2 ms, and fills none of it (serve.c). At least two segments of 64 KiB, at most 4 MiB. */
-#define HOLD_FOR_LINK_NS (10 * HG_NS_PER_MS)
+ * ECN is told after 2 ms, and fills none of it (serve.c). What it receives has its acknowledgements between: 42 ms of
+ * such a queue made its own sending three times slower. */
+#define HOLD_FOR_NS (10 * HG_NS_PER_MS)
 #define HOLD_FOR_MAX_NS (20 * HG_NS_PER_MS)
 #define HOLD_AT_START_NS (150 * HG_NS_PER_MS)
 #define HOLD_AT_START_BYTES UINT64_C(1048576)
@@ -293,9 +294,11 @@ static uint32_t hold_bytes(const struct hg_desired *d, const struct hg_desired_i
 	uint64_t link_bytes_per_s = d->uplinks[tenant->uplink_idx].capacity_bytes_per_s;
 	uint64_t max_bytes_per_s = lower_rate(instance->contract.dir[dir].max_bytes_per_s,
 					      tenant->contract.dir[dir].max_bytes_per_s);
-	uint64_t bytes = bytes_in(link_bytes_per_s, HOLD_FOR_LINK_NS);
+	bool has_max = max_bytes_per_s > 0 &&
+		       (max_bytes_per_s < link_bytes_per_s || link_bytes_per_s == 0);
+	uint64_t bytes = bytes_in(has_max ? max_bytes_per_s : link_bytes_per_s, HOLD_FOR_NS);
 
-	if (max_bytes_per_s > 0 && (max_bytes_per_s < link_bytes_per_s || link_bytes_per_s == 0))
+	if (has_max && dir == HG_OUT)
 		bytes = most(
 			bytes_in(max_bytes_per_s, HOLD_FOR_MAX_NS),
 			least(bytes_in(max_bytes_per_s, HOLD_AT_START_NS), HOLD_AT_START_BYTES));
