@@ -150,7 +150,7 @@ class Child:
     def end(self):
         """It cleans up after itself if it is asked; if it does not, it is killed, and what it started with it."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
