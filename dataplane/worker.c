@@ -143,18 +143,22 @@ static void leave(struct hg_worker *w, uint32_t i)
 	w->active[i] = w->active[--w->n_active];
 }
 
-/* Takes a port off the list until its instance may send again. */
-static void hold_port(struct hg_worker *w, uint32_t i)
+/* Takes a port off the list until its instance may send again. Returns whether it did: another worker may have let it
+ * go meanwhile. So the releases are looked at before the port is: what comes later is news. */
+static bool hold_port(struct hg_worker *w, uint32_t i)
 {
 	struct hg_port *port = w->active[i];
+	uint32_t releases = atomic_load_explicit(&w->lane->releases, memory_order_acquire);
 
+	if (!hg_pushback_holds(w, port))
+		return false;
 	leave(w, i);
 	port->is_held = true;
 	tell_held(port);
-	/* What was released before this is no news for it. */
 	if (w->n_held == 0)
-		w->releases_seen = atomic_load_explicit(&w->lane->releases, memory_order_acquire);
+		w->releases_seen = releases;
 	w->held[w->n_held++] = port;
+	return true;
 }
 
 /* What each of several workers receives in a turn, since one serves it all; they pass it by less than a burst. */
@@ -185,8 +189,7 @@ static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 	unsigned n;
 
 	*ret_stays = true;
-	if (HG_UNLIKELY(hg_pushback_holds(w, port))) {
-		hold_port(w, i);
+	if (HG_UNLIKELY(hg_pushback_holds(w, port)) && hold_port(w, i)) {
 		*ret_stays = false;
 		return 0;
 	}
