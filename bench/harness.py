@@ -136,10 +136,17 @@ class Program:
     def __init__(self, command, is_stopped=True, processor=None):
         self.command, self.is_stopped = command, is_stopped
         if processor is not None:
-            first = ["chrt", "-f", "1"] if os.geteuid() == 0 else []
-            command = first + ["taskset", "-c", str(processor)] + command
+            command = ["taskset", "-c", str(processor)] + command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()
+        if processor is not None and os.geteuid() == 0:
+            self._go_first()
+
+    def _go_first(self):
+        """Only now that it is up: DPDK awaits a thread that it begins with by naps so short that a real-time program
+        never gives up its processor for them, and the thread waits for minutes."""
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
 
     def __enter__(self):
         return self
