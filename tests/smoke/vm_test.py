@@ -72,8 +72,9 @@ def s5_1_guest_exchanges_whole_segments_both_ways(world):
     with open(BUSYBOX, "rb") as file:
         content = file.read()
 
-    before = machine.counts()
     machine.guest.start("httpd", "-f", "-p", "80", "-h", "/bin")
+    until(lambda: machine.host.reaches("peer", GUEST, 80), 20, "the guest to serve")
+    before = machine.counts()
     fetch = (f"import urllib.request, sys; "
              f"sys.stdout.buffer.write(urllib.request.urlopen('http://{GUEST}/busybox', timeout=20).read())")
     got = subprocess.run(["ip", "netns", "exec", world.name("peer"), sys.executable, "-c", fetch],
