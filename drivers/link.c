@@ -261,21 +261,30 @@ int hg_link_nsid(const char *netns, int *ret_nsid, struct hg_error *reterr)
 	return 0;
 }
 
+/* ---- traffic control ---------------------------------------------------------------------------- */
+
+struct tc_request {
+	struct nlmsghdr head;
+	struct tcmsg tc;
+};
+
+static struct tc_request ask_tc(uint16_t type, uint16_t flags, int idx, uint32_t parent)
+{
+	return (struct tc_request){
+		.head = {.nlmsg_len = sizeof(struct tc_request),
+			 .nlmsg_type = type,
+			 .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
+		.tc = {.tcm_ifindex = idx, .tcm_parent = parent},
+	};
+}
+
 /* ---- queues ------------------------------------------------------------------------------------- */
 
 /* Whether it has a queue that somebody chose: what the kernel gave it has no handle. Of none there may be no word. */
 static bool has_own_queue(int idx)
 {
 	_Alignas(struct nlmsghdr) uint8_t answer[ANSWER_BYTES];
-	struct {
-		struct nlmsghdr head;
-		struct tcmsg tc;
-	} request = {
-		.head = {.nlmsg_len = sizeof(request),
-			 .nlmsg_type = RTM_GETQDISC,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO | NLM_F_ACK},
-		.tc = {.tcm_ifindex = idx, .tcm_parent = TC_H_ROOT},
-	};
+	struct tc_request request = ask_tc(RTM_GETQDISC, NLM_F_ECHO | NLM_F_ACK, idx, TC_H_ROOT);
 	const struct {
 		struct nlmsghdr head;
 		struct tcmsg tc;
@@ -315,15 +324,7 @@ bool hg_link_unqueue(int idx)
 static bool has_filters_at(int idx, uint32_t parent)
 {
 	_Alignas(struct nlmsghdr) uint8_t answer[ANSWER_BYTES];
-	struct {
-		struct nlmsghdr head;
-		struct tcmsg tc;
-	} request = {
-		.head = {.nlmsg_len = sizeof(request),
-			 .nlmsg_type = RTM_GETTFILTER,
-			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.tc = {.tcm_ifindex = idx, .tcm_parent = parent},
-	};
+	struct tc_request request = ask_tc(RTM_GETTFILTER, NLM_F_DUMP, idx, parent);
 	int n = ask_bytes(&request, sizeof(request), answer, sizeof(answer));
 
 	return n < 0 || ((const struct nlmsghdr *)answer)->nlmsg_type == RTM_NEWTFILTER;
