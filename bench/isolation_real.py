@@ -34,8 +34,8 @@ QUESTION_BYTES = 64 + 16 + 32 + 20 + 14 + 24
 PAUSE_US = 100
 OUTSIDE, LIGHT_PORT, HEAVY_PORT = "10.79.0.1", 5301, 5302
 SETTLE_S = 1.5  # TCP finds its rate, and headgate its depth
-# Of a row's time on one processor; above, the row says more about the machine than about a queue. It is measured again
-# then, so often at most; whether it is, depends on the machine alone and not on what was found.
+# Of a second, on one processor; above, it says more about the machine than about a queue. Another is measured in its
+# place then, up to so many times as many; whether it is, depends on the machine alone and not on what was found.
 STOLEN_MAX = 0.01
 ATTEMPTS = 4
 ROWS = ("idle", "plain", "htb", "htb_cut", "htb_only", "headgate", "headgate_100us")
@@ -81,7 +81,7 @@ def add_options(parser):
     parser.add_argument("--rounds", type=int, default=5, metavar="N",
                         help="in real time, of all rows in turn; 0: virtual time alone (default 5)")
     parser.add_argument("--round-seconds", type=int, default=3, metavar="N",
-                        help="for which each row of a round is measured (default 3)")
+                        help="that each row of a round has, undisturbed ones (default 3)")
 
 
 def htb(netns, device, frame_bit_per_s):
@@ -148,26 +148,39 @@ class Leg:
     def kept_waiting_s(self):
         return self.daemon.kept_waiting_s() if self.daemon else 0.0
 
+    def _now(self):
+        return {"stolen_ms": harness.stolen_ms(), "waited_s": self.kept_waiting_s(), "bytes": self.received_bytes(),
+                "s": time.monotonic()}
+
     def measure(self, seconds, has_heavy=True):
-        """The light one's round trips, and the link's use meanwhile."""
+        """The light one's round trips and the link's use, of each of so many seconds in which nobody took the
+        processor away; of fewer, if there are not as many in ATTEMPTS times that. And the seconds thrown away."""
+        from lab.world import until
         heavy = [self.load(netns, "flood", HEAVY_PORT, "--seconds", 86400)
                  for netns in (self.heavy if has_heavy else [])]
         time.sleep(SETTLE_S)
-        light = self.load(self.light, "rr", LIGHT_PORT, "--seconds", seconds, "--pause-us", PAUSE_US)
+        light = self.load(self.light, "rr", LIGHT_PORT, "--seconds", 86400, "--pause-us", PAUSE_US)
         go_first(light)
-        stolen, waited = harness.stolen_ms(), self.kept_waiting_s()
-        before, began = self.received_bytes(), time.monotonic()
-        total = light.wait(seconds + 20)
-        payload = self.received_bytes() - before
-        for_s = time.monotonic() - began
-        for load in heavy:
+        kept, thrown, before = [], [], self._now()
+        while len(kept) < seconds and len(kept) + len(thrown) < ATTEMPTS * seconds:
+            n_before = len(kept) + len(thrown)
+            until(lambda: light.check() or len(light.seconds) > n_before, 20, "a second of round trips")
+            now = self._now()
+            second = self._second(light.seconds[n_before], before, now)
+            (thrown if second["stolen"] > STOLEN_MAX else kept).append(second)
+            before = now
+        for load in [light] + heavy:
             load.finish()
-        found = {name: total[name] for name in ("p50_us", "p99_us", "p999_us")}
-        wire = payload / PAYLOAD_BYTES * WIRE_BYTES + total["count"] * QUESTION_BYTES
-        found["link_use_percent"] = 100 * wire * 8 / (LINK_BIT_PER_S * for_s)
-        found["stolen"] = (harness.stolen_ms() - stolen) / 1e3 / for_s
-        found["waited"] = (self.kept_waiting_s() - waited) / for_s
-        return found
+        return kept, thrown
+
+    @staticmethod
+    def _second(light, before, now):
+        for_s = now["s"] - before["s"]
+        wire = (now["bytes"] - before["bytes"]) / PAYLOAD_BYTES * WIRE_BYTES + light["count"] * QUESTION_BYTES
+        return {**{name: light[name] for name in ("p50_us", "p99_us", "p999_us")},
+                "link_use_percent": 100 * wire * 8 / (LINK_BIT_PER_S * for_s),
+                "stolen": (now["stolen_ms"] - before["stolen_ms"]) / 1e3 / for_s,
+                "waited": (now["waited_s"] - before["waited_s"]) / for_s}
 
 
 def write(world, name, text):
@@ -248,15 +261,21 @@ def htb_alone(world):
     return Leg(world, outside, senders, [senders] * N_HEAVY)
 
 
-def tell(bench, title, name, row):
+def in_the_middle(seconds):
+    """Of several seconds, what the middle one has of each figure."""
+    return {name: harness.median([second[name] for second in seconds]) for name in seconds[0]}
+
+
+def tell(bench, title, name, row, n_kept, n_thrown):
     bench.progress(f"{title}: {name:14} round trip {row['p50_us']:8.1f} {row['p99_us']:8.1f} "
                    f"{row['p999_us']:8.1f} us, link {row['link_use_percent']:5.1f} %, "
-                   f"stolen {100 * row['stolen']:.1f} %, worker kept waiting {100 * row['waited']:.1f} %")
+                   f"stolen {100 * row['stolen']:.1f} %, worker kept waiting {100 * row['waited']:.1f} %, "
+                   f"{n_kept} s kept, {n_thrown} s thrown away")
 
 
 def rounds(bench, options, world):
-    """As many rounds as were asked for in which nobody took the processor away, or as there was time for; and how many
-    rows were thrown away."""
+    """What was found in each round, {row: figures} without rows in which too much was stolen, of as many rounds as were
+    asked for or as there was time for; and how many seconds were thrown away."""
     headgate, card, alone = Headgate(world), OnCard(world, bench), htb_alone(world)
     seconds = options.round_seconds
     ways = {"idle": lambda: headgate.measure("100us", seconds, has_heavy=False),
@@ -265,53 +284,46 @@ def rounds(bench, options, world):
             "htb_only": lambda: alone.measure(seconds),
             "headgate": lambda: headgate.measure(CUTS["headgate"], seconds),
             "headgate_100us": lambda: headgate.measure(CUTS["headgate_100us"], seconds)}
-    kept, n_thrown = [], 0
-
-    def undisturbed(name):
-        """A row as nobody disturbed it, or the last attempt, and how many were thrown away."""
-        for attempt in range(ATTEMPTS):
-            row = ways[name]()
-            if row["stolen"] <= STOLEN_MAX:
-                break
-            tell(bench, "stolen from", name, row)
-        return row, attempt + (row["stolen"] > STOLEN_MAX)
-
-    while len(kept) < options.rounds:
-        found = {name: undisturbed(name) for name in ROWS}
-        n_thrown += sum(n for _, n in found.values())
-        found = {name: row for name, (row, _) in found.items()}
-        is_disturbed = any(row["stolen"] > STOLEN_MAX for row in found.values())
+    found, n_thrown = [], 0
+    for i in range(options.rounds):
+        found.append({})
         for name in ROWS:
-            tell(bench, "thrown away" if is_disturbed else f"round {len(kept) + 1} of {options.rounds}", name, found[name])
-        if not is_disturbed:
-            kept.append(found)
+            kept, thrown = ways[name]()
+            n_thrown += len(thrown)
+            tell(bench, f"round {i + 1} of {options.rounds}" if kept else "stolen from throughout", name,
+                 in_the_middle(kept or thrown), len(kept), len(thrown))
+            if kept:
+                found[-1][name] = in_the_middle(kept)
         if not bench.has_time():
             break
-    if not kept:
-        raise harness.Failure("the machine underneath takes too much processor time away")
-    return kept, n_thrown
+    return found, n_thrown
 
 
-def figures_of(kept, n_thrown):
-    figures, spread = {"real_rounds": len(kept), "real_rows_thrown_away": n_thrown}, {}
+def figures_of(found, n_thrown):
+    """A figure is of the rounds that have all the rows it is made of."""
+    figures, spread = {"real_rounds": len(found), "real_seconds_thrown_away": n_thrown}, {}
 
-    def add(name, values):
-        figures[name], spread[name] = harness.median(values), [min(values), max(values)]
+    def add(name, rows, value):
+        values = [value(each) for each in found if all(row in each for row in rows)]
+        if values:
+            figures[name], spread[name] = harness.median(values), [min(values), max(values)]
 
-    def p99s(*rows):
-        """The best of the rows in each round."""
-        return [min(found[row]["p99_us"] for row in rows) for found in kept]
+    def p99(*rows):
+        """The best of the rows."""
+        return lambda each: min(each[row]["p99_us"] for row in rows)
 
-    def ratios(of, by):
-        return [a / b for a, b in zip(of, by)]
+    def ratio(name, of, by):
+        add(name, of + by, lambda each: p99(*of)(each) / p99(*by)(each))
 
-    add("real_p99_over_htb", ratios(p99s("headgate"), p99s(*HTB)))
-    add("real_100us_p99_over_htb", ratios(p99s("headgate_100us"), p99s(*HTB)))
-    add("real_p99_over_htb_only", ratios(p99s("headgate"), p99s("htb_only")))
-    add("real_p99_gain", ratios(p99s("plain"), p99s("headgate")))
+    ratio("real_p99_over_htb", ["headgate"], list(HTB))
+    ratio("real_100us_p99_over_htb", ["headgate_100us"], list(HTB))
+    ratio("real_p99_over_htb_only", ["headgate"], ["htb_only"])
+    ratio("real_p99_gain", ["plain"], ["headgate"])
     for row in ROWS:
         for name in ("p50_us", "p99_us", "p999_us", "link_use_percent"):
-            add(f"real_{row}_{name}", [found[row][name] for found in kept])
+            add(f"real_{row}_{name}", [row], lambda each, row=row, name=name: each[row][name])
+    if "real_p99_over_htb" not in figures:
+        raise harness.Failure("the machine underneath takes too much processor time away")
     return figures, spread
 
 
