@@ -138,13 +138,13 @@ static struct hg_dp_host_sample sample(void)
 	return now;
 }
 
-/* All workers sleep: two looks with time between them find no turn. */
-static bool is_quiet(void)
+/* Until the worker has nothing left to do: it is asked something, and goes to sleep after that. */
+static void wait_quiet(void)
 {
-	uint64_t turns = sample().turns;
+	uint64_t sleeps = sample().sleeps;
 
-	usleep(5000);
-	return sample().turns - turns <= 2;
+	hg_dp_publish(host.dp);
+	WAIT_FOR(sample().sleeps > sleeps);
 }
 
 static void check_idle(void)
@@ -152,7 +152,7 @@ static void check_idle(void)
 	hg_ns before_ns, used_ns;
 	uint64_t turns;
 
-	WAIT_FOR(is_quiet());
+	wait_quiet();
 	turns = sample().turns;
 	before_ns = cpu_ns();
 	usleep(IDLE_MS * 1000);
