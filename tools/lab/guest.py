@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 from lab.load import HGLOAD, Figures
 from lab.world import LabError, until
@@ -14,6 +15,8 @@ QEMU = "qemu-system-x86_64"
 MEMORY = "192M"
 KVM_PATIENCE_S = 6  # a guest that has KVM is up in less than two
 BOOT_PATIENCE_S = 90  # by emulation, on a machine that has other things to do
+# By emulation, alone on its processor it is half of that. Who was slower to boot may be slower in all it does.
+BOOT_USUAL_S = 5
 # Emulation copies byte by byte where the guest believes that "rep movsb" is fast: TCP took three times as long.
 EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off"]
 # A guest's processor goes before whatever else the machine does, but not before headgated.
@@ -33,8 +36,9 @@ class Command:
             self.guest.send(str(self.number))
 
     def wait(self, seconds=20):
-        """Waits for its end and returns what it printed; LabError if it failed."""
-        until(lambda: self.guest.check() or self.code is not None, seconds, f"{self.text} in guest {self.guest.name}")
+        """Waits for its end and returns what it printed; LabError if it failed. seconds: of a guest that is not slow."""
+        until(lambda: self.guest.check() or self.code is not None, seconds * self.guest.slowness,
+              f"{self.text} in guest {self.guest.name}")
         if self.code != 0:
             raise LabError(f"guest {self.guest.name}: {self.text}: {' / '.join(self.lines[-3:])}")
         return self.lines
@@ -47,11 +51,12 @@ class Guest:
                  nice=NICE):
         self.world, self.name = world, name
         self.vhost_socket = world.path(f"{name}.vhost")
-        self.is_up = False
+        self.is_up, self.slowness = False, 1
+        self.trouble = None  # what is wrong with its line
         self.commands, self.n_commands = {}, 0
         self.console = world.path(f"{name}.console.log")
         self._path = world.path(f"{name}.line")
-        self._line = None
+        self._line, self._began = None, time.monotonic()
         card = self._card(mac, has_kvm, queues, card_options) if mac else []
         with open(world.path(f"{name}.qemu.log"), "w", encoding="utf-8") as log:
             self.process = world.start(self._command(image, has_kvm) + card, nice=nice, stdout=log,
@@ -86,29 +91,37 @@ class Guest:
                 f"vectors={vectors}{options}"]
 
     def check(self):
-        """LabError if QEMU has ended."""
+        """LabError if QEMU has ended, or the guest was misunderstood."""
         if self.process.poll() is not None:
             with open(self.world.path(f"{self.name}.qemu.log"), encoding="utf-8", errors="replace") as log:
                 words = " / ".join(log.read().strip().splitlines()[-3:])
             raise LabError(f"QEMU of guest {self.name} ended with {self.process.returncode}: {words}")
+        if self.trouble:
+            raise LabError(f"guest {self.name}: {self.trouble}")
 
     def _read(self):
         try:
             with self._line.makefile("r", encoding="utf-8", errors="replace") as lines:
                 for line in lines:
-                    number, _, text = line.strip().partition(" ")
-                    self._take(number, text)
+                    self._take(*line.strip().partition(" ")[::2])
         except OSError:
             pass  # QEMU has ended; whoever waits for a line finds that out by itself
+        except ValueError as error:
+            self.trouble = f"its line {line.strip()!r} makes no sense: {error}"
 
     def _take(self, number, text):
-        if (number, text) == ("0", "=up"):
-            self.is_up = True
+        kind, rest = text[:1], text[1:]
         command = self.commands.get(number)
-        if command and text.startswith("="):
-            command.on_line(text[1:])
-        elif command and text.startswith("."):
-            command.code = int(text[1:])
+        if (number, text) == ("0", "=up"):
+            self.slowness = max(1, (time.monotonic() - self._began) / BOOT_USUAL_S)
+            self.is_up = True
+        elif kind == ">":
+            if not command or rest not in (command.text, ""):
+                self.trouble = f"its agent read {number} {rest!r}, which nobody wrote"
+        elif command and kind == "=":
+            command.on_line(rest)
+        elif command and kind == ".":
+            command.code = int(rest)
 
     def send(self, text):
         self._line.sendall(text.encode() + b"\n")

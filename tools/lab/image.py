@@ -19,8 +19,6 @@ MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_
            "net_failover", "virtio_net")
 BUSYBOX = "/bin/busybox"
 
-# Serves the second serial port. A line "ID COMMAND..." starts a command; "ID" alone ends it. Back come "ID =TEXT"
-# for each line that it prints, and "ID .CODE" when it has ended.
 INIT = """\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -32,20 +30,30 @@ for module in %(modules)s; do
 	insmod /modules/$module.ko
 done
 ip link set lo up
-set -f -o pipefail
 stty -F /dev/ttyS1 raw -echo
-exec </dev/ttyS1 >/dev/ttyS1
+sh /agent /run </dev/ttyS1 >/dev/ttyS1
+"""
+
+# Serves a line: AGENT FOLDER. "ID COMMAND..." starts a command; "ID" alone ends it. Back come "ID >COMMAND" as it was
+# understood, "ID =TEXT" for each line that it prints, and "ID .CODE" when it has ended.
+# busybox's read begins anew when a child ends in the middle of a line, and forgets what it had of it. So whoever reads
+# here has no child while it reads: a command's parent hands it to init and ends, and that is waited for.
+AGENT = r"""
+set -f -o pipefail
 echo "0 =up"
 while read -r id command; do
+	echo "$id >$command"
 	if [ -z "$command" ]; then
-		kill "$(cat /run/$id)"
+		while [ -e $1/$id ] && [ ! -s $1/$id ]; do usleep 1000; done
+		kill "$(cat $1/$id)"
 		continue
 	fi
-	{
-		sh -c 'echo $$ >/run/$0; exec "$@"' $id $command </dev/null 2>&1 |
+	: >$1/$id
+	( {
+		sh -c 'echo $$ >$0; exec "$@"' $1/$id $command </dev/null 2>&1 |
 			while read -r text; do echo "$id =$text"; done
 		echo "$id .$?"
-	} &
+	} & )
 done
 """
 
@@ -69,6 +77,7 @@ class Image:
             for library in libraries(program):
                 archive.add(library.lstrip("/"), library)
         archive.write("init", (INIT % {"modules": " ".join(MODULES)}).encode(), 0o755)
+        archive.write("agent", AGENT.encode())
         archive.close()
 
 
