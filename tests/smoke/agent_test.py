@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""What serves a guest's line (lab/image.py)."""
+"""What serves a guest's line (lab/image.py), and what is said of a guest that keeps somebody waiting (lab/witness.py)."""
 import fcntl
 import os
 import select
+import shutil
 import struct
 import subprocess
 import termios
 
-from smoke import Skip, main, test, until
-from lab.image import AGENT, BUSYBOX
+from smoke import LabError, Skip, main, test, until
+from lab.guest import Guest, QEMU, kvm_works, wait_up
+from lab.image import AGENT, BUSYBOX, Image
 
 # As it was: the commands are children of who reads.
 TWIN = AGENT.replace("( {", "{").replace("} & )", "} &")
@@ -104,6 +106,37 @@ def command_is_ended_however_soon(world):
     agent = Agent(world)
     agent.say("1 sleep 1000\n1\n")
     agent.hears("1 .143")
+
+
+@test
+def guest_that_keeps_us_waiting_is_explained(world):
+    if not shutil.which(QEMU) or not os.path.exists(BUSYBOX):
+        raise Skip("needs QEMU and busybox: tools/setup.sh vms")
+    image = Image(world, [])
+    guest = Guest(world, image, "late", has_kvm=kvm_works(world, image))
+    wait_up([guest])
+    asleep = failure_of(guest, "sleep", 1000)
+    assert "took it" in asleep and "agent answers" in asleep, asleep
+    assert "nanosleep" in witness(world), witness(world)
+    # One that answers no more: what it is at its kernel says.
+    agent = next(line.split()[0] for line in guest.run("ps") if "/agent" in line)
+    guest.run("kill", "-STOP", agent)
+    dead = failure_of(guest, "sleep", 2000)
+    assert "never read it" in dead and "does not answer" in dead and "QEMU says running" in dead, dead
+    assert "task:sh " in witness(world) and "task:sleep " in witness(world), witness(world)
+
+
+def failure_of(guest, *words):
+    try:
+        guest.run(*words, seconds=1)
+    except LabError as error:
+        return str(error)
+    raise AssertionError("it did not fail")
+
+
+def witness(world):
+    with open(world.path("late.witness.log"), encoding="utf-8") as log:
+        return log.read()
 
 
 if __name__ == "__main__":

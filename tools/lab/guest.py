@@ -2,6 +2,7 @@
 
 A guest is started, told what to run, and read by its second serial port, one line at a time (see lab/image.py).
 """
+import collections
 import os
 import socket
 import subprocess
@@ -9,7 +10,8 @@ import threading
 import time
 
 from lab.load import HGLOAD, Figures
-from lab.world import LabError, until
+from lab.witness import explain
+from lab.world import LabError, LabTimeout, until
 
 QEMU = "qemu-system-x86_64"
 MEMORY = "192M"
@@ -17,6 +19,7 @@ KVM_PATIENCE_S = 6  # a guest that has KVM is up in less than two
 BOOT_PATIENCE_S = 90  # by emulation, on a machine that has other things to do
 # By emulation, alone on its processor it is half of that. Who was slower to boot may be slower in all it does.
 BOOT_USUAL_S = 5
+N_HEARD = 12  # lines of a guest that are kept for whom it keeps waiting
 # Emulation copies byte by byte where the guest believes that "rep movsb" is fast: TCP took three times as long.
 EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off"]
 # A guest's processor goes before whatever else the machine does, but not before headgated.
@@ -29,6 +32,7 @@ class Command:
     def __init__(self, guest, number, text):
         self.guest, self.number, self.text = guest, number, text
         self.lines, self.code = [], None
+        self.is_taken = False  # the guest's agent has read it
         self.on_line = self.lines.append
 
     def end(self):
@@ -37,8 +41,11 @@ class Command:
 
     def wait(self, seconds=20):
         """Waits for its end and returns what it printed; LabError if it failed. seconds: of a guest that is not slow."""
-        until(lambda: self.guest.check() or self.code is not None, seconds * self.guest.slowness,
-              f"{self.text} in guest {self.guest.name}")
+        try:
+            until(lambda: self.guest.check() or self.code is not None, seconds * self.guest.slowness,
+                  f"{self.text} in guest {self.guest.name}")
+        except LabTimeout as late:
+            raise LabError(f"{late}: {explain(self.guest, self)}") from late
         if self.code != 0:
             raise LabError(f"guest {self.guest.name}: {self.text}: {' / '.join(self.lines[-3:])}")
         return self.lines
@@ -53,8 +60,10 @@ class Guest:
         self.vhost_socket = world.path(f"{name}.vhost")
         self.is_up, self.slowness = False, 1
         self.trouble = None  # what is wrong with its line
+        self.heard = collections.deque(maxlen=N_HEARD)  # (when, line)
         self.commands, self.n_commands = {}, 0
         self.console = world.path(f"{name}.console.log")
+        self.monitor = world.path(f"{name}.monitor")
         self._path = world.path(f"{name}.line")
         self._line, self._began = None, time.monotonic()
         card = self._card(mac, has_kvm, queues, card_options) if mac else []
@@ -78,7 +87,10 @@ class Guest:
         return [QEMU, "-M", "q35", *machine, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-m", MEMORY, "-object", f"memory-backend-memfd,id=memory,size={MEMORY},share=on",
                 "-numa", "node,memdev=memory", "-kernel", image.kernel, "-initrd", image.initramfs,
-                "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+                # What explain() asks for in the end: an interrupt upon which the kernel says what every task is at.
+                "-append", "console=ttyS0 quiet panic=-1 mitigations=off unknown_nmi_panic panic_print=1",
+                "-chardev", f"socket,id=monitor,path={self.monitor},server=on,wait=off",
+                "-mon", "chardev=monitor,mode=control",
                 "-serial", f"file:{self.console}",
                 "-chardev", f"socket,id=line,path={self._path},server=on,wait=off", "-serial", "chardev:line"]
 
@@ -103,11 +115,12 @@ class Guest:
         try:
             with self._line.makefile("r", encoding="utf-8", errors="replace") as lines:
                 for line in lines:
+                    self.heard.append((time.monotonic(), line.strip()))
                     self._take(*line.strip().partition(" ")[::2])
         except OSError:
             pass  # QEMU has ended; whoever waits for a line finds that out by itself
         except ValueError as error:
-            self.trouble = f"its line {line.strip()!r} makes no sense: {error}"
+            self.trouble = f"its line {self.heard[-1][1]!r} makes no sense: {error}"
 
     def _take(self, number, text):
         kind, rest = text[:1], text[1:]
@@ -115,9 +128,10 @@ class Guest:
         if (number, text) == ("0", "=up"):
             self.slowness = max(1, (time.monotonic() - self._began) / BOOT_USUAL_S)
             self.is_up = True
+        elif kind == ">" and command and rest in (command.text, ""):
+            command.is_taken = True
         elif kind == ">":
-            if not command or rest not in (command.text, ""):
-                self.trouble = f"its agent read {number} {rest!r}, which nobody wrote"
+            self.trouble = f"its agent read {number} {rest!r}, which nobody wrote"
         elif command and kind == "=":
             command.on_line(rest)
         elif command and kind == ".":
@@ -147,15 +161,21 @@ class Guest:
         self.run("ip", "link", "set", "eth0", "up")
 
 
-def wait_up(guests, seconds=BOOT_PATIENCE_S, show=lambda n_up: None):
-    """Waits until all are up. show is called with how many are."""
+def wait_up(guests, seconds=BOOT_PATIENCE_S, show=lambda n_up: None, wants_reason=True):
+    """Waits until all are up. show is called with how many are. To find the reason why one is not ends it."""
     def all_up():
         for guest in guests:
             guest.check()
         n_up = sum(guest.is_up for guest in guests)
         show(n_up)
         return n_up == len(guests)
-    until(all_up, seconds, f"{len(guests)} guests to be up")
+    try:
+        until(all_up, seconds, f"{len(guests)} guests to be up")
+    except LabTimeout as late:
+        if not wants_reason:
+            raise
+        words = "; ".join(f"{guest.name}: {explain(guest)}" for guest in guests if not guest.is_up)
+        raise LabError(f"{late}: {words}") from late
 
 
 def kvm_works(world, image):
@@ -167,7 +187,7 @@ def kvm_works(world, image):
     except LabError:
         return False
     try:
-        wait_up([guest], KVM_PATIENCE_S)
+        wait_up([guest], KVM_PATIENCE_S, wants_reason=False)
         return True
     except LabError:
         return False

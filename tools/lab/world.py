@@ -24,15 +24,19 @@ class LabError(Exception):
     """Something that the person at the terminal should read as one sentence."""
 
 
+class LabTimeout(LabError):
+    """What was waited for did not come."""
+
+
 def until(condition, seconds, what):
-    """Waits for condition() to be true and returns its value; LabError after the deadline."""
+    """Waits for condition() to be true and returns its value; LabTimeout after the deadline."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise LabError(f"waited {seconds:g} s in vain for {what}")
+            raise LabTimeout(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.02)
 
 
