@@ -15,7 +15,7 @@ import time
 import harness
 import joined
 from ovs import HugePages
-from turns import Disturbed, Turns
+from turns import Alone, Disturbed, Turns
 
 ALL = ["--seconds", "1"]
 QUICK = ["--rates", "100", "1000", "--loads", "tcp16", "--seconds", "1", "--sides", "headgate", "policer"]
@@ -190,12 +190,18 @@ class Side:
         finally:
             self.pair.pause()
 
-    def reach(self, load):
-        """In Mbit/s: what it sends with no limit in force; 0: nothing could be measured."""
-        try:
-            return self.measure(load, NO_LIMIT_MBIT_PER_S, 1)["bit_per_s"] / 1e6
-        except Disturbed:
-            return 0
+    def reach(self, load, enough):
+        """In Mbit/s: what it sends with no limit in force, the better of two seconds unless the first is enough; 0: nothing
+        could be measured."""
+        best = 0
+        for _ in range(2):
+            try:
+                best = max(best, self.measure(load, NO_LIMIT_MBIT_PER_S, 1)["bit_per_s"] / 1e6)
+            except Disturbed:
+                continue
+            if best >= enough:
+                break
+        return best
 
     def slice(self, load, rate, seconds):
         seconds = max(seconds, -(-LEAST_MBIT // rate))
@@ -210,9 +216,13 @@ class Side:
 
 # ---- the whole ---------------------------------------------------------------------------------------
 
+def needed(load, rate):
+    """In Mbit/s: what a side has to send without a limit to take part."""
+    return rate * (UDP_OVER if load == "udp" else 1) / REACHABLE
+
+
 def who_can(bench, sides, reach, load, rate):
-    needed = rate * (UDP_OVER if load == "udp" else 1) / REACHABLE
-    able = [side for side in sides if reach[side, load] >= needed]
+    able = [side for side in sides if reach[side, load] >= needed(load, rate)]
     for side in sides:
         if side not in able:
             bench.progress(f"left out: {side}, {load} at {rate} Mbit/s: {reach[side, load]:.0f} Mbit/s without a limit")
@@ -224,11 +234,8 @@ def run(bench, options, world):
     try:
         for name in options.sides:
             sides[name] = Side(world, name, options.ecn)
-        # One flow more or less does not decide which rates can be measured.
-        kinds = {load: "udp" if load == "udp" else "tcp16" for load in options.loads}
-        found = {(name, kind): side.reach(kind) for kind in sorted(set(kinds.values()))
-                 for name, side in sides.items()}
-        reach = {(name, load): found[name, kind] for load, kind in kinds.items() for name in sides}
+        reach = {(name, load): side.reach(load, needed(load, max(options.rates)))
+                 for load in options.loads for name, side in sides.items()}
         n_left_out, bench.n_turns = 0, len(options.rates) * len(options.loads)
         for rate in options.rates:
             for load in options.loads:
@@ -238,7 +245,7 @@ def run(bench, options, world):
                     continue
                 bench.progress(f"{load} at {rate} Mbit/s")
                 turns = Turns(bench, {name: sides[name].slice(load, rate, options.seconds) for name in able},
-                              options.pairs)
+                              options.pairs, Alone(bench))
                 try:
                     turns.run()
                 except harness.Failure as failure:  # the result says so of these turns
@@ -248,8 +255,8 @@ def run(bench, options, world):
                     for figure in "error_percent", "retransmissions", "mbit_per_s":
                         key = f"{name}_{load}_{rate}m_{figure}"
                         figures[key], spread[key] = turns.median(name, figure), turns.spread(name, figure)
-        for (name, kind), mbit_per_s in found.items():
-            figures[f"{name}_{kind}_reach_mbit_per_s"] = mbit_per_s
+        for (name, load), mbit_per_s in reach.items():
+            figures[f"{name}_{load}_reach_mbit_per_s"] = mbit_per_s
     finally:
         for side in sides.values():
             side.pair.go_on()

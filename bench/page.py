@@ -131,6 +131,8 @@ def turns_told(turns):
     sides = ", ".join(turns["sides"][:-1]) + " and " + turns["sides"][-1]
     words = f"{sides}: {turns['n_pairs']} undisturbed pairs of {turns['n_pairs_measured']}" + (
         f" (others: {why})" if why else "")
+    if turns.get("n_slices_again"):
+        words += f", {turns['n_slices_again']} slices measured again by themselves"
     if turns.get("swing", 1) >= SWING_SHOWN:
         words += f", between which the machine's speed changed by {turns['swing']:.2f} times"
     return words + (". Too few are left: figures are of all pairs, and prove nothing" if turns["is_disturbed"] else "")

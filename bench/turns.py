@@ -130,6 +130,29 @@ class Guard:
         return reasons
 
 
+class Alone(Guard):
+    """Of slices that say nothing about the processor's speed and whose figures are compared with no other's, such as how
+    well a limit is kept: what was stolen from, or declared itself disturbed, is measured again by itself, ATTEMPTS times
+    at most and while the benchmark has time; the loop is not looked at. n_again: slices thrown away."""
+
+    def __init__(self, bench, machine=None):
+        super().__init__(machine)
+        self.bench, self.n_again = bench, 0
+
+    def run(self, function, before=None):
+        for attempt in range(ATTEMPTS):
+            piece = super().run(function, before)
+            if piece["declared"] is None and piece["stolen"] <= MAX_STOLEN:
+                break
+            if attempt == ATTEMPTS - 1 or not self.bench.has_time():
+                break
+            self.n_again += 1
+        return piece
+
+    def why(self, pair):
+        return [reason for reason in super().why(pair) if reason != "calibration"]
+
+
 def last_processor():
     """On which what needs one for itself is measured."""
     return max(os.sched_getaffinity(0))
@@ -255,5 +278,6 @@ class Turns:
         """What the result says of it."""
         loops = [loop for pair in self.used for piece in pair.values() for loop in piece["loops"]]
         return {"sides": list(self.sides), "pairs_asked": self.pairs, "n_pairs": self.n_pairs,
-                "n_pairs_measured": len(self.measured), "why": self.why, "is_disturbed": self.is_disturbed,
+                "n_pairs_measured": len(self.measured), "n_slices_again": getattr(self.guard, "n_again", 0),
+                "why": self.why, "is_disturbed": self.is_disturbed,
                 "swing": round(apart(loops), 3) if loops else 1}

@@ -234,6 +234,47 @@ class GuardFinds(unittest.TestCase):
         self.assertEqual(blind.turns.spread("a", "rate"), [200.0, 9e9])
 
 
+class SlicesByThemselves(unittest.TestCase):
+    """turns.Alone: nothing is compared within pairs, so that one slice is no reason to throw the other away."""
+
+    def world(self, happens, pairs=3):
+        world = World(happens, pairs=pairs)
+        world.turns.guard = turns.Alone(world.bench, world.machine)
+        return world
+
+    def test_only_the_disturbed_slice_is_measured_again(self):
+        happens = {1: steal(500), 3: declare}
+        world = self.world(happens)
+        world.turns.run()
+        self.assertEqual("".join(world.order), "abb" "bba" "ab")
+        self.assertEqual((world.turns.why, world.turns.n_pairs, world.turns.about()["n_slices_again"]), ({}, 3, 2))
+        twin = World(happens, pairs=3)  # by pairs it takes more
+        twin.turns.run()
+        self.assertGreater(len(twin.order), len(world.order))
+
+    def test_what_was_stolen_from_changes_no_figure(self):
+        world = self.world({2: steal(500)})
+        world.values["a"] = lambda n: 9e9 if n == 2 else 200.0
+        world.values["b"] = lambda n: 9e9 if n == 2 else 100.0
+        world.turns.run()
+        self.assertEqual((world.turns.spread("a", "rate"), world.turns.spread("b", "rate")),
+                         ([200.0, 200.0], [100.0, 100.0]))
+
+    def test_a_slower_processor_is_no_reason(self):
+        world = self.world({1: slow(1.5)})
+        world.turns.run()
+        self.assertEqual((world.turns.why, len(world.order)), ({}, 6))
+
+    def test_it_gives_up_and_says_so(self):
+        world = self.world({n: steal(500) for n in range(1000)}, pairs=1)
+        world.turns.run()
+        self.assertTrue(world.turns.is_disturbed)
+        late = self.world({n: steal(500) for n in range(1000)}, pairs=1)
+        late.bench.is_late = True
+        late.turns.run()
+        self.assertEqual(len(late.order), 2)
+
+
 class TooFew(unittest.TestCase):
     def test_a_slice_may_declare_itself(self):
         world = World({2: declare})
