@@ -8,6 +8,7 @@ import copy
 import importlib
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -130,18 +131,28 @@ class Run(unittest.TestCase):
             everything.PATIENCE_S = before
         self.assertEqual(found["failure"], "ended after 1 s")
 
+    def heard(self, pipe):
+        """The next byte of a pipe, once there is one; nothing: nobody has its other end any more."""
+        self.assertTrue(select.select([pipe], [], [], 60)[0], "nothing was heard for a minute")
+        return os.read(pipe, 1)
 
     def test_what_it_started_is_ended_with_it(self):
-        before, everything.PATIENCE_S = everything.PATIENCE_S, 2
-        with tempfile.NamedTemporaryFile("r") as told:
+        program = ("import subprocess, sys, time\n"
+                   "told = open(sys.argv[1], 'wb', 0)\n"
+                   "subprocess.Popen(['sleep', '600'], stdout=told)\n"
+                   "told.write(b'.')\n"
+                   "time.sleep(600)")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "told")
+            os.mkfifo(path)
+            pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            self.addCleanup(os.close, pipe)
+            child = everything.Child([sys.executable, "-c", program, path], everything.Clock([10]), dict(os.environ))
             try:
-                self.measure("import subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
-                             f"open({told.name!r}, 'w').write(str(child.pid))\n"
-                             "import time\ntime.sleep(600)", 0)
+                self.assertEqual(self.heard(pipe), b".")
             finally:
-                everything.PATIENCE_S = before
-            stat = harness.read(f"/proc/{told.read()}/stat")
-        self.assertIn(stat.rpartition(")")[2].split()[:1], ([], ["Z"]))  # gone, or nobody has looked yet
+                child.end()
+            self.assertEqual(self.heard(pipe), b"")
 
 
 class Pictures(unittest.TestCase):
