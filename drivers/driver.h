@@ -39,6 +39,7 @@
 #ifndef HG_DRIVERS_DRIVER_H
 #define HG_DRIVERS_DRIVER_H
 
+#include "core/compiler.h"
 #include "core/desired.h"
 #include "core/error.h"
 #include "core/units.h"
@@ -167,7 +168,7 @@ struct hg_driver {
 struct hg_dev {
 	const struct hg_driver *driver;
 	/* enum hg_dev_cap. Where a guest decides they may change in any call of rx, tx or progress, and are
-	 * written by it then; the control lane reads them by sample. */
+	 * written by it then (hg_dev_set_caps); another worker reads them, and the control lane by sample. */
 	uint32_t caps;
 	uint32_t mtu; /* read with hg_dev_mtu(): adjust changes it under the worker's eyes */
 	uint16_t n_tx_queues; /* fixed after open, at least 1 */
@@ -183,6 +184,13 @@ static inline uint32_t hg_dev_mtu(const struct hg_dev *dev)
 static inline void hg_dev_set_mtu(struct hg_dev *dev, uint32_t mtu)
 {
 	__atomic_store_n(&dev->mtu, mtu, __ATOMIC_RELAXED);
+}
+
+/* By the device's worker. What is as it was is not written: other workers look at it for each packet that is queued. */
+static inline void hg_dev_set_caps(struct hg_dev *dev, uint32_t caps)
+{
+	if (HG_UNLIKELY(dev->caps != caps))
+		__atomic_store_n(&dev->caps, caps, __ATOMIC_RELAXED);
 }
 
 /* Opens the device that cfg->device names, through the driver of that name, wrappers included:

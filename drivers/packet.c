@@ -253,7 +253,8 @@ static bool look_after(struct packet *packet)
 /* Whoever has the interface may switch its features while we use it. */
 static HG_ALWAYS_INLINE void follow(struct packet *packet)
 {
-	packet->dev.caps = atomic_load_explicit(&packet->found_caps, memory_order_relaxed);
+	hg_dev_set_caps(&packet->dev,
+			atomic_load_explicit(&packet->found_caps, memory_order_relaxed));
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------- */

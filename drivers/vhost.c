@@ -122,7 +122,7 @@ static void vhost_close(struct hg_dev *dev, bool keep)
 static HG_NOINLINE void follow(struct vhost *vhost)
 {
 	vhost->generation = vhost->link->generation;
-	vhost->dev.caps = vhost->link->caps;
+	hg_dev_set_caps(&vhost->dev, vhost->link->caps);
 	hg_dev_set_mtu(&vhost->dev, vhost->link->mtu);
 }
 

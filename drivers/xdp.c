@@ -63,7 +63,7 @@ struct xdp {
 	uint32_t chunk_bytes;
 	struct hg_pkt *in_flight[N_FRAMES]; /* by frame for sending; NULL: free */
 	uint32_t free_frames[N_FRAMES]; /* a stack of them */
-	uint32_t n_free;
+	uint32_t n_free; /* read by who samples */
 	uint32_t n_empty_turns, n_turns;
 	hg_ns look_for_ns; /* the next wait for completions */
 
@@ -459,6 +459,11 @@ static unsigned xdp_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_
 
 /* ---- sending ------------------------------------------------------------------------------------ */
 
+static void set_free(struct xdp *xdp, uint32_t n)
+{
+	__atomic_store_n(&xdp->n_free, n, __ATOMIC_RELAXED);
+}
+
 /* Takes back the frames that have left. Returns how many. */
 static unsigned reap(struct xdp *xdp)
 {
@@ -470,7 +475,8 @@ static unsigned reap(struct xdp *xdp)
 
 		hg_pool_put(xdp->pool, &xdp->in_flight[frame], 1);
 		xdp->in_flight[frame] = NULL;
-		xdp->free_frames[xdp->n_free++] = frame;
+		xdp->free_frames[xdp->n_free] = frame;
+		set_free(xdp, xdp->n_free + 1u);
 	}
 	if (n > 0)
 		xsk_ring_cons__release(&xdp->done, n);
@@ -498,9 +504,10 @@ static void kick(struct xdp *xdp)
 
 static void put_in_ring(struct xdp *xdp, struct hg_pkt *pkt, uint32_t at)
 {
-	uint32_t frame = xdp->free_frames[--xdp->n_free], n_bytes = 0;
+	uint32_t frame = xdp->free_frames[xdp->n_free - 1u], n_bytes = 0;
 	struct xdp_desc *desc = xsk_ring_prod__tx_desc(&xdp->tx, at);
 
+	set_free(xdp, xdp->n_free - 1u);
 	desc->addr = (uint64_t)(N_FRAMES + frame) * xdp->chunk_bytes;
 	desc->options = 0;
 	for (const struct hg_pkt *part = pkt; part != NULL; part = part->next) {
@@ -604,7 +611,7 @@ static void xdp_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 	*ret_state = (struct hg_dev_state){
 		.link = why == NULL ? HG_DEV_UP : HG_DEV_GONE,
 		.mtu = dev->mtu,
-		.ring_used_pkts = N_FRAMES - xdp->n_free,
+		.ring_used_pkts = N_FRAMES - __atomic_load_n(&xdp->n_free, __ATOMIC_RELAXED),
 		.ring_size_pkts = N_FRAMES,
 	};
 	if (why == NULL) {
