@@ -9,6 +9,8 @@
 #include "dataplane/tree.h"
 #include "dataplane/watching.h"
 
+#include <rte_pause.h>
+
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -18,6 +20,8 @@
 
 /* Between two looks at whether the workers have moved on. */
 #define LOOK_AGAIN_NS (20 * HG_NS_PER_US)
+/* And before the first: a worker that is awake is through a turn in a few microseconds. */
+#define LOOKS_AT_ONCE 256u
 /* Rounds of all workers, one after another, after which no packet on its way between them is older than the snapshot: it
  * crosses at most from its port's worker to the tree's, to the receiving tree's, to the port's. */
 #define SETTLE_ROUNDS 4u
@@ -140,17 +144,35 @@ static void undo_maps(struct hg_dp *dp, struct hg_change *c)
 
 /* ---- hand-over ---------------------------------------------------------------------------------- */
 
+static void wait_begun_by(struct hg_worker *w, uint64_t round)
+{
+	for (unsigned n = 0; atomic_load_explicit(&w->round, memory_order_acquire) != round; n++) {
+		if (n < LOOKS_AT_ONCE) {
+			rte_pause();
+			continue;
+		}
+		hg_worker_wake(w);
+		pause_briefly();
+	}
+}
+
+/* Returns when every worker has begun a turn. */
+static void wait_begun(struct hg_dp *dp)
+{
+	uint64_t round = atomic_load_explicit(&dp->lane.round, memory_order_relaxed) + 1u;
+
+	atomic_store_explicit(&dp->lane.round, round, memory_order_release);
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++)
+		hg_worker_wake(dp->lane.workers[i]);
+	for (uint32_t i = 0; i < dp->lane.n_workers; i++)
+		wait_begun_by(dp->lane.workers[i], round);
+}
+
 void hg_dp_wait_round(struct hg_dp *dp)
 {
-	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
-		struct hg_worker *w = dp->lane.workers[i];
-		uint64_t goal = atomic_load(&w->rounds) + 2u;
-
-		while (atomic_load_explicit(&w->rounds, memory_order_acquire) < goal) {
-			hg_worker_wake(w);
-			pause_briefly();
-		}
-	}
+	wait_begun(dp);
+	/* With the second the first has ended. */
+	wait_begun(dp);
 }
 
 static void hand_over(struct hg_dp *dp, struct hg_snapshot *s)

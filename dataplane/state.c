@@ -120,15 +120,7 @@ static bool wait_for_answers(struct hg_dp *dp, const struct hg_state_ask *ask)
 static void withdraw(struct hg_dp *dp)
 {
 	atomic_store(&dp->lane.ask, NULL);
-	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
-		struct hg_worker *w = dp->lane.workers[i];
-		uint64_t goal = atomic_load(&w->rounds) + 2u;
-
-		while (atomic_load_explicit(&w->rounds, memory_order_acquire) < goal) {
-			hg_worker_wake(w);
-			pause_briefly();
-		}
-	}
+	hg_dp_wait_round(dp);
 }
 
 static uint32_t list_ports(const struct hg_dp *dp, uint32_t instance_idx, uint32_t *slots,

@@ -71,8 +71,7 @@ void hg_still_turn(struct hg_worker *w)
 	else if (phase == HG_PHASE_RUN)
 		step_aside(w, false);
 	atomic_store_explicit(&w->phase, phase, memory_order_release);
-	HG_COUNT(w->turns, 1u);
-	atomic_store_explicit(&w->rounds, w->turns, memory_order_release);
+	hg_worker_begin_turn(w);
 	if (phase != HG_PHASE_RUN)
 		nap(w,
 		    phase != before || !atomic_load_explicit(&w->is_drained, memory_order_relaxed));

@@ -407,8 +407,7 @@ static void turn(struct hg_worker *w, hg_ns *look_at_ns)
 	hg_absence_here(&w->absence, w->now_ns);
 	if (w->has_moved)
 		HG_COUNT(w->busy_ns, (uint64_t)(w->now_ns - began_ns));
-	HG_COUNT(w->turns, 1u);
-	atomic_store_explicit(&w->rounds, w->turns, memory_order_release);
+	hg_worker_begin_turn(w);
 	w->has_moved = false;
 	if (w->now_ns >= w->housekeeping_at_ns)
 		keep_house(w);

@@ -60,6 +60,7 @@ struct hg_lane {
 	/* By the number of the card queue; written by the control lane. */
 	struct hg_tree *_Atomic cards[HG_CARDS_MAX];
 	_Atomic int phase; /* enum hg_phase; written by the control lane */
+	_Atomic uint64_t round; /* the last that was asked for; written by the control lane */
 	_Atomic(const struct hg_snapshot *) snapshot; /* written by the control lane */
 	_Atomic uint32_t
 		releases; /* of flows that were full; written by the owner of the out trees */
@@ -126,8 +127,7 @@ struct hg_worker {
 	_Atomic int phase; /* enum hg_phase that the last turn was in */
 	_Atomic bool is_drained; /* nothing was under way in that turn */
 	_Atomic uint64_t answered; /* number of the last ask that was */
-	_Atomic uint64_t
-		rounds; /* turns begun: two more mean that nothing old is on the way here */
+	_Atomic uint64_t round; /* the lane's, as it was when the last turn began */
 };
 
 /* A worker that does not run yet, so that workers can be made before any of them needs another. */
@@ -146,6 +146,18 @@ void hg_worker_catch_up(struct hg_worker *w);
 /* The worker's own: what its devices and the other workers have for it goes on, as far as it goes without a
  * scheduler. Returns whether something is still under way. */
 bool hg_worker_bring_forward(struct hg_worker *w);
+
+/* The worker's own: a turn begins. What the control lane wrote before it asked for a round is seen from here on, and whatever
+ * was read before is not used any more when it hears that the round has begun here: so it may free what it took away.
+ * (The token of DPDK's rte_rcu_qsbr. A count of turns alone would say nothing of what a turn has seen.) */
+static inline void hg_worker_begin_turn(struct hg_worker *w)
+{
+	uint64_t round = atomic_load_explicit(&w->lane->round, memory_order_acquire);
+
+	HG_COUNT(w->turns, 1u);
+	if (HG_UNLIKELY(round != atomic_load_explicit(&w->round, memory_order_relaxed)))
+		atomic_store_explicit(&w->round, round, memory_order_release);
+}
 
 /* From any thread: makes a sleeping worker look around. */
 void hg_worker_wake(struct hg_worker *w);
