@@ -160,8 +160,9 @@ struct hg_dp_host_sample {
 };
 
 /* Has the workers write down what their schedulers know (held times, queues), and returns when they have:
- * call it before a round of samples. Takes some 100 us; costs nothing for instances that are idle. */
-void hg_dp_publish(struct hg_dp *dp);
+ * call it before a round of samples. Takes some 100 us; costs nothing for instances that are idle. A worker that is not run
+ * for 20 ms is not waited for: then it returns false, and what is sampled of it is what it wrote the last time. */
+bool hg_dp_publish(struct hg_dp *dp);
 
 /* Indices are those of the last desired state applied. */
 void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret);

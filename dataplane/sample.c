@@ -50,10 +50,11 @@ void hg_counters_add_port(struct hg_port_counts *sum, const struct hg_port *port
 		sum->drops[i] += stats->drops[i] + HG_READ(port->drops[i]);
 }
 
-void hg_dp_publish(struct hg_dp *dp)
+bool hg_dp_publish(struct hg_dp *dp)
 {
 	hg_ns until_ns = hg_dp_clock_ns() + PUBLISH_WITHIN_NS;
 	struct timespec pause = {.tv_nsec = 50 * HG_NS_PER_US};
+	bool is_done = true;
 
 	for (uint32_t i = 0; i < dp->lane.n_workers; i++) {
 		atomic_fetch_add(&dp->lane.workers[i]->publish_asked, 1u);
@@ -65,7 +66,9 @@ void hg_dp_publish(struct hg_dp *dp)
 		while (atomic_load(&w->publish_done) != atomic_load(&w->publish_asked) &&
 		       hg_dp_clock_ns() < until_ns)
 			(void)nanosleep(&pause, NULL);
+		is_done &= atomic_load(&w->publish_done) == atomic_load(&w->publish_asked);
 	}
+	return is_done;
 }
 
 static void set_sums(struct hg_dp_flow *ret, const struct hg_retired *sum)

@@ -174,10 +174,12 @@ bool hg_dp_wait_sent(struct hg_dp *dp, uint32_t instance_idx, hg_ns at_most_ns)
 	struct hg_dp_flow flow;
 
 	for (;;) {
-		hg_dp_publish(dp);
+		/* What was written down before says nothing of what came since. */
+		bool is_known = hg_dp_publish(dp);
+
 		hg_dp_sample_instance(dp, instance_idx, HG_OUT, &flow);
-		if (flow.queued_bytes == 0 || hg_dp_clock_ns() > until_ns)
-			return flow.queued_bytes == 0;
+		if ((is_known && flow.queued_bytes == 0) || hg_dp_clock_ns() > until_ns)
+			return is_known && flow.queued_bytes == 0;
 		pause_briefly();
 	}
 }

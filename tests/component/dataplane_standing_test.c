@@ -83,7 +83,7 @@ static uint64_t push(const char *from, const char *to, const char *counted, enum
 	WAIT_FOR(host_flow(&host, counted, dir).offered_pkts == offered + 40);
 	/* Two more looks of the workers: whatever may go has gone. */
 	for (unsigned i = 0; i < 2; i++)
-		hg_dp_publish(host.dp);
+		WAIT_FOR(hg_dp_publish(host.dp));
 	return host_flow(&host, counted, dir).sent_pkts;
 }
 

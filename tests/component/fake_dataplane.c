@@ -205,9 +205,10 @@ void fake_traffic(struct fake_named *of, uint64_t offered_bytes, uint64_t sent_b
 	hg_histogram_add(&flow->wait, 300 * HG_NS_PER_US, 100);
 }
 
-void hg_dp_publish(struct hg_dp *dp)
+bool hg_dp_publish(struct hg_dp *dp)
 {
 	(void)dp;
+	return true;
 }
 
 void hg_dp_sample_host(struct hg_dp *dp, struct hg_dp_host_sample *ret)

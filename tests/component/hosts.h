@@ -124,7 +124,7 @@ void host_expect(struct host *h, const char *name, uint32_t first, uint32_t n);
 unsigned host_discard(struct host *h, const char *name);
 void host_release(struct host *h, struct hg_pkt *pkt);
 
-/* ---- measurements: published first -------------------------------------------------------------- */
+/* ---- measurements: published first, however long the workers are not run for ---------------------- */
 
 struct hg_dp_flow host_flow(struct host *h, const char *instance, enum hg_dir dir);
 struct hg_dp_flow host_tenant_flow(struct host *h, const char *tenant, enum hg_dir dir);

@@ -45,7 +45,7 @@ static void start_patiently(const char *device, uint64_t bytes_per_s)
 
 static struct hg_inflight_stats inflight(void)
 {
-	hg_dp_publish(host.dp);
+	WAIT_FOR(hg_dp_publish(host.dp));
 	return host_uplink(&host).inflight;
 }
 
