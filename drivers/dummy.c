@@ -41,6 +41,7 @@ struct hg_dummy {
 	_Atomic bool is_held;
 	_Atomic uint64_t mac; /* as a number in network order; 0: none was given */
 	struct hg_frames frames;
+	struct hg_dummy_acts acts;
 };
 
 struct dummy_dev {
@@ -291,6 +292,11 @@ void hg_dummy_vary(struct hg_dummy *far, uint16_t at, uint32_t n_values)
 	hg_frames_vary(&far->frames, at, n_values);
 }
 
+void hg_dummy_act(struct hg_dummy *far, const struct hg_dummy_acts *acts)
+{
+	far->acts = *acts;
+}
+
 /* ---- the driver --------------------------------------------------------------------------------- */
 
 static int parse(const char *device, struct hg_dev_text *ret_text, uint32_t *ret_ring,
@@ -331,7 +337,11 @@ static void give_mac(struct hg_dummy *far, const uint8_t *mac)
 
 static void dummy_hold(struct hg_dev *dev, bool is_held)
 {
-	((struct dummy_dev *)dev)->far->is_held = is_held;
+	struct hg_dummy *far = ((struct dummy_dev *)dev)->far;
+
+	far->is_held = is_held;
+	if (far->acts.on_hold != NULL)
+		far->acts.on_hold(far->acts.user, is_held);
 }
 
 static int dummy_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
@@ -503,6 +513,8 @@ static unsigned dummy_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, h
 		n_got += generate(dummy, pkts + n_got, n - n_got);
 	else if (n_got == 0)
 		clear_event(dummy->far);
+	if (n_got == 0 && dummy->far->acts.on_nothing != NULL)
+		dummy->far->acts.on_nothing(dummy->far->acts.user);
 	for (unsigned i = 0; i < n_got; i++)
 		bytes += pkts[i]->total_bytes;
 	hg_count_add(&dummy->counts.rx_pkts, n_got);

@@ -70,4 +70,14 @@ void hg_dummy_generate(struct hg_dummy *dummy, const uint8_t *frame, uint16_t n_
  * hg_dummy_generate(); likewise. */
 void hg_dummy_vary(struct hg_dummy *dummy, uint16_t at, uint32_t n_values);
 
+/* What a program does in the middle of its device's calls, on the thread of the worker that makes them: so that what another
+ * thread might do just then happens for certain. Each may be NULL. */
+struct hg_dummy_acts {
+	void (*on_nothing)(void *user); /* rx found nothing, and has not said so yet */
+	void (*on_hold)(void *user, bool is_held);
+	void *user;
+};
+/* To be called while the device is not polled. */
+void hg_dummy_act(struct hg_dummy *dummy, const struct hg_dummy_acts *acts);
+
 #endif

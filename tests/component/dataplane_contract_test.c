@@ -295,7 +295,7 @@ static void s1_3_queue_that_stands_is_marked(void)
 	unsigned n_marked = 0;
 
 	host_init(&host);
-	host_limit(&host, "a1", HG_OUT, 1000000, SMALL_BURST);
+	host_limit(&host, "a1", HG_OUT, 200000, SMALL_BURST);
 	host_start(&host, 1);
 	host_send(&host, "a1", "up0", 1000, 0, 60);
 	for (uint32_t i = 0; i < 60; i++) {
@@ -304,7 +304,7 @@ static void s1_3_queue_that_stands_is_marked(void)
 
 		host_release(&host, pkt);
 		n_marked += is_marked;
-		/* The first goes at once; the last waited for the 58 in front of it, 59 ms. */
+		/* The first goes at once; the last waited for the 58 in front of it, 300 ms. */
 		HG_CHECK(i != 0 || !is_marked);
 		HG_CHECK(i != 59 || is_marked);
 	}
@@ -344,6 +344,29 @@ static void s1_3_many_who_begin_at_once_are_held(void)
 	WAIT_FOR((flow = host_flow(&host, "a1", HG_OUT)).sent_pkts + flow_drops(&flow) == 640);
 	HG_CHECK_EQ(flow_drops(&flow), 0);
 	HG_CHECK_EQ(host_discard(&host, "up0"), 640);
+	host_close(&host);
+}
+
+/* What it receives has its own acknowledgements between: it is held for 10 ms at its maximum, and no longer. A rate of
+ * packets far below that makes the queue stand. */
+static void s1_3_what_is_received_is_held_for_10_ms(void)
+{
+	static uint8_t frame[1000];
+	struct hg_dp_flow flow;
+
+	host_init(&host);
+	host_add_instance(&host, "a3", host_tenant(&host, "a"));
+	host_write_frame(&host, "a3", "a2", frame, sizeof(frame));
+	hg_dummy_generate(host_far(&host, "a3"), frame, sizeof(frame));
+	host_limit(&host, "a2", HG_IN, 25000000, SMALL_BURST);
+	host.instances[host_instance(&host, "a2")].contract.dir[HG_IN].max_pkts_per_s = 10;
+	host_start(&host, 1);
+	WAIT_FOR((flow = host_flow(&host, "a2", HG_IN)).drops[HG_DROP_HOLD_BYTES] > 0);
+	/* 250 KB, what was pushed at once with the last, and what has left since. */
+	HG_CHECK_BETWEEN(flow.queued_bytes, 200000, 290000);
+	host_remove_last_instance(&host);
+	host_apply(&host);
+	hg_dummy_generate(hg_dummy_find("a3"), NULL, 0);
 	host_close(&host);
 }
 
@@ -465,35 +488,94 @@ static void s1_8_flood_leaves_buffers_to_others(void)
 	host_close(&host);
 }
 
-/* So many at once that some are asked for frames when there is no buffer left: they are asked again. */
-static void s1_8_ports_go_on_after_buffers_ran_out(void)
+/* So many at once that some are asked for frames when there is no buffer left. Begins the host, but does not start it. */
+static char flooders[300][8];
+#define N_FLOODERS (sizeof(flooders) / sizeof(flooders[0]))
+
+static void add_flooders(void)
 {
-	enum { FLOODERS = 300, FRAME_BYTES = 60 };
-	static uint8_t frames[FLOODERS][FRAME_BYTES];
-	static char names[FLOODERS][8];
-	struct hg_dp_host_sample sample;
+	enum { FRAME_BYTES = 60 };
+	static uint8_t frames[N_FLOODERS][FRAME_BYTES];
 	uint32_t tenant;
 
 	host_init(&host);
 	tenant = host_add_tenant(&host, "c", 0);
-	for (unsigned i = 0; i < FLOODERS; i++) {
-		snprintf(names[i], sizeof(names[i]), "c%u", i);
-		host_add_instance(&host, names[i], tenant);
-		host_write_frame(&host, names[i], "up0", frames[i], FRAME_BYTES);
-		hg_dummy_generate(host_far(&host, names[i]), frames[i], FRAME_BYTES);
+	for (unsigned i = 0; i < N_FLOODERS; i++) {
+		snprintf(flooders[i], sizeof(flooders[i]), "c%u", i);
+		host_add_instance(&host, flooders[i], tenant);
+		host_write_frame(&host, flooders[i], "up0", frames[i], FRAME_BYTES);
+		hg_dummy_generate(host_far(&host, flooders[i]), frames[i], FRAME_BYTES);
 	}
+}
+
+static void remove_flooders(void)
+{
+	for (unsigned i = 0; i < N_FLOODERS; i++)
+		host_remove_last_instance(&host);
+	host_apply(&host);
+	for (unsigned i = 0; i < N_FLOODERS; i++)
+		hg_dummy_generate(hg_dummy_find(flooders[i]), NULL, 0);
+}
+
+/* From now on what they send leaves, and comes back as buffers. */
+static void open_uplink(void)
+{
+	hg_dummy_sink(host_far(&host, "up0"), true);
+	hg_dummy_accept(host_far(&host, "up0"), UINT64_MAX);
+}
+
+/* They are asked again. */
+static void s1_8_ports_go_on_after_buffers_ran_out(void)
+{
+	struct hg_dp_host_sample sample;
+
+	add_flooders();
 	hg_dummy_accept(host_far(&host, "up0"), 0);
 	host_start(&host, 1);
 	WAIT_FOR((hg_dp_sample_host(host.dp, &sample), sample.free_buffers < sample.n_buffers / 8));
-	hg_dummy_sink(host_far(&host, "up0"), true);
-	hg_dummy_accept(host_far(&host, "up0"), UINT64_MAX);
-	for (unsigned i = 0; i < FLOODERS; i++)
-		WAIT_FOR(host_flow(&host, names[i], HG_OUT).sent_pkts > 0);
-	for (unsigned i = 0; i < FLOODERS; i++)
-		host_remove_last_instance(&host);
-	host_apply(&host);
-	for (unsigned i = 0; i < FLOODERS; i++)
-		hg_dummy_generate(hg_dummy_find(names[i]), NULL, 0);
+	open_uplink();
+	for (unsigned i = 0; i < N_FLOODERS; i++)
+		WAIT_FOR(host_flow(&host, flooders[i], HG_OUT).sent_pkts > 0);
+	remove_flooders();
+	host_close(&host);
+}
+
+/* Buffers for a receive that was refused one and has not said so yet: more than it asks for. */
+static struct {
+	struct hg_pkt *pkts[128];
+	_Atomic bool is_ready, is_given;
+} spare;
+#define N_SPARE (sizeof(spare.pkts) / sizeof(spare.pkts[0]))
+
+static void give_spare(void *user)
+{
+	(void)user;
+	if (!spare.is_ready || spare.is_given)
+		return;
+	hg_pool_put(hg_dp_pool(host.dp), spare.pkts, N_SPARE);
+	spare.is_given = true;
+}
+
+/* When its worker hears that there was nothing there are buffers again; but there was none when it was asked, and its
+ * descriptor has nothing new to tell. */
+static void s1_8_port_goes_on_that_buffers_came_too_late_for(void)
+{
+	const struct hg_dummy_acts acts = {.on_nothing = give_spare};
+	uint64_t n_before;
+
+	spare.is_ready = spare.is_given = false;
+	add_flooders();
+	hg_dummy_act(host_far(&host, "c0"), &acts);
+	hg_dummy_accept(host_far(&host, "up0"), N_SPARE);
+	host_start(&host, 1);
+	for (unsigned i = 0; i < N_SPARE; i++)
+		spare.pkts[i] = host_receive(&host, "up0");
+	spare.is_ready = true;
+	WAIT_FOR(spare.is_given);
+	n_before = host_port(&host, "c0").rx_pkts;
+	open_uplink();
+	WAIT_FOR(host_port(&host, "c0").rx_pkts > n_before);
+	remove_flooders();
 	host_close(&host);
 }
 
@@ -574,11 +656,13 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_3_queue_that_stands_is_marked),
 	HG_TEST(s1_3_full_hold_queue_drops_with_a_reason),
 	HG_TEST(s1_3_many_who_begin_at_once_are_held),
+	HG_TEST(s1_3_what_is_received_is_held_for_10_ms),
 	HG_TEST(s1_3_long_wait_drops_with_a_reason),
 	HG_TEST(s1_3_standstill_of_the_host_drops_nothing),
 	HG_TEST(s1_3_standstill_of_the_host_drops_nothing_two_workers),
 	HG_TEST(s1_8_flood_leaves_buffers_to_others),
 	HG_TEST(s1_8_ports_go_on_after_buffers_ran_out),
+	HG_TEST(s1_8_port_goes_on_that_buffers_came_too_late_for),
 	HG_TEST(s1_13_observed_host_measures_and_holds_nothing),
 	HG_TEST(s1_13_observed_contract_measures_and_holds_nothing),
 	HG_TEST(s1_13_observing_keeps_the_order),

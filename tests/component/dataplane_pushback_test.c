@@ -186,6 +186,48 @@ static void s1_3_refusing_port_is_told_and_holds_more(void)
 	host_close(&host);
 }
 
+/* The call by which a device is told that it is held lasts until the test says so. */
+static _Atomic bool is_being_told, is_told;
+
+static void tell_slowly(void *user, bool is_held)
+{
+	hg_ns until_ns = clock_now_ns() + PATIENCE_NS;
+
+	(void)user;
+	if (!is_held)
+		return;
+	is_being_told = true;
+	while (!is_told && clock_now_ns() < until_ns)
+		sched_yield();
+}
+
+/* Its instance is let go by one worker while another is about to hold its port, and nobody else ever is: the port must
+ * not wait for the next who is let go. */
+static void s1_3_port_that_is_let_go_while_it_is_being_held_goes_on(void)
+{
+	const struct hg_dummy_acts acts = {.on_hold = tell_slowly};
+	struct hg_dp_flow flow;
+	uint32_t n;
+
+	is_being_told = is_told = false;
+	host_init(&host);
+	push_back("a1");
+	host_limit(&host, "a1", HG_OUT, RATE, SMALL_BURST);
+	hg_dummy_act(host_far(&host, "a1"), &acts);
+	host_start(&host, 2);
+	host_send(&host, "a1", "up0", N_BYTES, 0, N_PKTS);
+	WAIT_FOR(is_being_told);
+	/* Its worker is in that call. With the last packet that it has read the other one has let it go. */
+	n = (uint32_t)host_port(&host, "a1").rx_pkts;
+	HG_CHECK(n < N_PKTS);
+	host_expect(&host, "up0", 0, n);
+	is_told = true;
+	host_expect(&host, "up0", n, N_PKTS - n);
+	flow = host_flow(&host, "a1", HG_OUT);
+	HG_CHECK_EQ(flow_drops(&flow), 0);
+	host_close(&host);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
@@ -198,6 +240,7 @@ int main(int argc, char **argv)
 		HG_TEST(s1_3_narrower_limit_does_not_hold_the_ring),
 		HG_TEST(s1_3_held_instance_can_be_removed),
 		HG_TEST(s1_3_refusing_port_is_told_and_holds_more),
+		HG_TEST(s1_3_port_that_is_let_go_while_it_is_being_held_goes_on),
 		{0},
 	};
 
