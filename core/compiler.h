@@ -37,6 +37,23 @@
 #define HG_ALWAYS_INLINE inline
 #endif
 
+/* Memory that goes from one thread to another by means that ThreadSanitizer cannot follow: said of the place that it goes
+ * by, before it is handed on and after it was taken over. Nothing in any other build. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HG_IS_THREAD_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(HG_IS_THREAD_SANITIZED)
+void __tsan_release(void *place);
+void __tsan_acquire(void *place);
+#define HG_HANDS_ON(place) __tsan_release(place)
+#define HG_TAKES_OVER(place) __tsan_acquire(place)
+#else
+#define HG_HANDS_ON(place) ((void)(place))
+#define HG_TAKES_OVER(place) ((void)(place))
+#endif
+
 /* The place of the highest bit set, in [0, 63]. value must not be 0. */
 static HG_ALWAYS_INLINE unsigned hg_log2_u64(uint64_t value)
 {

@@ -182,6 +182,7 @@ unsigned hg_hook_cross(struct hg_hook *hook, void *const *buffers, unsigned n, u
 			ret_rest[n_rest++] = buffers[i];
 			continue;
 		}
+		HG_HANDS_ON(hook->crossing);
 		if (rte_ring_enqueue(hook->crossing, buffers[i]) == 0)
 			continue;
 		if (view != NULL) {

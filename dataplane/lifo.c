@@ -91,6 +91,7 @@ static int store(struct lifo *l, void *const *objects, unsigned n)
 {
 	if (HG_LIKELY(l == own_lifo) || (!l->is_shared && !l->is_filled))
 		return push(l, objects, n);
+	HG_HANDS_ON(l->others);
 	return rte_ring_enqueue_bulk(l->others, objects, n, NULL) == n ? 0 : -ENOBUFS;
 }
 
@@ -131,6 +132,7 @@ static void take_in(struct lifo *l)
 
 	do {
 		n = rte_ring_dequeue_burst(l->others, objects, PIECE, NULL);
+		HG_TAKES_OVER(l->others);
 		if (n > 0)
 			(void)push(l, objects, n);
 	} while (n == PIECE);
@@ -139,9 +141,13 @@ static void take_in(struct lifo *l)
 static int dequeue(struct rte_mempool *mempool, void **objects, unsigned n)
 {
 	struct lifo *l = mempool->pool_data;
+	unsigned n_got;
 
-	if (l->is_shared)
-		return rte_ring_dequeue_bulk(l->others, objects, n, NULL) == n ? 0 : -ENOBUFS;
+	if (l->is_shared) {
+		n_got = rte_ring_dequeue_bulk(l->others, objects, n, NULL);
+		HG_TAKES_OVER(l->others);
+		return n_got == n ? 0 : -ENOBUFS;
+	}
 	if (HG_UNLIKELY(l != own_lifo))
 		return -ENOBUFS;
 	if (HG_UNLIKELY(l->n < n)) {
@@ -258,6 +264,7 @@ void hg_lifo_hear(struct hg_hook *hook)
 		return;
 	do {
 		n = rte_ring_sc_dequeue_burst(hook->crossing, objects, PIECE, NULL);
+		HG_TAKES_OVER(hook->crossing);
 		for (unsigned i = 0; i < n; i++)
 			rte_mempool_put(rte_mempool_from_obj(objects[i]), objects[i]);
 	} while (n == PIECE);

@@ -8,6 +8,7 @@ The tiers, in the order in which they run:
   build      all that meson knows: unit, property, component, fuzz corpora
   install    meson install into an empty folder puts everything in place
   sanitizer  the same with AddressSanitizer and UndefinedBehaviorSanitizer
+  threads    what has more than one thread, with ThreadSanitizer
   fuzz       libFuzzer on the parser and the configuration, a few seconds each
   smoke      the real daemon, network namespaces and kernel TCP; needs root
 """
@@ -74,6 +75,12 @@ def call(args, quiet=False, **options):
     return done.returncode == 0, done.stdout
 
 
+def tested_by(folder, suite):
+    """The programs of a build folder that a suite runs."""
+    known = call(["meson", "introspect", "--tests", folder], quiet=True)[1]
+    return sorted({t["cmd"][0] for t in json.loads(known) if suite in (s.split(":")[-1] for s in t["suite"])})
+
+
 def targets(folder, prefix):
     """(name, path) of the programs of a build folder whose name begins so."""
     known = call(["meson", "introspect", "--targets", folder], quiet=True)[1]
@@ -81,9 +88,9 @@ def targets(folder, prefix):
                   if t["type"] == "executable" and t["name"].startswith(prefix))
 
 
-def build(tally, folder, options, env=None, target="all", only=None):
-    """Configures (anew if the options changed) and builds; progress is ninja's own. target: of ninja; only:
-    instead of it, nothing but the programs whose name begins so."""
+def build(tally, folder, options, env=None, target="all", only=None, suite=None):
+    """Configures (anew if the options changed) and builds; progress is ninja's own. target: of ninja; only, suite:
+    instead of it, nothing but the programs whose name begins so, or that the suite runs."""
     path = os.path.join(ROOT, folder)
     env = {**os.environ, **(env or {})}
     if not os.path.exists(os.path.join(path, "build.ninja")):
@@ -92,7 +99,10 @@ def build(tally, folder, options, env=None, target="all", only=None):
         ok, _ = call(["meson", "configure", folder] + [o for o in options if o.startswith("-D")],
                      env=env)
     if ok:
-        names = [os.path.relpath(p, path) for _, p in targets(folder, only)] if only else [target]
+        names = [target]
+        if only or suite:
+            paths = tested_by(folder, suite) if suite else (p for _, p in targets(folder, only))
+            names = [os.path.relpath(p, path) for p in paths]
         command = ["ninja", "-C", path] + names
         # On a terminal ninja shows one moving line; elsewhere it is heard only if it fails.
         if sys.stdout.isatty():
@@ -103,7 +113,7 @@ def build(tally, folder, options, env=None, target="all", only=None):
     return ok
 
 
-def meson_tests(tally, folder, suites, test_args=(), timeout_factor=2, jobs=None):
+def meson_tests(tally, folder, suites, test_args=(), timeout_factor=2, jobs=None, wrapper=None):
     """Runs suites of one build folder and adds up what each program counted."""
     log = os.path.join(ROOT, folder, "meson-logs", "testlog.json")
     if os.path.exists(log):
@@ -118,6 +128,8 @@ def meson_tests(tally, folder, suites, test_args=(), timeout_factor=2, jobs=None
         return
     if jobs:
         command += ["--num-processes", str(jobs)]
+    if wrapper:
+        command += ["--wrapper", wrapper]
     for arg in test_args:
         command.append(f"--test-args={arg}")
     subprocess.run(command, cwd=ROOT, check=False)
@@ -155,6 +167,17 @@ def install(tally):
     tally.one("install", "the unit starts what is installed, with the default configuration",
               all(command.split()[0] in found and command.split()[-1] == "/etc/headgate/headgated.yaml"
                   for command in re.findall(r"^ExecStart(?:Pre)?=(.*)", text, re.M)) and text != "")
+
+
+def threads(tally):
+    """Races, in what has threads of its own."""
+    say("threads")
+    # Where addresses are drawn from more than this ThreadSanitizer does not find room for its own.
+    with open("/proc/sys/vm/mmap_rnd_bits", encoding="utf-8") as file:
+        wrapper = "setarch -R" if int(file.read()) > 28 else None
+    if build(tally, "build-tsan", ["-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Db_sanitize=thread"],
+             suite="threads"):
+        meson_tests(tally, "build-tsan", ["threads"], timeout_factor=10, jobs=1, wrapper=wrapper)
 
 
 def fuzz(tally, seconds):
@@ -218,7 +241,7 @@ def main():
                         help="random histories from many seeds, ten minutes of fuzzing for each "
                         "target, a soak of the whole: an hour or more")
     parser.add_argument("--tier", action="append", metavar="NAME",
-                        choices=["style", "build", "install", "sanitizer", "fuzz", "smoke"],
+                        choices=["style", "build", "install", "sanitizer", "threads", "fuzz", "smoke"],
                         help="only this tier (may be repeated); the release build always runs")
     args = parser.parse_args()
     wants = lambda tier: not args.tier or tier in args.tier
@@ -248,6 +271,8 @@ def main():
                 meson_tests(tally, "build-asan", ["unit", "property", "fuzz"],
                             timeout_factor=10)
                 meson_tests(tally, "build-asan", ["component"], timeout_factor=10, jobs=1)
+        if wants("threads"):
+            threads(tally)
         if wants("fuzz"):
             fuzz(tally, FUZZ_SECONDS_LONG if args.long else FUZZ_SECONDS)
         if wants("smoke"):
