@@ -60,6 +60,10 @@ static json_t *total_json(const struct hg_status_card *card)
 	put_u64(object, "late_pkts", now->late_pkts);
 	put_u64(object, "never_handed_pkts", now->never_handed_pkts);
 	put_u64(object, "refused_pkts", now->refused_pkts);
+	put_u64(object, "work_bytes", now->work_bytes);
+	put_u64(object, "dry_late_bytes", now->dry_late_bytes);
+	put_u64(object, "dry_beyond_bytes", now->dry_beyond_bytes);
+	put_u64(object, "dry_full_bytes", now->dry_full_bytes);
 	return object;
 }
 
@@ -77,6 +81,7 @@ json_t *hg_card_json(const struct hg_desired_uplink *uplink, const struct hg_sta
 	put_u64(object, "max_bytes", now->window.max_bytes);
 	put_u64(object, "max_pkts", now->window.max_pkts);
 	put_u64(object, "rate_bytes_per_s", now->rate_bytes_per_s);
+	put_u64(object, "away_lead_ns", (uint64_t)now->away_lead_ns);
 	put_u64(object, "outstanding_bytes", now->window.outstanding_bytes);
 	put_u64(object, "outstanding_pkts", now->window.outstanding_pkts);
 	put_u64(object, "peak_bytes", now->window.peak_bytes);

@@ -115,6 +115,21 @@ static void say_state(const struct subject *s)
 	say(s, text);
 }
 
+/* Why the card may hold more than it needs, and everybody waits the longer. */
+static void say_away(const struct subject *s)
+{
+	const struct hg_inflight_stats *now = &s->uplink.card.now;
+	char text[HG_CARD_SENTENCE_BYTES], time[HG_HUMAN_BYTES];
+
+	if (now->away_lead_ns == 0 || s->desired->mode == HG_MODE_OBSERVE)
+		return;
+	snprintf(text, sizeof(text),
+		 "it is filled %s ahead, so that the link goes on while others have the processor "
+		 "of headgate's worker",
+		 hg_human_time(time, now->away_lead_ns));
+	say(s, text);
+}
+
 static void say_card(const struct subject *s)
 {
 	const struct hg_window_row *window = &s->row.card.window;
@@ -198,6 +213,7 @@ void hg_card_explain(const struct hg_control *control, uint32_t instance_idx, js
 	hg_control_status_instance(control, instance_idx, &s.row);
 	hg_control_status_uplink(control, s.uplink_idx, &s.uplink);
 	say_state(&s);
+	say_away(&s);
 	say_card(&s);
 	say_held(&s);
 	say_behaviour(&s);

@@ -120,6 +120,19 @@ static void max_line(const struct hg_cli *cli, const json_t *uplink, const json_
 	line(cli, "MAX", HG_PLAIN, words);
 }
 
+static void away_line(const struct hg_cli *cli, const json_t *inflight)
+{
+	char words[LINE_BYTES], time[HG_HUMAN_BYTES];
+
+	if (number(inflight, "away_lead_ns") <= 0)
+		return;
+	snprintf(words, sizeof(words),
+		 "%s, since others have the worker's processor too often; the link goes on "
+		 "meanwhile",
+		 hg_human_time(time, number(inflight, "away_lead_ns")));
+	line(cli, "filled ahead", HG_YELLOW, words);
+}
+
 static void now_lines(const struct hg_cli *cli, const json_t *uplink, const json_t *inflight)
 {
 	char words[LINE_BYTES], size[HG_HUMAN_BYTES], n[CELL_BYTES], share[HG_HUMAN_BYTES];
@@ -298,6 +311,7 @@ void hg_uplink_print(const struct hg_cli *cli, const json_t *uplink)
 	head_lines(cli, uplink);
 	state_line(cli, inflight);
 	max_line(cli, uplink, inflight);
+	away_line(cli, inflight);
 	now_lines(cli, uplink, inflight);
 	time_line(cli, "time in the card", "last second", json_object_get(inflight, "second"));
 	time_line(cli, "", "since start", json_object_get(inflight, "total"));

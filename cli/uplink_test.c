@@ -130,6 +130,21 @@ static void s2_4_which_bound_is_reached_first_is_said(void)
 	free(text);
 }
 
+static void s2_4_a_card_that_is_filled_ahead_says_why(void)
+{
+	char *text = printed(hg_uplink_print,
+			     "{'mode': 'enforce', 'inflight': {'state': 'on', 'max_bytes': 100000,"
+			     " 'away_lead_ns': 640000}}");
+
+	check_width(text);
+	HG_CHECK_HAS(text, "filled ahead");
+	HG_CHECK_HAS(text, "640us, since others have the worker's processor too often");
+	free(text);
+	text = printed(hg_uplink_print, at_work);
+	HG_CHECK(strstr(text, "filled ahead") == NULL);
+	free(text);
+}
+
 static void s2_14_samples_are_listed(void)
 {
 	char *text = printed(
@@ -156,6 +171,7 @@ int main(int argc, char **argv)
 		HG_TEST(s2_12_a_full_queue_is_explained),
 		HG_TEST(s2_10_a_silent_hook_is_shown),
 		HG_TEST(s2_4_which_bound_is_reached_first_is_said),
+		HG_TEST(s2_4_a_card_that_is_filled_ahead_says_why),
 		HG_TEST(s2_14_samples_are_listed),
 		{0},
 	};

@@ -34,10 +34,14 @@
 /* Intervals in a row with early releases after which R is raised. */
 #define EARLY_ENOUGH 2u
 
-/* Lateness of more than this is a processor taken away, and not covered by any lead. */
+/* Lateness of more than this is a processor taken away: the away lead's to cover, if it comes often. */
 #define STALL_NS HG_NS_PER_MS
 /* Lateness is remembered for about so long. */
 #define LATE_HALF_NS (16 * HG_NS_PER_MS)
+/* That of who is away for longer: some are so a few times a second, and are missed between two of them. */
+#define AWAY_HALF_NS (500 * HG_NS_PER_MS)
+/* What counts as one, so that halves of it are still something. */
+#define AWAY_ONE 256u
 #define LATE_FIRST_LOG 6u /* the first bucket: up to 64 ns */
 
 /* Longest time on the virtual wire that is told apart; 2^24 ns at 2^37 bytes a second fit in 64 bits. */
@@ -71,6 +75,10 @@ static uint64_t clamped_max(const struct hg_depth *d, uint64_t bytes)
 {
 	uint64_t floor_bytes = most(HG_DEPTH_MIN_BYTES, d->cfg.largest_bytes);
 
+	/* What is lost while we are away is no loss of MAX, so that less of it would always do. */
+	if (d->away_lead_ns > 0)
+		floor_bytes =
+			d->cfg.largest_bytes + bytes_in(d->rate_bytes_per_s, 2 * d->away_lead_ns);
 	return least(most(bytes, floor_bytes), HG_DEPTH_MAX_BYTES);
 }
 
@@ -127,50 +135,94 @@ static hg_ns late_edge_ns(unsigned bucket) /* upper */
 	return (hg_ns)((uint64_t)quarters << (log - 2u));
 }
 
+/* Returns whether it is time to forget. */
+static bool forget_lates(struct hg_depth_lates *l, hg_ns half_ns, hg_ns now_ns)
+{
+	if (now_ns - l->halved_at_ns < half_ns)
+		return false;
+	l->halved_at_ns = now_ns;
+	l->busy_bytes /= 2;
+	for (unsigned i = 0; i < HG_DEPTH_LATE_BUCKETS; i++)
+		l->counts[i] /= 2;
+	return true;
+}
+
+/* The least lead with which what is remembered, each counted `one`, would have cost no more than a part of the link. */
+static hg_ns lead_for(const struct hg_depth *d, const struct hg_depth_lates *l, uint32_t part,
+		      uint32_t one)
+{
+	uint64_t budget_ns =
+		l->busy_bytes / part * (uint64_t)HG_NS_PER_S / d->rate_bytes_per_s * one;
+	uint64_t cost_ns = 0, n = 0;
+
+	for (unsigned i = HG_DEPTH_LATE_BUCKETS - 1u; i > 0; i--) {
+		hg_ns edge_ns = late_edge_ns(i);
+
+		n += l->counts[i];
+		cost_ns += n * (uint64_t)(edge_ns - late_edge_ns(i - 1u));
+		if (cost_ns > budget_ns)
+			return edge_ns;
+	}
+	return l->counts[0] > 0 && n + l->counts[0] > budget_ns / 64u ? late_edge_ns(0) : 0;
+}
+
+/* An interval has no room for more of them than its sample tells. What is asked for grows at once and shrinks when
+ * something is forgotten, so that MAX does not follow each of them up and down. */
+static void note_aways(struct hg_depth *d, const struct hg_depth_sample *s)
+{
+	struct hg_depth_lates *aways = &d->aways;
+	bool has_forgotten = forget_lates(aways, AWAY_HALF_NS, s->at_ns);
+	hg_ns lead_ns;
+
+	aways->busy_bytes += s->busy_bytes;
+	for (unsigned i = 0; i < HG_DEPTH_LATES && s->late_ns[i] > HG_DEPTH_LEAD_MAX_NS; i++)
+		aways->counts[late_bucket(s->late_ns[i])] += AWAY_ONE;
+	lead_ns = lead_for(d, aways, HG_DEPTH_AWAY_LOSS, AWAY_ONE);
+	if (lead_ns <= HG_DEPTH_LEAD_MAX_NS)
+		lead_ns = 0;
+	else if (lead_ns > HG_DEPTH_AWAY_LEAD_MAX_NS)
+		lead_ns = HG_DEPTH_AWAY_LEAD_MAX_NS;
+	if (has_forgotten || lead_ns > d->away_lead_ns)
+		d->away_lead_ns = lead_ns;
+}
+
 static void note_lates(struct hg_depth *d, const struct hg_depth_sample *s)
 {
-	if (s->at_ns - d->late_halved_at_ns >= LATE_HALF_NS) {
-		d->late_halved_at_ns = s->at_ns;
-		d->late_busy_bytes /= 2;
-		for (unsigned i = 0; i < HG_DEPTH_LATE_BUCKETS; i++)
-			d->late_counts[i] /= 2;
-	}
-	d->late_busy_bytes += s->busy_bytes;
+	(void)forget_lates(&d->lates, LATE_HALF_NS, s->at_ns);
+	d->lates.busy_bytes += s->busy_bytes;
 	for (unsigned i = 0; i < HG_DEPTH_LATES; i++) {
 		/* Those that the sample has no room for were no later than the last. */
 		bool is_last = i + 1u == HG_DEPTH_LATES && s->n_held > HG_DEPTH_LATES;
 
 		if (s->late_ns[i] <= 0 || s->late_ns[i] >= STALL_NS)
 			continue;
-		d->late_counts[late_bucket(s->late_ns[i])] +=
+		d->lates.counts[late_bucket(s->late_ns[i])] +=
 			is_last ? s->n_held - HG_DEPTH_LATES + 1u : 1u;
 	}
+	note_aways(d, s);
 }
 
-/* The least lead with which what is remembered would have cost no more than 1 / HG_DEPTH_LATE_LOSS. */
 static hg_ns least_lead_ns(const struct hg_depth *d)
 {
-	uint64_t budget_ns = d->late_busy_bytes / HG_DEPTH_LATE_LOSS * (uint64_t)HG_NS_PER_S /
-			     d->rate_bytes_per_s;
-	uint64_t cost_ns = 0, n = 0;
+	hg_ns lead_ns;
 
-	for (unsigned i = HG_DEPTH_LATE_BUCKETS - 1u; i > 0; i--) {
-		hg_ns edge_ns = late_edge_ns(i);
+	if (d->away_lead_ns > 0)
+		return d->away_lead_ns;
+	lead_ns = lead_for(d, &d->lates, HG_DEPTH_LATE_LOSS, 1);
+	return lead_ns < HG_DEPTH_LEAD_MAX_NS ? lead_ns : HG_DEPTH_LEAD_MAX_NS;
+}
 
-		n += d->late_counts[i];
-		cost_ns += n * (uint64_t)(edge_ns - late_edge_ns(i - 1u));
-		if (cost_ns > budget_ns)
-			return edge_ns < HG_DEPTH_LEAD_MAX_NS ? edge_ns : HG_DEPTH_LEAD_MAX_NS;
-	}
-	return d->late_counts[0] > 0 && n + d->late_counts[0] > budget_ns / 64u ? late_edge_ns(0)
-										: 0;
+/* What MAX has for the lead. */
+static uint64_t for_lead(const struct hg_depth *d)
+{
+	return bytes_in(d->rate_bytes_per_s, least_lead_ns(d) + d->away_lead_ns);
 }
 
 /* Scaled toward throughput, more is left on the wire as well: what MAX is more. */
 static void set_lead(struct hg_depth *d)
 {
 	uint64_t extra = d->max_bytes - d->max_bytes * HG_DEPTH_SCALE_MIN_PPM / scale_ppm(d);
-	hg_ns was_ns = d->least_lead_ns;
+	uint64_t was_bytes = d->lead_bytes;
 
 	d->lead_ns = HG_NEVER;
 	if (d->cfg.pin_bytes > 0)
@@ -178,9 +230,9 @@ static void set_lead(struct hg_depth *d)
 	d->least_lead_ns = least_lead_ns(d);
 	d->lead_ns = d->least_lead_ns + (hg_ns)(extra * (uint64_t)HG_NS_PER_S / d->cfg.bytes_per_s);
 	/* What it is more has to be outstanding as well. */
-	if (d->least_lead_ns > was_ns)
-		d->max_bytes = clamped_max(
-			d, d->max_bytes + bytes_in(d->cfg.bytes_per_s, d->least_lead_ns - was_ns));
+	d->lead_bytes = bytes_in(d->cfg.bytes_per_s, d->least_lead_ns + d->away_lead_ns);
+	if (d->lead_bytes > was_bytes)
+		d->max_bytes = clamped_max(d, d->max_bytes + d->lead_bytes - was_bytes);
 }
 
 /* ---- MAX ---------------------------------------------------------------------------------------- */
@@ -208,7 +260,7 @@ static uint64_t needed(const struct hg_depth *d)
 	uint64_t bytes = peak_unreported(d);
 
 	bytes += bytes / HEADROOM;
-	bytes += bytes_in(d->rate_bytes_per_s, least_lead_ns(d)) + d->cfg.largest_bytes;
+	bytes += for_lead(d) + d->cfg.largest_bytes;
 	return clamped_max(d, bytes * scale_ppm(d) / HG_DEPTH_SCALE_MIN_PPM);
 }
 
@@ -329,8 +381,7 @@ static void judge_more(struct hg_depth *d, const struct hg_depth_sample *s)
 static void try_less(struct hg_depth *d, const struct hg_depth_sample *s)
 {
 	uint64_t peak = peak_unreported(d);
-	uint64_t bytes =
-		peak + d->cfg.largest_bytes + bytes_in(d->rate_bytes_per_s, least_lead_ns(d));
+	uint64_t bytes = peak + d->cfg.largest_bytes + for_lead(d);
 
 	if (bytes > d->max_bytes || d->rate_bytes_per_s < d->cfg.bytes_per_s)
 		bytes = d->max_bytes;
@@ -487,6 +538,30 @@ static void note_late(struct hg_depth_sample *s, hg_ns late_ns)
 	s->late_ns[at] = late_ns;
 }
 
+/* For how long of the time that the wire was dry until now nobody was there. */
+static hg_ns dry_away_ns(const struct hg_depth *d, hg_ns now_ns)
+{
+	hg_ns from_ns = d->away_from_ns > d->wire_end_ns ? d->away_from_ns : d->wire_end_ns;
+	hg_ns to_ns = d->away_to_ns < now_ns ? d->away_to_ns : now_ns;
+
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/* MAX held it: what of the dry time is its fault, and what is ours. */
+static void note_full(struct hg_depth *d, uint64_t dry_bytes, hg_ns now_ns)
+{
+	struct hg_depth_sample *s = &d->now;
+	hg_ns away_ns = dry_away_ns(d, now_ns);
+	uint64_t ours = least(bytes_in(d->rate_bytes_per_s, away_ns), dry_bytes);
+
+	s->n_full++;
+	s->lost_bytes += dry_bytes - ours;
+	s->late_bytes += ours;
+	/* With a lead so much longer MAX would have been larger by as much. */
+	if (away_ns > 0 && d->lead_ns != HG_NEVER)
+		note_late(s, d->least_lead_ns + away_ns);
+}
+
 /* Held work is let through: was it in time, and how much has the card not told of? */
 void hg_depth_let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns)
 {
@@ -505,8 +580,7 @@ void hg_depth_let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns)
 	s->busy_bytes += d->run_bytes;
 	d->run_bytes = 0;
 	if (held == HG_HELD_MAX) {
-		s->n_full++;
-		s->lost_bytes += dry;
+		note_full(d, dry, now_ns);
 	} else if (d->lead_ns != HG_NEVER) {
 		note_late(s, now_ns - (d->wire_end_ns - d->lead_ns));
 		s->late_bytes += dry;

@@ -8,12 +8,19 @@
  *            bounds follow from it:
  *              lead   a packet is handed over when no more than this is left on the wire: just in time. It is
  *                     what the packet lane is late by, so that the wire is not dry for more than
- *                     1 / HG_DEPTH_LATE_LOSS of the time; the card's own delays do not enter.
- *              MAX    what may be outstanding in all: the lead, one largest packet, and what the card has sent
- *                     without saying so (outstanding, less what is left on the wire). It binds only when the
- *                     card falls behind the wire.
- *            Where MAX binds and the wire runs dry, either the card tells later than it did, or it is slower
- *            than R. What would have to be MAX if it tells later is tried. Bytes come through: MAX was too
+ *                     1 / HG_DEPTH_LATE_LOSS of the time; the card's own delays do not enter. Up to
+ *                     HG_DEPTH_LEAD_MAX_NS, since everybody waits behind it all the time.
+ *              away lead where the lane shares a processor, and is away for so long and so often that with a lead
+ *                     like that more than 1 / HG_DEPTH_AWAY_LOSS of the link would be lost, the lead is longer:
+ *                     the least that would have lost no more of late, up to HG_DEPTH_AWAY_LEAD_MAX_NS. Of a time
+ *                     away that is longer than that only so much counts: the rest no lead can mend. It is
+ *                     forgotten over seconds, since processors are shared for longer than a few milliseconds.
+ *              MAX    what may be outstanding in all: the lead, an away lead once more, one largest packet, and
+ *                     what the card has sent without saying so (outstanding, less what is left on the wire). It
+ *                     binds only when the card falls behind the wire. (Once more: shares are parts of MAX, and
+ *                     beside a light sender the heavy one has half.)
+ *            Where MAX binds and the wire runs dry while we were there, either the card tells later than it did,
+ *            or it is slower than R. What would have to be MAX if it tells later is tried. Bytes come through: MAX was too
  *            small. They do not: MAX goes back, and the virtual wire goes on at what came through. Now and then a
  *            little less is tried, so that a queue which a pause left in the card runs off, and below what the
  *            operator says a higher R. What comes before the wire could
@@ -31,7 +38,8 @@
  *            The decision is a function of state and sample: replaying the samples of a record from its
  *            hg_depth_init on gives the same MAX, packets, lead and R after each.
  * Units      wire bytes, ns on the caller's clock. Ranges: MAX in [HG_DEPTH_MIN_BYTES, HG_DEPTH_MAX_BYTES],
- *            lead in [0, HG_DEPTH_LEAD_MAX_NS].
+ *            lead in [0, HG_DEPTH_LEAD_MAX_NS], or the away lead, which is 0 or in (HG_DEPTH_LEAD_MAX_NS,
+ *            HG_DEPTH_AWAY_LEAD_MAX_NS].
  * Memory     Plain struct, caller's. Threads: one owner. Cost: O(1) a packet, no division a packet.
  * Errors     none. A pin is obeyed as it is: no lead then, the card is filled up to it.
  * Used by    core/inflight.
@@ -52,10 +60,13 @@
  * microseconds, and whoever waits would wait behind a lead of that length all the time. */
 #define HG_DEPTH_LATE_LOSS 128u
 #define HG_DEPTH_LATES 4u
-#define HG_DEPTH_LATE_BUCKETS 56u /* quarters of octaves of lateness from 64 ns on */
+#define HG_DEPTH_LATE_BUCKETS 61u /* quarters of octaves of lateness from 64 ns to 2.1 ms */
+/* Of the link, 1.6 %, before a longer lead than HG_DEPTH_LEAD_MAX_NS is worth its wait. */
+#define HG_DEPTH_AWAY_LOSS 64u
 #define HG_DEPTH_HOLD 16u /* intervals; of 200 us where much is handed over, so 3.2 ms */
 #define HG_DEPTH_CLASSES 16u /* of packet sizes, by powers of two from 64 bytes */
 #define HG_DEPTH_LEAD_MAX_NS (50 * HG_NS_PER_US)
+#define HG_DEPTH_AWAY_LEAD_MAX_NS (2 * HG_NS_PER_MS)
 #define HG_DEPTH_SCALE_MIN_PPM 1000000u
 #define HG_DEPTH_SCALE_MAX_PPM 16000000u
 
@@ -85,8 +96,9 @@ struct hg_depth_sample {
 	uint32_t n_full; /* of these, by MAX */
 	bool is_silent; /* all of MAX outstanding, the wire long at its end, and nothing is released */
 	uint64_t busy_bytes; /* handed over while work waited behind it */
-	uint64_t late_bytes; /* the wire was dry: handed over later than the lead covers */
-	uint64_t lost_bytes; /* the wire was dry: held by MAX */
+	uint64_t
+		late_bytes; /* the wire was dry: handed over later than the lead covers, or we were away */
+	uint64_t lost_bytes; /* the wire was dry: held by MAX while we were there */
 	uint64_t early_bytes; /* released before the virtual wire had sent them */
 	uint64_t unreported_bytes; /* most that was sent and not released while work waited */
 	hg_ns late_ns[HG_DEPTH_LATES]; /* the latest hand-overs behind their time, falling */
@@ -94,6 +106,13 @@ struct hg_depth_sample {
 	uint64_t max_bytes; /* in force during it */
 	hg_ns lead_ns; /* likewise */
 	uint64_t rate_bytes_per_s; /* R during it */
+};
+
+/* How late hand-overs were, of late. */
+struct hg_depth_lates {
+	uint32_t counts[HG_DEPTH_LATE_BUCKETS]; /* halved now and then */
+	uint64_t busy_bytes; /* what was handed over while they were counted; halved as well */
+	hg_ns halved_at_ns;
 };
 
 enum hg_depth_trial_kind { HG_DEPTH_NO_TRIAL, HG_DEPTH_TRIES_MORE, HG_DEPTH_TRIES_LESS };
@@ -113,14 +132,16 @@ struct hg_depth {
 	uint64_t run_bytes; /* since held work was last let through */
 	bool was_early; /* the wire was set forward since it last was dry */
 	hg_ns heard_at_ns; /* last hand-over, release, or look at a silence */
+	hg_ns away_from_ns, away_to_ns; /* the last time that we were */
 	struct hg_depth_sample now; /* the interval that runs */
 
 	/* Written by the decision alone. */
 	hg_ns least_lead_ns; /* what lateness asks for: the lead but for the scale */
+	hg_ns away_lead_ns; /* that, where it is more than HG_DEPTH_LEAD_MAX_NS; else 0 */
+	uint64_t lead_bytes; /* what MAX has for it */
 	uint64_t rate_bytes_per_s; /* R */
-	uint32_t late_counts[HG_DEPTH_LATE_BUCKETS]; /* halved now and then */
-	uint64_t late_busy_bytes; /* what was handed over while they were counted; halved as well */
-	hg_ns late_halved_at_ns;
+	struct hg_depth_lates lates; /* of the last milliseconds */
+	struct hg_depth_lates aways; /* of the last seconds, those beyond HG_DEPTH_LEAD_MAX_NS */
 	uint64_t unreported_bytes[HG_DEPTH_HOLD];
 	uint32_t n_unreported, next_unreported;
 	struct {
@@ -141,6 +162,13 @@ void hg_depth_init(struct hg_depth *d, const struct hg_depth_cfg *cfg, hg_ns now
 /* Live: keeps what was learned where it still holds. */
 void hg_depth_configure(struct hg_depth *d, const struct hg_depth_cfg *cfg, hg_ns now_ns);
 
+/* Nobody was there to hand over or to settle anything, from when somebody was to be until now: before what was released
+ * meanwhile is settled. What the wire is dry then is no fault of MAX. Who looks without a break need not say so. */
+static inline void hg_depth_was_away(struct hg_depth *d, hg_ns from_ns, hg_ns now_ns)
+{
+	d->away_from_ns = from_ns;
+	d->away_to_ns = now_ns;
+}
 /* Held work is let through: a part of hg_depth_handed(). */
 void hg_depth_let_through(struct hg_depth *d, enum hg_held held, hg_ns now_ns);
 /* A packet goes to the card. held: what had kept it, and whatever waits with it, until now. */
@@ -191,6 +219,11 @@ static inline uint64_t hg_depth_rate(const struct hg_depth *d)
 static inline hg_ns hg_depth_lead_ns(const struct hg_depth *d)
 {
 	return d->lead_ns;
+}
+/* The lead, where it is long because we are away so often; else 0. */
+static inline hg_ns hg_depth_away_lead_ns(const struct hg_depth *d)
+{
+	return d->away_lead_ns;
 }
 static inline uint64_t hg_depth_max_bytes(const struct hg_depth *d)
 {

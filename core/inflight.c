@@ -94,6 +94,7 @@ void hg_inflight_publish(struct hg_inflight *q)
 		q->peak_bytes = s->window.peak_bytes;
 	s->window.peak_bytes = q->peak_bytes;
 	s->rate_bytes_per_s = hg_depth_rate(&q->depth);
+	s->away_lead_ns = s->state == HG_HOOK_ON ? hg_depth_away_lead_ns(&q->depth) : 0;
 	s->n_samples = atomic_load_explicit(&q->n_samples, memory_order_relaxed);
 	hg_published_write(&q->sequence, q->words, s, STATS_WORDS);
 }
@@ -117,11 +118,26 @@ void hg_inflight_restore_card(struct hg_inflight *q, uint32_t instance_idx,
 	q->cards[instance_idx] = *card;
 }
 
+/* How well the link was used while something waited, and why not better. */
+static void sum_up(struct hg_inflight_stats *stats, const struct hg_depth_sample *s)
+{
+	uint64_t beyond_bytes = 0;
+
+	for (unsigned i = 0; i < HG_DEPTH_LATES && s->late_ns[i] > HG_DEPTH_AWAY_LEAD_MAX_NS; i++)
+		beyond_bytes += (uint64_t)(s->late_ns[i] - HG_DEPTH_AWAY_LEAD_MAX_NS) / 1000u *
+				(s->rate_bytes_per_s / 1000u) / 1000u;
+	stats->work_bytes += s->busy_bytes;
+	stats->dry_late_bytes += s->late_bytes;
+	stats->dry_beyond_bytes += beyond_bytes < s->late_bytes ? beyond_bytes : s->late_bytes;
+	stats->dry_full_bytes += s->lost_bytes;
+}
+
 static void keep_sample(struct hg_inflight *q, const struct hg_depth_sample *sample)
 {
 	uint64_t number = atomic_load_explicit(&q->n_samples, memory_order_relaxed);
 	struct slot *slot = &q->slots[number % HG_INFLIGHT_SAMPLES];
 
+	sum_up(&q->stats, sample);
 	hg_published_write(&slot->sequence, slot->words, sample, SAMPLE_WORDS);
 	atomic_store_explicit(&q->n_samples, number + 1u, memory_order_release);
 }
@@ -426,6 +442,11 @@ void hg_inflight_refused(struct hg_inflight *q, uint32_t n_pkts, hg_ns now_ns)
 	q->cfg.depth.ring_pkts = ring_pkts;
 	hg_depth_configure(&q->depth, &q->cfg.depth, now_ns);
 	bound(q);
+}
+
+void hg_inflight_was_away(struct hg_inflight *q, hg_ns from_ns, hg_ns now_ns)
+{
+	hg_depth_was_away(&q->depth, from_ns, now_ns);
 }
 
 /* Of releases in a row: those whose account and instant of hand-over are the same. */

@@ -120,6 +120,10 @@ void hg_inflight_unhand(struct hg_inflight *q, struct hg_tag *tag, hg_ns now_ns)
  * becomes a bound of MAX in packets, until it is configured anew. The packets are still outstanding. */
 void hg_inflight_refused(struct hg_inflight *q, uint32_t n_pkts, hg_ns now_ns);
 
+/* Nobody was there from when somebody was to be until now (hg_depth_was_away): before what was released meanwhile is
+ * settled. */
+void hg_inflight_was_away(struct hg_inflight *q, hg_ns from_ns, hg_ns now_ns);
+
 /* Releases, as the hook collected them, all of this queue. The caller then tells the scheduler whose they were
  * (hg_sched_window_opened). */
 void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsigned n, hg_ns now_ns);
@@ -156,6 +160,10 @@ struct hg_inflight_stats {
 	uint64_t late_pkts; /* released after they had been written off */
 	uint64_t refused_pkts; /* card full though the window was open */
 	uint64_t rate_bytes_per_s; /* of the link, as the depth believes */
+	hg_ns away_lead_ns; /* how far ahead the card is filled since the worker is away so often; else 0 */
+	/* Wire bytes: handed over while work waited behind them; and what the wire could have carried meanwhile, and did not:
+	 * since the worker was late, of that for longer than any lead is, and since MAX was too small. */
+	uint64_t work_bytes, dry_late_bytes, dry_beyond_bytes, dry_full_bytes;
 	uint64_t n_samples; /* ever; the last HG_INFLIGHT_SAMPLES are kept */
 	struct hg_histogram card; /* time in the card, all instances */
 };

@@ -201,6 +201,15 @@ void hg_flight_settle_list(struct hg_worker *w)
 	settle(w, tags + n_marked, n - n_marked, w->now_ns, /* is_late= */ false);
 }
 
+void hg_flight_was_away(struct hg_worker *w, hg_ns from_ns)
+{
+	for (uint32_t i = 0; w->owns_cards && i < w->snapshot->n_uplink_trees; i++) {
+		if (w->snapshot->uplink_trees[i]->inflight != NULL)
+			hg_inflight_was_away(w->snapshot->uplink_trees[i]->inflight, from_ns,
+					     w->now_ns);
+	}
+}
+
 /* A card without a clock of its own says what it has sent when it is asked. */
 static bool has_to_be_asked(const struct hg_worker *w, const struct hg_tree *tree)
 {

@@ -100,6 +100,10 @@ static inline void hg_flight_settle(struct hg_worker *w)
 	else
 		hg_flight_settle_list(w);
 }
+/* Not to be at work for longer than a turn takes, who was to be: told to who finds MAX, and the lead. */
+#define HG_FLIGHT_AWAY_NS (20 * HG_NS_PER_US)
+/* The worker was to be at work from from_ns on, and was not until now. Before anything of this turn is settled. */
+void hg_flight_was_away(struct hg_worker *w, hg_ns from_ns);
 /* Once a turn: settles, asks cards that have to be asked, and does what is due without a release;
  * in the rhythm of housekeeping what other threads know is brought up to date. */
 void hg_flight_look(struct hg_worker *w);

@@ -401,10 +401,12 @@ bool hg_worker_bring_forward(struct hg_worker *w)
 
 static void turn(struct hg_worker *w, hg_ns *look_at_ns)
 {
-	hg_ns began_ns = w->now_ns;
+	hg_ns began_ns = w->now_ns, due_ns = w->absence.due_ns;
 
 	w->now_ns = clock_ns();
 	hg_absence_here(&w->absence, w->now_ns);
+	if (HG_UNLIKELY(w->now_ns - due_ns > HG_FLIGHT_AWAY_NS))
+		hg_flight_was_away(w, due_ns);
 	if (w->has_moved)
 		HG_COUNT(w->busy_ns, (uint64_t)(w->now_ns - began_ns));
 	hg_worker_begin_turn(w);

@@ -51,6 +51,8 @@ int hg_lane_create(const struct hg_lane_cfg *cfg, struct hg_lane **ret_lane,
 	lane->cfg = *cfg;
 	lane->now_ns = HG_LANE_START_NS;
 	lane->random = cfg->seed;
+	lane->away_random = ~cfg->seed;
+	lane->away_from_ns = lane->away_to_ns = lane->now_ns;
 	lane->arrival_at_ns = lane->card_at_ns = lane->waiting_since_ns = HG_NEVER;
 	r = hg_card_open(&lane->card, &card_cfg, reterr);
 	if (r == 0 && cfg->rule == HG_LANE_INFLIGHT)

@@ -60,6 +60,9 @@ struct hg_lane_cfg {
 	struct hg_depth_cfg depth;
 	uint32_t largest_bytes; /* the largest packet, on the wire; INFLIGHT */
 	hg_ns poll_ns; /* 0: the worker looks at each event */
+	/* 0: never; else the worker shares its processor, and is away for so long, so far apart: both between half of
+	 * that and one and a half, each below 2 s. Arrivals and the wire keep their own instants. */
+	hg_ns away_every_ns, away_for_ns;
 	uint64_t seed;
 	bool checks_sum;
 	/* For the test that has to notice: of so many releases one is not settled. 0: none. */

@@ -39,6 +39,8 @@ struct hg_lane {
 	hg_ns arrival_at_ns; /* the earliest of all senders */
 	hg_ns card_at_ns; /* when the card has something to do */
 	hg_ns waiting_since_ns; /* HG_NEVER: nothing is queued */
+	hg_ns away_from_ns, away_to_ns; /* the spell that is, or is next */
+	uint64_t away_random;
 	uint64_t random;
 	/* Out of the scheduler, not yet taken by the card. */
 	struct hg_pkt *pending[HG_LANE_BURST];
@@ -66,6 +68,8 @@ void hg_lane_unhand(struct hg_lane *lane, unsigned n_taken);
 /* Collects the tag of a released packet, as the n-th of its burst; returns how many there are now. */
 uint32_t hg_lane_collect(struct hg_lane *lane, struct hg_pkt *pkt, uint32_t n);
 void hg_lane_settle_tags(struct hg_lane *lane, uint32_t n);
+/* The worker was to look from then on, and was not there until now. */
+void hg_lane_was_away(struct hg_lane *lane, hg_ns from_ns);
 void hg_lane_advance(struct hg_lane *lane);
 /* Somebody has come, gone or got another weight: the window is divided anew. */
 void hg_lane_divided_anew(struct hg_lane *lane);

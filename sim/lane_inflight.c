@@ -93,6 +93,12 @@ void hg_lane_settle_tags(struct hg_lane *lane, uint32_t n)
 	lane->has_settled = true;
 }
 
+void hg_lane_was_away(struct hg_lane *lane, hg_ns from_ns)
+{
+	if (lane->inflight != NULL)
+		hg_inflight_was_away(lane->inflight, from_ns, lane->now_ns);
+}
+
 /* As the packet lane does. */
 static void set_root(struct hg_lane *lane)
 {

@@ -1,4 +1,5 @@
 #include "sim/lane_impl.h"
+#include "sim/random.h"
 
 #include <string.h>
 
@@ -224,6 +225,29 @@ static hg_ns next_event(struct hg_lane *lane)
 	return later(later(at_ns, lane->now_ns), lane->stepped_at_ns + 1);
 }
 
+/* Between half of the mean and one and a half. */
+static hg_ns around(uint64_t *random, hg_ns mean_ns)
+{
+	return mean_ns / 2 + (hg_ns)hg_random_below(random, (uint32_t)mean_ns + 1u);
+}
+
+/* When the worker sees to what happens at at_ns: what has not begun by now of its next spell is looked at again when that
+ * has ended. */
+static hg_ns there_at(struct hg_lane *lane, hg_ns at_ns)
+{
+	const struct hg_lane_cfg *cfg = &lane->cfg;
+
+	if (cfg->away_every_ns == 0)
+		return at_ns;
+	while (lane->now_ns >= lane->away_to_ns) {
+		lane->away_from_ns =
+			lane->away_to_ns + around(&lane->away_random, cfg->away_every_ns);
+		lane->away_to_ns =
+			lane->away_from_ns + around(&lane->away_random, cfg->away_for_ns) + 1;
+	}
+	return at_ns < lane->away_from_ns ? at_ns : lane->away_to_ns;
+}
+
 static void step(struct hg_lane *lane)
 {
 	lane->link.n_steps++;
@@ -241,11 +265,13 @@ static void step(struct hg_lane *lane)
 void hg_lane_run(struct hg_lane *lane, hg_ns until_ns)
 {
 	for (;;) {
-		hg_ns at_ns = next_event(lane);
+		hg_ns due_ns = next_event(lane), at_ns = there_at(lane, due_ns);
 
 		if (at_ns >= until_ns)
 			break;
 		lane->now_ns = at_ns;
+		if (at_ns > due_ns)
+			hg_lane_was_away(lane, due_ns);
 		step(lane);
 	}
 	lane->now_ns = later(lane->now_ns, until_ns - 1);

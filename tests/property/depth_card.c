@@ -32,6 +32,7 @@ struct card {
 	double most_wait;
 	double source_at, source_left; /* bytes of the burst that are not yet handed over */
 	double walk, adapt_at;
+	double away_from, away_to; /* the spell that is, or is next; NEVER: there is none */
 	unsigned trace_at;
 	struct pkt *pkts;
 };
@@ -229,15 +230,37 @@ static void adapt(struct card *c)
 	c->adapt_at = c->now + (double)c->cfg.adapt_ns * (0.5 + uniform(c));
 }
 
+/* The next time that the sender is away begins after the last one. */
+static void go_away(struct card *c)
+{
+	const struct card_cfg *f = &c->cfg;
+	bool is_long = uniform(c) * 16.0 < (double)f->away_long_of_16;
+	double gap = -log(1.0 - uniform(c)) * (double)f->away_every_ns;
+
+	c->away_from = c->now + gap;
+	c->away_to =
+		c->away_from + (0.5 + uniform(c)) * (double)f->away_for_ns * (is_long ? 4.0 : 1.0);
+}
+
+/* Whoever is away comes back at the end of it, whatever there was to do. */
+static double there_at(const struct card *c, double at)
+{
+	return at < c->away_from ? at : fmax(c->away_to, c->now);
+}
+
 static void step(struct card *c, const struct card_rule *rule, double until)
 {
 	double fires = fires_at(c),
-	       seen = c->n_reports > 0 ? c->reports[c->first_report].at : NEVER;
-	double source = c->cfg.on_ns > 0 ? c->source_at : NEVER, next, due = NEVER;
+	       seen = c->n_reports > 0 ? fmax(c->reports[c->first_report].at, c->now) : NEVER;
+	double source = c->cfg.on_ns > 0 ? fmax(c->source_at, c->now) : NEVER, next, due = NEVER;
+	double wanted, there;
+	bool was_away;
 
 	if (rule->next_at != NULL && rule->next_at(rule->state) != HG_NEVER)
 		due = fmax((double)rule->next_at(rule->state), c->now);
-	next = fmin(fmin(fmin(fires, seen), fmin(source, due)), fmin(c->wake_at, until));
+	wanted = fmin(fmin(seen, source), fmin(due, fmax(c->wake_at, c->now)));
+	there = there_at(c, wanted);
+	next = fmin(fmin(fires, there), until);
 	c->max_time += (next - c->now) * (double)rule->max_bytes(rule->state);
 	if (c->held != HG_HELD_NOT)
 		c->waited += next - c->now;
@@ -248,11 +271,20 @@ static void step(struct card *c, const struct card_rule *rule, double until)
 		fire(c, next);
 		return;
 	}
-	if (next == source) {
+	if (c->now >= c->away_from && c->now < c->away_to)
+		return;
+	was_away = there > wanted && c->now >= c->away_to;
+	if (was_away && rule->was_away != NULL)
+		rule->was_away(rule->state, (hg_ns)wanted, (hg_ns)c->now);
+	if (c->now >= c->away_to)
+		go_away(c);
+	if (next >= source) {
 		c->source_left = (double)c->cfg.on_ns * (double)c->cfg.bytes_per_s / 1e9;
 		c->source_at = next + (double)c->cfg.off_ns + (double)c->cfg.on_ns;
 	}
-	if (next == seen) {
+	/* Who was away sees all of them at once. */
+	for (bool more = seen <= next; more;
+	     more = was_away && c->n_reports > 0 && c->reports[c->first_report].at <= next) {
 		release(c, rule, c->reports[c->first_report].up_to);
 		c->first_report = (c->first_report + 1) % N_REPORTS;
 		c->n_reports--;
@@ -270,6 +302,7 @@ struct card *card_create(const struct card_cfg *cfg, uint64_t seed)
 		abort();
 	c->random = seed;
 	c->wake_at = NEVER;
+	c->away_from = c->away_to = NEVER;
 	card_change(c, cfg);
 	return c;
 }
@@ -283,6 +316,10 @@ void card_destroy(struct card *card)
 void card_change(struct card *c, const struct card_cfg *cfg)
 {
 	c->cfg = *cfg;
+	if (cfg->away_every_ns > 0)
+		go_away(c);
+	else
+		c->away_from = c->away_to = NEVER;
 	choose_size(c);
 	if (cfg->adapt_ns > 0)
 		adapt(c);
@@ -348,6 +385,10 @@ static hg_ns depth_next_at(void *state)
 {
 	return hg_depth_next_at(&((struct card_depth *)state)->depth);
 }
+static void depth_was_away(void *state, hg_ns from_ns, hg_ns now_ns)
+{
+	hg_depth_was_away(&((struct card_depth *)state)->depth, from_ns, now_ns);
+}
 
 struct card_rule card_depth_rule(struct card_depth *d)
 {
@@ -358,7 +399,8 @@ struct card_rule card_depth_rule(struct card_depth *d)
 				  depth_handed,
 				  depth_released,
 				  depth_settled,
-				  depth_next_at};
+				  depth_next_at,
+				  depth_was_away};
 }
 
 static uint64_t pinned_max_bytes(void *state)

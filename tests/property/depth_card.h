@@ -7,7 +7,8 @@
  *            together: when batch of them have ended, or timer after the first, or at the next tick. A report
  *            reaches us delay + jitter later, in order, and is seen at our next look.
  *            The sender hands over while less than MAX is outstanding and no more than the lead is left on a wire
- *            of the rate that it was told; it may be late at that. It has work always, or in bursts.
+ *            of the rate that it was told; it may be late at that. It may be away for a while, as who shares a
+ *            processor is: then it sees no report and hands nothing over. It has work always, or in bursts.
  * Use        of the link: of the time while work waits, the part in which the wire was not idle.
  * Time       virtual, doubles of ns; exact to far below one.
  */
@@ -32,6 +33,9 @@ struct card_cfg {
 	uint64_t bytes_per_s;
 	uint64_t told_bytes_per_s; /* what the sender takes it for; 0: as it is */
 	hg_ns late_ns; /* the sender wakes so much too late, at most */
+	hg_ns away_every_ns; /* 0: never; else it is away, so far apart on the average (exponential) */
+	hg_ns away_for_ns; /* for between half of that and one and a half */
+	uint32_t away_long_of_16; /* of 16 times so often for four times as long */
 	hg_ns delay_ns, jitter_ns;
 	enum card_jitter jitter;
 	uint32_t batch_pkts; /* >= 1 */
@@ -59,6 +63,7 @@ struct card_rule {
 	void (*released)(void *state, uint32_t bytes, hg_ns handed_ns, hg_ns now_ns);
 	void (*settled)(void *state, hg_ns now_ns);
 	hg_ns (*next_at)(void *state);
+	void (*was_away)(void *state, hg_ns from_ns, hg_ns now_ns);
 };
 
 struct card_result {

@@ -73,6 +73,8 @@ class Phase:
         self.kept_waiting = 0.0  # share of the time in which headgated was ready and had no processor
         self.totals = {}
         self._link = []
+        self._wire = {}  # what headgate says of the link while work waited, before
+        self.dry = {}  # the parts of that time in which the wire was dry, by why
         self._idle = []  # of each second the part in which the link was unused while somebody had something waiting
         self._stolen_before = 0
         self._missed_before = {}
@@ -82,6 +84,7 @@ class Phase:
         self.last_second = status["host"]["seconds"]
         self.generation = status["host"]["generation"]
         self._stolen_before = status["host"]["stolen_seconds"]
+        self._wire = self._wire_now(status)
         for tenant, direction, row, _ in self._rows(status):
             line = Line(tenant, direction, row["contract"])
             line.last = row["second"]
@@ -110,10 +113,15 @@ class Phase:
                 "state": inflight["state"], "max_bytes": inflight["max_bytes"],
                 "p50_ns": inflight["second"]["card_p50_ns"],
                 "p99_ns": inflight["second"]["card_p99_ns"],
-                "refused_pkts": inflight["second"]["refused_pkts"],
+                "refused_pkts": inflight["second"]["refused_pkts"], "away_lead_ns": inflight["away_lead_ns"],
                 "by_tenant": {tenant["name"]: sum(i["out"]["card"]["outstanding_bytes"]
                                                   for i in tenant["instances"])
                               for tenant in status["tenants"]}}
+
+    @staticmethod
+    def _wire_now(status):
+        total = status["uplinks"][0]["inflight"]["total"]
+        return {key: total[key] for key in ("work_bytes", "dry_late_bytes", "dry_beyond_bytes", "dry_full_bytes")}
 
     @classmethod
     def _waited(cls, status):
@@ -139,6 +147,9 @@ class Phase:
         self._stolen_before = host["stolen_seconds"]
         self.last_second = host["seconds"]
         self.n_stolen += is_stolen
+        wire = {key: value - self._wire[key] for key, value in self._wire_now(status).items()}
+        whole = max(1, wire["work_bytes"] + wire["dry_late_bytes"] + wire["dry_full_bytes"])
+        self.dry = {key: round(wire[f"dry_{key}_bytes"] / whole, 5) for key in ("late", "beyond", "full")}
         uplink = status["uplinks"][0]
         use = uplink["out_bytes_per_s"] / self.capacity
         if not is_stolen:
@@ -199,8 +210,9 @@ class Phase:
         return {
             "title": self.title, "link_use": round(self.link_use(), 5),
             "stolen_seconds": self.n_stolen, "felt": self.totals,
+            "dry": self.dry,
             "card": {what: self.card(what) for what in ("p50_ns", "p99_ns", "bytes", "pkts",
-                                                        "max_bytes")},
+                                                        "max_bytes", "away_lead_ns")},
             "contracts": [{
                 "tenant": line.tenant, "direction": line.direction, "contract": line.contract,
                 "kept_seconds": line.kept, "missed_seconds": line.missed,
