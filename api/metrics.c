@@ -270,6 +270,9 @@ static void write_host(const struct hg_metrics_writer *w, const char *version, h
 		   (double)host.busy_ppm / 1e6);
 	host_value(w, "headgate_buffer_free_packets", "gauge", "Packet buffers that are free",
 		   (double)host.free_buffers);
+	host_value(w, "headgate_host_heap_bytes", "gauge",
+		   "Memory allocated and not freed, without packet buffers",
+		   (double)host.heap_bytes);
 	hg_metrics_family(w, drops, "counter",
 			  "Packets dropped that no instance can be charged with");
 	for (unsigned i = 0; i < HG_N_DROPS; i++)

@@ -173,6 +173,7 @@ json_t *hg_view_host(const struct hg_control *control, const char *version, hg_n
 	put_u64(object, "busy_ppm", host.busy_ppm);
 	put_u64(object, "free_buffers", host.free_buffers);
 	put_u64(object, "n_buffers", host.n_buffers);
+	put_u64(object, "heap_bytes", host.heap_bytes);
 	put_u64(object, "n_uplinks", d->n_uplinks);
 	put_u64(object, "n_tenants", d->n_tenants);
 	put_u64(object, "n_instances", d->n_instances);

@@ -2,12 +2,14 @@
 
 The real daemon; its ports are vhost, their guests a small front end of the benchmark's own. Two honest guests
 exchange a frame every 100 us throughout. --cycles times one machine is attached, sends, and is detached; then --guests at
-once. leaked_bytes: anonymous memory of headgated after, less before, both with no machine but the pair, and before after
---warm-up cycles and all guests once, since what is made once and kept is no leak; leaked_buffers, leaked_descriptors:
-likewise. Memory is looked at when headgated has given back what is free, a second after the last change; five times, with
-a machine that comes and goes before each, since a page more or less depends on what lies where. The least of those after
-counts, less the most of those before: what is within looks_spread_bytes, the most of those before less the least, is not
-told apart from nothing.
+once. leaked_bytes: what headgated has allocated and not freed (its own count, heap_bytes) after, less before, both with no
+machine but the pair, and before after --warm-up cycles and all guests once, since what is made once and kept is no leak;
+leaked_buffers, leaked_descriptors, leaked_mappings: likewise. The C library keeps freed pieces for the thread that freed
+them and counts them as given away, which is switched off (glibc.malloc.tcache_count=0), so that the count is exact but for
+the digits of numbers in a state. It is looked at five times, with a machine that comes and goes before each; the least of
+those after counts, less the most of those before: within looks_spread_bytes, the most of those before less the least, it
+is not told apart from nothing. machine_bytes: by how much one machine that stays raises it; if that were nothing, so would
+be the rest. resident_bytes, resident_growth_bytes: anonymous memory, some of which waits to be given back.
 worst_stall_us: the longest that a frame of the pair took meanwhile, less what its processor stood still for everybody just
 then, by a sentinel that goes before all; cycles_, many_ and quiet_worst_us: by part, quiet with nothing going on for as
 long; _raw_us: with what the machine itself stood still. cycle_us: from the request to attach until the answer that it is
@@ -48,7 +50,7 @@ def add_options(parser):
     parser.add_argument("--guests", type=int, default=200, metavar="N", help="at once (default 200)")
 
 
-# headgated gives free memory back half a second after the last change.
+# Nothing that a change set in motion is still under way then.
 SETTLED_S = 1
 LOOKS = 5
 
@@ -107,20 +109,36 @@ def all_at_once(daemon, guests, n):
     return up
 
 
-def memory_settled(daemon, guests):
-    """Anonymous memory after a machine has come and gone, and what was free has been given back."""
-    cycle(daemon, guests, 1)
+# What headgated holds: its heap's count at each look; buffers in use, descriptors, mappings, anonymous memory.
+Holdings = collections.namedtuple("Holdings", "heap buffers descriptors mappings resident")
+
+
+def heap_settled(daemon):
     time.sleep(SETTLED_S)
-    return int(harness.field(f"/proc/{daemon.process.pid}/status", "RssAnon").split()[0]) * 1024
+    return daemon.status()["host"]["heap_bytes"]
 
 
 def holdings(daemon, guests):
-    """Anonymous memory at each look, buffers in use, descriptors; when they have settled."""
-    pid = daemon.process.pid
-    memory = [memory_settled(daemon, guests) for _ in range(LOOKS)]
-    # The pair has a frame under way in some of them.
+    proc = f"/proc/{daemon.process.pid}"
+    heap, descriptors = [], []
+    for _ in range(LOOKS):
+        cycle(daemon, guests, 1)
+        heap.append(heap_settled(daemon))
+        descriptors.append(len(os.listdir(f"{proc}/fd")))
+    # A connection that we have just left may still be open in some looks, and the pair may have a frame under way.
     hosts = [daemon.status()["host"] for _ in range(20)]
-    return memory, min(host["n_buffers"] - host["free_buffers"] for host in hosts), len(os.listdir(f"/proc/{pid}/fd"))
+    return Holdings(heap, min(host["n_buffers"] - host["free_buffers"] for host in hosts), min(descriptors),
+                    len(harness.read(f"{proc}/maps").splitlines()),
+                    int(harness.field(f"{proc}/status", "RssAnon").split()[0]) * 1024)
+
+
+def one_more(daemon, guests):
+    """What a machine adds to the heap while it is there."""
+    without = heap_settled(daemon)
+    attach(daemon, guests, 0, 1)
+    with_it = heap_settled(daemon)
+    detach(daemon, guests, 0, 1)
+    return with_it - without
 
 
 def put_in_place(daemon, guests, last):
@@ -138,6 +156,7 @@ def put_in_place(daemon, guests, last):
 def measure(bench, options):
     build = bench.build("apps/headgated", "apps/headgate", "bench/bench_churn")
     os.environ["HEADGATE_BUILD"] = build
+    os.environ["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"
     from lab.daemon import Daemon  # pylint: disable=import-outside-toplevel
     from lab.world import World  # pylint: disable=import-outside-toplevel
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
@@ -170,15 +189,19 @@ def run(bench, options, daemon, guests):
     many = guests.mark()
     seconds = time.monotonic() - begin
     after = holdings(daemon, guests)
+    machine_bytes = one_more(daemon, guests)
+    if machine_bytes <= 0:
+        raise harness.Failure(f"a machine that stays adds {machine_bytes} bytes: a leak would not be seen")
 
     guests.mark()
     bench.progress(f"{seconds:.0f} s of nothing")
     time.sleep(seconds)
     quiet = guests.mark()
     figures = {
-        "leaked_bytes": min(after[0]) - max(before[0]), "looks_spread_bytes": max(before[0]) - min(before[0]),
-        "leaked_buffers": after[1] - before[1],
-        "leaked_descriptors": after[2] - before[2], "memory_bytes": min(after[0]),
+        "leaked_bytes": min(after.heap) - max(before.heap), "looks_spread_bytes": max(before.heap) - min(before.heap),
+        "leaked_buffers": after.buffers - before.buffers, "leaked_descriptors": after.descriptors - before.descriptors,
+        "leaked_mappings": after.mappings - before.mappings, "machine_bytes": machine_bytes,
+        "resident_bytes": after.resident, "resident_growth_bytes": after.resident - before.resident,
         "cycle_us": harness.median(times), "guests": up - 2, "cycles": len(times),
         "worst_stall_us": max(cycles.net_ns, many.net_ns) / 1000, "lost_frames": cycles.lost + many.lost + quiet.lost,
         "frames": cycles.frames + many.frames,

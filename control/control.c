@@ -6,6 +6,7 @@
 #include "core/admit.h"
 #include "dataplane/dataplane.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -549,6 +550,14 @@ static const char *link_name(enum hg_port_link link)
 	}
 }
 
+/* What the C library has given away, in all of its arenas; it counts while it walks over what is free. */
+static uint64_t heap_bytes(void)
+{
+	struct mallinfo2 now = mallinfo2();
+
+	return now.uordblks + now.hblkhd;
+}
+
 void hg_control_status_host(const struct hg_control *control, hg_ns now_ns,
 			    struct hg_status_host *ret)
 {
@@ -568,6 +577,7 @@ void hg_control_status_host(const struct hg_control *control, hg_ns now_ns,
 		.busy_ppm = control->seconds.busy_ppm,
 		.free_buffers = host.free_buffers,
 		.n_buffers = host.n_buffers,
+		.heap_bytes = heap_bytes(),
 	};
 	memcpy(ret->drops, host.drops, sizeof(ret->drops));
 }
