@@ -197,75 +197,154 @@ static void end_run(struct pop *p, struct hg_sched_run *began, uint32_t n, uint3
 	*began = (struct hg_sched_run){.n = n, .bytes = bytes, .parts = parts};
 }
 
+/* A decision that runs. */
+struct decision {
+	uint32_t head; /* of the queue, behind what was taken */
+	uint32_t n_queued; /* before it */
+	uint32_t n, bytes, parts; /* taken by now */
+	/* Where the run ends, or the quantum: one bound for both, so that runs cost nothing where nobody asks. */
+	uint32_t stop_bytes;
+	struct hg_sched_run began;
+	int64_t left_bytes; /* another packet may follow while bytes <= left_bytes */
+	enum outcome outcome;
+};
+
+/* Whether a packet that passes stop_bytes may be taken, in a run of its own or as the only one. */
+static inline bool may_pass_stop(struct pop *p, struct decision *d, uint32_t bytes,
+				 uint32_t quantum_bytes)
+{
+	if (d->n == 0)
+		return true;
+	if (d->bytes + bytes > quantum_bytes)
+		return false;
+	end_run(p, &d->began, d->n, d->bytes, d->parts);
+	d->stop_bytes = run_end_bytes(p, d->bytes, quantum_bytes);
+	return true;
+}
+
+/* Takes packets that nobody has to ask for, chunk by chunk. */
+static inline void take_plain(struct hg_sched *s, struct pop *p, uint32_t idx, struct decision *d)
+{
+	const uint32_t room = (uint32_t)(p->end - p->out);
+	const uint32_t n_most = d->n_queued < room ? d->n_queued : room;
+	uint32_t head = d->head, n = 0, bytes = 0, parts = 0, stop_bytes = d->stop_bytes;
+	bool may_follow;
+
+	for (;;) {
+		const struct hg_fifo_entry *const begin = &s->fifo.entries[head], *entry = begin;
+		const uint32_t n_chunk = HG_FIFO_LINK - head % HG_FIFO_CHUNK;
+		const struct hg_fifo_entry *const end =
+			begin + (n_chunk < n_most - n ? n_chunk : n_most - n);
+		struct hg_sched_item *out = p->out + n;
+
+		hg_fifo_look_ahead(&s->fifo, head, d->n_queued - n);
+		do {
+			const uint32_t pkt_bytes = load_bytes(entry->load);
+
+			if (HG_UNLIKELY(bytes + pkt_bytes > stop_bytes)) {
+				d->n = n + (uint32_t)(entry - begin);
+				d->bytes = bytes;
+				d->parts = parts;
+				may_follow = may_pass_stop(p, d, pkt_bytes, s->quantum_bytes);
+				stop_bytes = d->stop_bytes;
+				if (!may_follow)
+					break;
+			}
+			*out++ = item_of(s, *entry, idx);
+			bytes += pkt_bytes;
+			parts += load_parts(entry->load);
+			may_follow = (int64_t)bytes <= d->left_bytes;
+		} while (++entry != end && may_follow);
+		n += (uint32_t)(entry - begin);
+		head += (uint32_t)(entry - begin);
+		if (n == n_most || !may_follow)
+			break;
+		head = hg_fifo_after(&s->fifo, head - 1u, /* is_last= */ false);
+	}
+	d->head = hg_fifo_after(&s->fifo, head - 1u, n == d->n_queued);
+	d->n = n;
+	d->bytes = bytes;
+	d->parts = parts;
+	if (n == d->n_queued)
+		d->outcome = EMPTIED;
+}
+
+/* Takes packets for each of which maxima, or the window, are asked, or classes which it is. */
+static HG_NOINLINE void take_asking(struct hg_sched *s, struct pop *p, uint32_t idx,
+				    bool asks_maxima, struct decision *d)
+{
+	const bool has_window = s->window != NULL,
+		   is_classed = (s->nodes[idx].flags & CLASSED) != 0;
+	struct hg_sched_item *out = p->out;
+
+	do {
+		struct hg_fifo_entry entry = s->fifo.entries[d->head];
+		uint32_t bytes = load_bytes(entry.load), parts = load_parts(entry.load);
+
+		if (d->head % HG_FIFO_CHUNK == 0 || d->n == 0)
+			hg_fifo_look_ahead(&s->fifo, d->head, d->n_queued - d->n);
+		if (d->bytes + bytes > d->stop_bytes &&
+		    !may_pass_stop(p, d, bytes, s->quantum_bytes))
+			break;
+		if (asks_maxima && !maxima_allow(s, p, idx, entry.load, &d->outcome))
+			break;
+		if (has_window && !window_allows(s, p, idx, d->bytes, d->parts, &d->outcome))
+			break;
+		if (asks_maxima)
+			maxima_charge(s, idx, bytes, parts, p->now_ns);
+		*out++ = item_of(s, entry, idx);
+		d->bytes += bytes;
+		d->parts += parts;
+		d->n++;
+		d->head = is_classed ? classes_after(s, idx, bytes, d->n == d->n_queued)
+				     : hg_fifo_after(&s->fifo, d->head, d->n == d->n_queued);
+		if (d->n == d->n_queued) {
+			d->outcome = EMPTIED;
+			break;
+		}
+	} while (out < p->end && (int64_t)d->bytes <= d->left_bytes);
+	if (has_window)
+		tell_window(s, p, idx, d->bytes, d->parts);
+}
+
 /* One decision: packets of one instance, up to a quantum, as far as its maxima, the window and the call allow. */
 static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool is_guaranteed)
 {
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_queue *queue = &s->queues[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
-	const bool is_capped = ((node->flags | t->flags) & CAPPED) != 0;
+	const uint32_t flags = node->flags | s->tenants[node->tenant_idx].flags;
 	/* Then nobody has to ask for each packet. */
-	const bool has_tokens =
-		is_capped && maxima_allow_all(s, idx, decision_most_bytes(s, queue), p->now_ns);
-	const bool asks_maxima = is_capped && !has_tokens, has_window = s->window != NULL;
-	const int64_t left_bytes = p->limit_bytes - p->taken_bytes;
-	const uint32_t quantum_bytes = s->quantum_bytes, n_queued = queue->n_pkts;
-	const struct hg_fifo_entry *entries = s->fifo.entries;
-	struct hg_sched_item *out = p->out, *const end = p->end;
-	uint32_t head = queue->head, bytes = 0, parts = 0, n = 0;
-	/* One bound for both, so that runs cost nothing where nobody asks for them. */
-	uint32_t stop_bytes = run_end_bytes(p, 0, quantum_bytes);
-	struct hg_sched_run began = {0};
-	enum outcome outcome = MORE;
+	const bool has_tokens = (flags & CAPPED) &&
+				maxima_allow_all(s, idx, decision_most_bytes(s, queue), p->now_ns);
+	const bool asks_maxima = (flags & CAPPED) && !has_tokens;
+	struct decision d = {.head = queue->head,
+			     .n_queued = queue->n_pkts,
+			     .stop_bytes = run_end_bytes(p, 0, s->quantum_bytes),
+			     .left_bytes = p->limit_bytes - p->taken_bytes,
+			     .outcome = MORE};
 
-	p->told_bytes = p->told_pkts = 0;
-	p->run.left_bytes = 0; /* not asked yet */
-	do {
-		struct hg_fifo_entry entry = entries[head];
-
-		if ((head & (HG_FIFO_CHUNK - 1u)) == 0 || n == 0)
-			hg_fifo_look_ahead(&s->fifo, head, n_queued - n);
-		if (bytes + load_bytes(entry.load) > stop_bytes && n > 0) {
-			if (bytes + load_bytes(entry.load) > quantum_bytes)
-				break;
-			end_run(p, &began, n, bytes, parts);
-			stop_bytes = run_end_bytes(p, bytes, quantum_bytes);
-		}
-		if (HG_UNLIKELY(asks_maxima) && !maxima_allow(s, p, idx, entry.load, &outcome))
-			break;
-		if (HG_UNLIKELY(has_window) && !window_allows(s, p, idx, bytes, parts, &outcome))
-			break;
-		if (HG_UNLIKELY(asks_maxima))
-			maxima_charge(s, idx, load_bytes(entry.load), load_parts(entry.load),
-				      p->now_ns);
-		*out++ = item_of(s, entry, idx);
-		bytes += load_bytes(entry.load);
-		parts += load_parts(entry.load);
-		head = HG_UNLIKELY(node->flags & CLASSED)
-			       ? classes_after(s, idx, load_bytes(entry.load), ++n == n_queued)
-			       : hg_fifo_after(&s->fifo, head, ++n == n_queued);
-		if (n == n_queued) {
-			outcome = EMPTIED;
-			break;
-		}
-	} while (out < end && (int64_t)bytes <= left_bytes);
-	p->out = out;
-	queue->head = head;
-	s->queued_pkts -= n;
-	p->got_bytes = bytes;
-	p->got_pkts = parts;
-	if (has_tokens && n > 0)
-		maxima_charge(s, idx, bytes, parts, p->now_ns);
-	count(s, p, idx, n, is_guaranteed);
-	if (p->runs != NULL && n > began.n)
-		end_run(p, &began, n, bytes, parts);
-	if (HG_UNLIKELY(has_window))
-		tell_window(s, p, idx, bytes, parts);
-	if (outcome == EMPTIED || outcome == HELD || outcome == SHARE_HELD)
+	if (HG_LIKELY(!asks_maxima && s->window == NULL && !(node->flags & CLASSED))) {
+		take_plain(s, p, idx, &d);
+	} else {
+		p->told_bytes = p->told_pkts = 0;
+		p->run.left_bytes = 0; /* not asked yet */
+		take_asking(s, p, idx, asks_maxima, &d);
+	}
+	p->out += d.n;
+	queue->head = d.head;
+	s->queued_pkts -= d.n;
+	p->got_bytes = d.bytes;
+	p->got_pkts = d.parts;
+	if (has_tokens && d.n > 0)
+		maxima_charge(s, idx, d.bytes, d.parts, p->now_ns);
+	count(s, p, idx, d.n, is_guaranteed);
+	if (p->runs != NULL && d.n > d.began.n)
+		end_run(p, &d.began, d.n, d.bytes, d.parts);
+	if (d.outcome == EMPTIED || d.outcome == HELD || d.outcome == SHARE_HELD)
 		turn_end(s, idx, p->now_ns);
-	if (outcome == EMPTIED)
+	if (d.outcome == EMPTIED)
 		hg_sched_emptied(s, idx, p->now_ns);
-	return outcome;
+	return d.outcome;
 }
 
 /* ---- the two bands ------------------------------------------------------------------------------ */
@@ -299,7 +378,9 @@ static inline bool leave_turn(struct hg_sched *s, struct pop *p, uint32_t idx,
 static uint32_t visit(struct hg_sched *s, struct pop *p, struct hg_share *share, bool is_guaranteed)
 {
 	uint32_t total_bytes = 0;
+	struct ahead ahead;
 
+	ahead_begin(s, share, &ahead);
 	do {
 		uint32_t idx = calendar_take(s, share);
 		struct hg_node *node = &s->nodes[idx];
@@ -307,7 +388,7 @@ static uint32_t visit(struct hg_sched *s, struct pop *p, struct hg_share *share,
 
 		if (idx == NO_INSTANCE)
 			break;
-		prefetch_along(s, share, 2, 1);
+		ahead_step(s, share, &ahead);
 		p->visit_bytes = total_bytes;
 		outcome = serve(s, p, idx, is_guaranteed);
 		total_bytes += p->got_bytes;
@@ -357,6 +438,7 @@ static bool serve_band(struct hg_sched *s, struct pop *p, unsigned priority)
 	if (HG_UNLIKELY(is_parked(t->flags)))
 		return true;
 	got_bytes = visit(s, p, share, /* is_guaranteed= */ false);
+	prefetch_shares(s);
 	share->finish += virtual_cost(s, share->weight, got_bytes);
 	if (got_bytes > 0 && HG_UNLIKELY(s->has_bands))
 		band_served(s, p, priority);
@@ -551,7 +633,8 @@ static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 		}
 		await_deadlines(s, tick);
 	}
-	while (hg_wheel_pop_first(&s->deadlines, tick, &entry)) {
+	while (!hg_wheel_is_empty(&s->deadlines) &&
+	       hg_wheel_pop_first(&s->deadlines, tick, &entry)) {
 		prefetch_deadlines(s);
 		if (serve_guarantee(s, p, entry.id))
 			return true;
@@ -560,12 +643,6 @@ static bool serve_guarantees(struct hg_sched *s, struct pop *p)
 }
 
 /* ---- pop ---------------------------------------------------------------------------------------- */
-
-/* When the root owes no more than its lead. */
-static hg_ns root_open_ns(const struct hg_sched *s, hg_ns now_ns)
-{
-	return hg_bucket_floor_ns(&s->root, now_ns) - s->lead_ns;
-}
 
 /* How far the root lets a call go: the bytes after which it must stop; negative: not at all. The root is
  * a link: a packet may begin while none is owed but the lead. */
@@ -663,7 +740,6 @@ unsigned hg_sched_pop_runs(struct hg_sched *s, struct hg_sched_item *ret_items, 
 	}
 	if (HG_UNLIKELY(s->has_bands) && was_open)
 		note_behind(s, now_ns);
-	prefetch_shares(s);
 	prefetch_starts(s);
 	return (unsigned)(p.out - ret_items);
 }
@@ -672,77 +748,6 @@ unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsig
 		      uint32_t max_bytes, hg_ns now_ns)
 {
 	return hg_sched_pop_runs(s, ret_items, n, max_bytes, NULL, now_ns);
-}
-
-static hg_ns wheel_next_ns(const struct hg_wheel *wheel)
-{
-	int64_t tick = hg_wheel_next_tick(wheel);
-
-	return tick == INT64_MAX ? HG_NEVER : (hg_ns)((uint64_t)tick << TICK_SHIFT);
-}
-
-/* When somebody who waits for a turn may have it. Whose band may have no more in the card waits for a release, for
- * being let by, or for a guarantee. */
-static hg_ns next_turn_ns(const struct hg_sched *s, hg_ns now_ns)
-{
-	hg_ns at_ns = HG_NEVER, due_ns;
-	bool is_short = false;
-
-	for (unsigned k = 0; k < HG_N_PRIORITIES; k++) {
-		unsigned priority = bands_in_order[k];
-
-		if (hg_wheel_is_empty(&s->shares[priority]))
-			continue;
-		is_short = is_short || is_band_short(s, priority);
-		if (!is_short)
-			return now_ns;
-		if (band_let_by_ns(s, priority) < at_ns)
-			at_ns = band_let_by_ns(s, priority);
-	}
-	if (!is_short)
-		return HG_NEVER;
-	due_ns = hg_wheel_is_empty(&s->deadlines) ? wheel_next_ns(&s->starts) : now_ns;
-	return due_ns < at_ns ? due_ns : at_ns;
-}
-
-/* The window was full for who was first in line. Room is kept in it for whoever has just become active: for one of
- * those, time may bring the turn. */
-static hg_ns next_turn_when_full_ns(const struct hg_sched *s, hg_ns now_ns)
-{
-	hg_ns at_ns = HG_NEVER;
-
-	if (!hg_wheel_is_empty(&s->deadlines))
-		return HG_NEVER; /* the first of them is asked first */
-	at_ns = wheel_next_ns(&s->starts);
-	if (at_ns <= now_ns)
-		return HG_NEVER; /* the one that was asked is the first of those, too */
-	for (unsigned k = 1; s->has_bands && k < HG_N_PRIORITIES; k++) {
-		hg_ns let_by_ns = band_let_by_ns(s, bands_in_order[k]);
-
-		if (!hg_wheel_is_empty(&s->shares[bands_in_order[k]]) && let_by_ns > now_ns &&
-		    let_by_ns < at_ns)
-			at_ns = let_by_ns;
-	}
-	return at_ns;
-}
-
-hg_ns hg_sched_next_at(const struct hg_sched *s, hg_ns now_ns)
-{
-	hg_ns at_ns, wait_ns, root_at_ns;
-
-	if (s->queued_pkts == 0)
-		return HG_NEVER;
-	at_ns = s->is_window_full ? next_turn_when_full_ns(s, now_ns) : next_turn_ns(s, now_ns);
-	if (at_ns > now_ns) {
-		wait_ns = wheel_next_ns(&s->waits);
-		at_ns = wait_ns < at_ns ? wait_ns : at_ns;
-		if (at_ns == HG_NEVER)
-			return HG_NEVER;
-	}
-	root_at_ns = s->root.pace.mantissa != 0 ? root_open_ns(s, now_ns) : now_ns;
-	if (at_ns < root_at_ns)
-		at_ns = root_at_ns;
-	return at_ns > now_ns ? at_ns : now_ns;
 }
 
 uint32_t hg_sched_queued_pkts(const struct hg_sched *s)

@@ -14,6 +14,9 @@
 
 /* Those whose guarantees fall due that are asked for together. */
 #define STARTS_AHEAD 8u
+/* Decisions of a visit before which an instance, and then its packets, are asked for. */
+#define INSTANCES_AHEAD 4u
+#define PKTS_AHEAD 2u
 /* Visits of tenants that are looked at before they come. */
 #define VISITS_AHEAD 4u
 
@@ -49,6 +52,41 @@ static inline void prefetch_along(const struct hg_sched *s, const struct hg_shar
 		prefetch_instance(s, look.idx);
 }
 
+/* Goes along a calendar in front of the decisions of a visit: asks for instances, and behind that for their packets. Each
+ * step reads what one some decisions before has asked for. */
+struct ahead {
+	struct calendar_look instance, pkts;
+};
+
+static inline void ahead_begin(const struct hg_sched *s, const struct hg_share *share,
+			       struct ahead *ahead)
+{
+	ahead->pkts = ahead->instance = look_first(share);
+	for (unsigned i = 0; i < INSTANCES_AHEAD && ahead->instance.idx != NO_INSTANCE; i++) {
+		if (i < PKTS_AHEAD)
+			prefetch_pkts(s, ahead->instance.idx);
+		if (i == PKTS_AHEAD)
+			ahead->pkts = ahead->instance;
+		look_next(s, share, &ahead->instance);
+		if (ahead->instance.idx != NO_INSTANCE)
+			prefetch_instance(s, ahead->instance.idx);
+	}
+}
+
+static inline void ahead_step(const struct hg_sched *s, const struct hg_share *share,
+			      struct ahead *ahead)
+{
+	if (ahead->instance.idx != NO_INSTANCE) {
+		look_next(s, share, &ahead->instance);
+		if (ahead->instance.idx != NO_INSTANCE)
+			prefetch_instance(s, ahead->instance.idx);
+	}
+	if (ahead->pkts.idx != NO_INSTANCE) {
+		prefetch_pkts(s, ahead->pkts.idx);
+		look_next(s, share, &ahead->pkts);
+	}
+}
+
 /* For the next visits: each step of the chain that leads to the packets of one is asked for a visit before the step
  * behind it. */
 static inline void prefetch_shares(const struct hg_sched *s)
@@ -81,7 +119,7 @@ static inline void prefetch_starts(const struct hg_sched *s)
 		if ((ids[i - 1u] & ID_KIND_MASK) != ID_INSTANCE)
 			continue;
 		prefetch_instance(s, idx);
-		if (i > 2)
+		if (i > 4)
 			continue;
 		prefetch_pkts(s, idx);
 		HG_PREFETCH(&s->tenants[s->nodes[idx].tenant_idx]);

@@ -19,30 +19,65 @@
 
 #include "core/sched_share.h"
 
-/* Files an instance by its virtual time; beyond the last slot into it, to be filed again from there. */
-static inline void calendar_file(const struct hg_sched *s, struct hg_share *share, uint32_t idx,
-				 struct hg_node *node)
+/* The slot of an instance by its virtual time; beyond the last slot that, to be filed again from there. */
+static inline unsigned calendar_slot(const struct hg_sched *s, const struct hg_share *share,
+				     const struct hg_node *node)
 {
 	int64_t ahead = (int64_t)((node->finish >> s->slot_shift) - share->slot_now);
-	unsigned slot;
 
 	if (ahead < 0)
 		ahead = 0;
 	if (ahead > (int64_t)CALENDAR_SLOTS - 1)
 		ahead = CALENDAR_SLOTS - 1;
-	slot = (unsigned)(share->slot_now + (uint64_t)ahead) % CALENDAR_SLOTS;
-	if (HG_LIKELY(s->window == NULL)) {
-		node->next = (uint32_t)share->full >> slot & 1u ? share->slot[slot] : NO_INSTANCE;
-	} else if ((uint32_t)share->full >> slot & 1u) {
+	return (unsigned)(share->slot_now + (uint64_t)ahead) % CALENDAR_SLOTS;
+}
+
+/* Appends to the ring of a slot. */
+static inline void ring_file(const struct hg_sched *s, struct hg_share *share, unsigned slot,
+			     uint32_t idx)
+{
+	struct hg_node *node = &s->nodes[idx];
+
+	node->next = idx;
+	if (share->slot[slot] != NO_INSTANCE) {
 		struct hg_node *last = &s->nodes[share->slot[slot]];
 
 		node->next = last->next;
 		last->next = idx;
-	} else {
-		node->next = idx;
 	}
 	share->slot[slot] = idx;
+}
+
+static inline void calendar_file(const struct hg_sched *s, struct hg_share *share, uint32_t idx,
+				 struct hg_node *node)
+{
+	const unsigned slot = calendar_slot(s, share, node);
+
 	share->full = (uint16_t)(share->full | 1u << slot);
+	if (HG_UNLIKELY(s->window != NULL)) {
+		ring_file(s, share, slot, idx);
+		return;
+	}
+	node->next = share->slot[slot];
+	share->slot[slot] = idx;
+}
+
+/* Puts an instance first, or files it: nobody can guess which, so nothing branches on it. */
+static inline void calendar_enter(const struct hg_sched *s, struct hg_share *share, uint32_t idx,
+				  struct hg_node *node, bool is_first)
+{
+	const unsigned slot = calendar_slot(s, share, node);
+	const uintptr_t filed = (uintptr_t)&share->slot[slot], first = (uintptr_t)&share->current;
+	uint32_t *list;
+
+	if (HG_UNLIKELY(s->window != NULL && !is_first)) {
+		calendar_file(s, share, idx, node);
+		return;
+	}
+	list = (uint32_t *)(filed ^ ((filed ^ first) & (0u - (uintptr_t)is_first)));
+	node->next = *list;
+	*list = idx;
+	share->full = (uint16_t)(share->full | (uint32_t)!is_first << slot);
 }
 
 static inline void calendar_put_first(struct hg_share *share, uint32_t idx, struct hg_node *node)
@@ -60,20 +95,40 @@ static inline uint32_t calendar_full(const struct hg_share *share)
 	return (full >> slot | full << (CALENDAR_SLOTS - slot)) & 0xffffu;
 }
 
+/* The first slot of those in `full`, which calendar_full() gave; one that is empty if there is none. */
+static inline unsigned calendar_first(const struct hg_share *share, uint32_t full)
+{
+	unsigned ahead = (unsigned)__builtin_ctz(full | 1u << CALENDAR_SLOTS);
+
+	return ((unsigned)share->slot_now + ahead) % CALENDAR_SLOTS;
+}
+
+/* Who follows `next` in a list that ends there or not: that, or who is in the slot. */
+static inline uint32_t calendar_or_slot(uint32_t next, uint32_t in_slot)
+{
+	const uint32_t is_end = next == NO_INSTANCE;
+
+	return next & (in_slot | (is_end - 1u)); /* the end is all ones */
+}
+
+/* Makes the first slot that holds something the one being served, if nobody of the one before is left: nobody can guess
+ * that, so nothing branches on it. Requires that somebody is left, or a slot holds something. */
 static inline void calendar_turn(struct hg_sched *s, struct hg_share *share)
 {
-	unsigned slot;
+	const uint32_t is_end = share->current == NO_INSTANCE, full = calendar_full(share);
+	const unsigned slot = calendar_first(share, full);
+	const uint32_t in_slot = share->slot[slot];
 
-	share->slot_now += (uint64_t)__builtin_ctz(calendar_full(share));
-	slot = (unsigned)share->slot_now % CALENDAR_SLOTS;
-	share->current = share->slot[slot];
-	if (HG_UNLIKELY(s->window != NULL)) {
-		struct hg_node *last = &s->nodes[share->slot[slot]];
-
-		share->current = last->next;
-		last->next = NO_INSTANCE;
+	if (HG_UNLIKELY(s->window != NULL) && is_end) {
+		share->current = s->nodes[in_slot].next;
+		s->nodes[in_slot].next = NO_INSTANCE;
+	} else {
+		share->current = calendar_or_slot(share->current, in_slot);
 	}
-	share->full = (uint16_t)(share->full & ~(1u << slot));
+	share->slot_now +=
+		(uint64_t)__builtin_ctz(full | 1u << CALENDAR_SLOTS) & (0u - (uint64_t)is_end);
+	share->slot[slot] = in_slot | (0u - is_end);
+	share->full = (uint16_t)(share->full & ~(is_end << slot));
 }
 
 /* Looks along a calendar as it stands now, from who is next: for asking for their lines. */
@@ -82,24 +137,19 @@ struct calendar_look {
 	uint32_t full; /* slots that were not entered */
 };
 
-static inline void look_enter_slot(const struct hg_share *share, struct calendar_look *look)
+static inline void look_at(const struct hg_share *share, struct calendar_look *look, uint32_t next)
 {
-	unsigned ahead;
+	const uint32_t is_end = next == NO_INSTANCE;
 
-	look->idx = NO_INSTANCE;
-	if (look->full == 0)
-		return;
-	ahead = (unsigned)__builtin_ctz(look->full);
-	look->full &= look->full - 1u;
-	look->idx = share->slot[((unsigned)share->slot_now + ahead) % CALENDAR_SLOTS];
+	look->idx = calendar_or_slot(next, share->slot[calendar_first(share, look->full)]);
+	look->full &= (look->full - 1u) | (is_end - 1u);
 }
 
 static inline struct calendar_look look_first(const struct hg_share *share)
 {
-	struct calendar_look look = {.idx = share->current, .full = calendar_full(share)};
+	struct calendar_look look = {.full = calendar_full(share)};
 
-	if (look.idx == NO_INSTANCE)
-		look_enter_slot(share, &look);
+	look_at(share, &look, share->current);
 	return look;
 }
 
@@ -107,9 +157,7 @@ static inline struct calendar_look look_first(const struct hg_share *share)
 static inline void look_next(const struct hg_sched *s, const struct hg_share *share,
 			     struct calendar_look *look)
 {
-	look->idx = s->nodes[look->idx].next;
-	if (look->idx == NO_INSTANCE)
-		look_enter_slot(share, look);
+	look_at(share, look, s->nodes[look->idx].next);
 }
 
 /* Takes the instance whose turn it is; NO_INSTANCE if none waits. A slot is served in passes: who is
@@ -120,11 +168,9 @@ static inline uint32_t calendar_take(struct hg_sched *s, struct hg_share *share)
 		struct hg_node *node;
 		uint32_t idx;
 
-		if (share->current == NO_INSTANCE) {
-			if (share->full == 0)
-				return NO_INSTANCE;
-			calendar_turn(s, share);
-		}
+		if (HG_UNLIKELY(is_share_empty(share)))
+			return NO_INSTANCE;
+		calendar_turn(s, share);
 		idx = share->current;
 		node = &s->nodes[idx];
 		share->current = node->next;

@@ -198,6 +198,22 @@ void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns
 		tenant_guarantee_file(s, tenant_idx, t, now_ns);
 }
 
+/* An instance begins to wait for its turn: first, if it had less than its share, or little more; else in its place. */
+static inline void enter_calendar(struct hg_sched *s, struct hg_share *share, uint32_t idx,
+				  struct hg_node *node)
+{
+	const uint64_t share_now = share->slot_now << s->slot_shift;
+	const uint64_t least = least_finish(s, node->flags, node->weight, share_now);
+	const bool is_behind = node->finish < share_now;
+
+	bool may_be_first;
+
+	node->finish = node->finish < least ? least : node->finish;
+	may_be_first = may_go_first(s, node->flags, node->weight, node->finish - share_now);
+	may_be_first &= node->finish >> s->slot_shift == share->slot_now;
+	calendar_enter(s, share, idx, node, may_be_first | is_behind);
+}
+
 void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
@@ -206,21 +222,8 @@ void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	const uint32_t in = in_band(priority);
 
 	if (!(node->flags & IN_SHARE)) {
-		struct hg_share *share = share_of(s, node->tenant_idx, priority);
-		uint64_t share_now = share->slot_now << s->slot_shift;
-
 		node->flags |= IN_SHARE;
-		if (node->finish < share_now) {
-			share_now = least_finish(s, node->flags, node->weight, share_now);
-			if (node->finish < share_now)
-				node->finish = share_now;
-			calendar_put_first(share, idx, node);
-		} else if (node->finish >> s->slot_shift == share->slot_now &&
-			   may_go_first(s, node->flags, node->weight, node->finish - share_now)) {
-			calendar_put_first(share, idx, node);
-		} else {
-			calendar_file(s, share, idx, node);
-		}
+		enter_calendar(s, share_of(s, node->tenant_idx, priority), idx, node);
 	}
 	if (node->guarantee != 0 && !(node->flags & (IN_GUARANTEE | BLOCKED)))
 		guarantee_file(s, idx, node, now_ns);
@@ -432,61 +435,127 @@ static HG_NOINLINE void push_classed(struct hg_sched *s, uint32_t idx, unsigned 
 		hg_sched_unpark(s, idx, now_ns);
 }
 
-/* In two passes: first every packet is stored, without a branch that depends on the state of the
- * scheduler, then those are woken that had nothing. */
-static void push_batch(struct hg_sched *s, const struct hg_sched_item *items,
-		       const uint8_t *classes, unsigned n, hg_ns now_ns)
-{
+/* One burst, or a part of it. */
+struct batch {
+	const struct hg_sched_item *items;
+	const uint8_t *classes; /* NULL: no instance has any */
+	unsigned n;
+	/* Places in items: of packets for a chunk that has begun, and of all others. */
+	uint16_t plain[PUSH_BATCH], others[PUSH_BATCH];
+	unsigned n_plain, n_others;
+	/* Who had nothing. */
 	struct {
 		uint32_t idx;
 		hg_ns emptied_at_ns;
 	} woken[PUSH_BATCH];
-	unsigned n_woken = 0;
+	unsigned n_woken;
+};
 
-	for (unsigned i = 0; i < n; i++)
-		HG_PREFETCH(&s->queues[items[i].instance_idx]);
-	for (unsigned i = 0; i < n; i++) {
-		const struct hg_queue *queue = &s->queues[items[i].instance_idx];
+/* Asks for where each packet will stand, and for the nodes of those who have none. Who has none, or begins a chunk, cannot
+ * be guessed, so nothing branches on it; the packets are parted instead. All of an instance are in the same part. The
+ * tail of an empty queue is no index, and what it names is asked for in vain. */
+static inline void part(const struct hg_sched *s, struct batch *b)
+{
+	unsigned n_plain = 0, n_others = 0;
 
-		if (queue->n_pkts > 0)
-			HG_PREFETCH(&s->fifo.entries[queue->tail]);
-		else
-			HG_PREFETCH(&s->nodes[items[i].instance_idx]);
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct hg_queue *queue = &s->queues[b->items[i].instance_idx];
+		const uint32_t tail = queue->tail;
+		const uint32_t is_plain =
+			(queue->n_pkts > 0) & (tail % HG_FIFO_CHUNK != HG_FIFO_LINK);
+
+		HG_PREFETCH(&s->fifo.entries[tail]);
+		b->plain[n_plain] = b->others[n_others] = (uint16_t)i;
+		n_plain += is_plain;
+		n_others += is_plain ^ 1u;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct hg_sched_item *item = &items[i];
-		struct hg_queue *queue = &s->queues[item->instance_idx];
-		size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
-		struct hg_fifo_entry entry = {.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
-					      .load = item->load};
+	b->n_plain = n_plain;
+	b->n_others = n_others;
+	for (unsigned i = 0; i < n_others; i++)
+		HG_PREFETCH(&s->nodes[b->items[b->others[i]].instance_idx]);
+}
 
-		if (HG_UNLIKELY(classes != NULL && classes[i] != HG_CLASS_NONE)) {
-			if (queue->n_pkts == 0) {
-				woken[n_woken].idx = item->instance_idx;
-				woken[n_woken++].emptied_at_ns = queue->emptied_at_ns;
-			}
-			push_classed(s, item->instance_idx, classes[i], entry, now_ns);
+static inline struct hg_fifo_entry entry_of(const struct hg_sched *s,
+					    const struct hg_sched_item *item)
+{
+	size_t offset = (size_t)((const char *)item->pkt - s->pkt_base);
+
+	return (struct hg_fifo_entry){.handle = (uint32_t)(offset / HG_CACHE_LINE_BYTES),
+				      .load = item->load};
+}
+
+static inline void note_woken(struct batch *b, uint32_t idx, const struct hg_queue *queue)
+{
+	b->woken[b->n_woken].idx = idx;
+	b->woken[b->n_woken++].emptied_at_ns = queue->emptied_at_ns;
+}
+
+/* Stores a packet behind others of its instance. */
+static inline void push_behind(struct hg_sched *s, const struct hg_sched_item *item)
+{
+	struct hg_queue *queue = &s->queues[item->instance_idx];
+
+	hg_fifo_push(&s->fifo, &queue->tail, entry_of(s, item));
+	queue->n_pkts++;
+	queue->bytes += load_bytes(item->load);
+}
+
+static inline void push_one(struct hg_sched *s, struct batch *b, const struct hg_sched_item *item)
+{
+	struct hg_queue *queue = &s->queues[item->instance_idx];
+
+	if (queue->n_pkts > 0) {
+		push_behind(s, item);
+		return;
+	}
+	note_woken(b, item->instance_idx, queue);
+	hg_fifo_start(&s->fifo, &queue->head, &queue->tail, entry_of(s, item));
+	queue->n_pkts = 1;
+	queue->bytes = load_bytes(item->load);
+}
+
+static inline void push_parted(struct hg_sched *s, struct batch *b)
+{
+	for (unsigned i = 0; i < b->n_plain; i++)
+		push_behind(s, &b->items[b->plain[i]]);
+	for (unsigned i = 0; i < b->n_others; i++)
+		push_one(s, b, &b->items[b->others[i]]);
+}
+
+static HG_NOINLINE void push_in_order(struct hg_sched *s, struct batch *b, hg_ns now_ns)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct hg_sched_item *item = &b->items[i];
+		const struct hg_queue *queue = &s->queues[item->instance_idx];
+
+		if (b->classes[i] == HG_CLASS_NONE) {
+			push_one(s, b, item);
 			continue;
 		}
-		if (queue->n_pkts == 0) {
-			woken[n_woken].idx = item->instance_idx;
-			woken[n_woken++].emptied_at_ns = queue->emptied_at_ns;
-			hg_fifo_start(&s->fifo, &queue->head, &queue->tail, entry);
-		} else {
-			hg_fifo_push(&s->fifo, &queue->tail, entry);
-		}
-		queue->n_pkts++;
-		queue->bytes += load_bytes(item->load);
+		if (queue->n_pkts == 0)
+			note_woken(b, item->instance_idx, queue);
+		push_classed(s, item->instance_idx, b->classes[i], entry_of(s, item), now_ns);
 	}
-	for (unsigned i = 0; i < n_woken; i++) {
-		const struct hg_tenant *t = &s->tenants[s->nodes[woken[i].idx].tenant_idx];
+}
+
+/* First every packet is stored, then those are woken that had nothing. */
+static void push_batch(struct hg_sched *s, struct batch *b, hg_ns now_ns)
+{
+	part(s, b);
+	b->n_woken = 0;
+	if (HG_LIKELY(b->classes == NULL))
+		push_parted(s, b);
+	else
+		push_in_order(s, b, now_ns);
+	for (unsigned i = 0; i < b->n_woken; i++) {
+		const struct hg_tenant *t = &s->tenants[s->nodes[b->woken[i].idx].tenant_idx];
 
 		HG_PREFETCH(t);
 		HG_PREFETCH(&t->share.slot);
 	}
-	for (unsigned i = 0; i < n_woken; i++)
-		wake(s, woken[i].idx, woken[i].emptied_at_ns, now_ns);
-	s->queued_pkts += n;
+	for (unsigned i = 0; i < b->n_woken; i++)
+		wake(s, b->woken[i].idx, b->woken[i].emptied_at_ns, now_ns);
+	s->queued_pkts += b->n;
 	s->is_window_full = false;
 }
 
@@ -501,8 +570,13 @@ unsigned hg_sched_push_classed(struct hg_sched *s, const struct hg_sched_item *i
 {
 	if (n > s->max_queued_pkts - s->queued_pkts)
 		n = s->max_queued_pkts - s->queued_pkts;
-	for (unsigned i = 0; i < n; i += PUSH_BATCH)
-		push_batch(s, items + i, classes != NULL ? classes + i : NULL,
-			   n - i < PUSH_BATCH ? n - i : PUSH_BATCH, now_ns);
+	for (unsigned i = 0; i < n; i += PUSH_BATCH) {
+		struct batch b;
+
+		b.items = items + i;
+		b.classes = classes != NULL ? classes + i : NULL;
+		b.n = n - i < PUSH_BATCH ? n - i : PUSH_BATCH;
+		push_batch(s, &b, now_ns);
+	}
 	return n;
 }

@@ -336,6 +336,12 @@ static inline struct hg_cap_wait tenant_wait(const struct hg_sched *s, uint32_t 
 			   load_bytes(load), load_parts(load), now_ns);
 }
 
+/* When the root owes no more than its lead. */
+static inline hg_ns root_open_ns(const struct hg_sched *s, hg_ns now_ns)
+{
+	return hg_bucket_floor_ns(&s->root, now_ns) - s->lead_ns;
+}
+
 /* ---- moves that all parts make (core/sched_enter.c) ------------------------------------------------- */
 
 /* An instance begins to wait for its turn: into the calendar and the wheels, as far as it is not there. */

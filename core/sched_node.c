@@ -298,7 +298,7 @@ static void init_tenant(struct hg_tenant *t, const struct hg_policy *policy, hg_
 
 	memset(t, 0, sizeof(*t));
 	t->flags = gens | IS_SET;
-	t->share.current = NO_INSTANCE;
+	share_init(&t->share, 0);
 	t->emptied_at_ns = now_ns - policy->idle_after_ns;
 	t->held_since_ns = now_ns;
 }
@@ -445,8 +445,8 @@ static void begin_bands(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
 	if (t->flags & HAS_BANDS)
 		return;
 	t->flags |= HAS_BANDS;
-	*share_of(s, tenant_idx, HG_PRIORITY_HIGH) = *share_of(s, tenant_idx, HG_PRIORITY_LOW) =
-		(struct hg_share){.current = NO_INSTANCE, .weight = t->share.weight};
+	share_init(share_of(s, tenant_idx, HG_PRIORITY_HIGH), t->share.weight);
+	share_init(share_of(s, tenant_idx, HG_PRIORITY_LOW), t->share.weight);
 }
 
 static void set_priority(struct hg_sched *s, uint32_t idx, unsigned priority)

@@ -48,12 +48,19 @@ static inline struct hg_share *share_of(struct hg_sched *s, uint32_t tenant_idx,
 static inline bool may_go_first(const struct hg_sched *s, uint32_t flags, uint32_t weight,
 				uint64_t ahead_of_now)
 {
-	return !(flags & RETURNS) && ahead_of_now <= virtual_cost(s, weight, s->quantum_bytes);
+	return !(flags & RETURNS) & (ahead_of_now <= virtual_cost(s, weight, s->quantum_bytes));
 }
 
 static inline bool is_share_empty(const struct hg_share *share)
 {
 	return share->current == NO_INSTANCE && share->full == 0;
+}
+
+static inline void share_init(struct hg_share *share, uint16_t weight)
+{
+	*share = (struct hg_share){.current = NO_INSTANCE, .weight = weight};
+	for (unsigned slot = 0; slot < CALENDAR_SLOTS; slot++)
+		share->slot[slot] = NO_INSTANCE;
 }
 
 /* Whether no instance of a tenant waits for its turn. */
