@@ -9,6 +9,7 @@ import harness
 SWITCH = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 MEMORY_MIB = 512
+LAST_LINES = 8
 
 
 class HugePages:
@@ -46,6 +47,7 @@ class Ovs:
     def __init__(self, world, ports, settings=(), netns=None, main_cpu=0, name="ovs"):
         self.world, self.folder, self.netns, self.name = world, world.path(name), netns, name
         os.mkdir(self.folder)
+        self.switch = None
         self.environment = dict(os.environ, OVS_RUNDIR=self.folder, OVS_LOGDIR=self.folder, OVS_DBDIR=self.folder)
         if not os.path.exists(SWITCH):
             raise harness.Failure("openvswitch-switch-dpdk is not installed")
@@ -60,6 +62,8 @@ class Ovs:
                    f"other_config:dpdk-lcore-mask={1 << main_cpu:#x}",
                    f"other_config:pmd-cpu-mask={1 << last_cpu:#x}",
                    f"other_config:dpdk-socket-mem={MEMORY_MIB}",
+                   # Or its first port takes every page there is, and a second OVS does not start.
+                   f"other_config:dpdk-socket-limit={MEMORY_MIB}",
                    "other_config:dpdk-extra=--in-memory --no-pci --no-telemetry",
                    *(f"other_config:{setting}" for setting in settings))
         self.switch = self.start([SWITCH, self.socket, "--unixctl=" + self.path("switch.ctl")])
@@ -84,8 +88,16 @@ class Ovs:
         done = subprocess.run(self.told(list(words)), env=self.environment, capture_output=True, text=True,
                               check=False, timeout=60)
         if done.returncode != 0:
-            raise harness.Failure(f"{shlex.join(words)}: {done.stderr.strip()}")
+            raise harness.Failure(f"{shlex.join(words)}: {done.stderr.strip()}{self.last_words()}")
         return done.stdout
+
+    def last_words(self):
+        """What the switch said of itself: ovs-vsctl waits for one that has ended, and knows no more than that it waited."""
+        if self.switch is None:
+            return ""
+        ended = "" if self.switch.poll() is None else " (it has ended)"
+        lines = harness.read(self.path(os.path.basename(SWITCH) + ".log"), "").splitlines()
+        return f"; the switch said{ended}: " + " / ".join(lines[-LAST_LINES:])
 
     def vsctl(self, *words):
         self.run("ovs-vsctl", f"--db={self.socket}", "--timeout=40", *words)
