@@ -18,7 +18,8 @@
  *            port_down while the interface is down, tx_error for others; EAGAIN and ENOBUFS mean no
  *            memory now, and tx takes fewer.
  * Loss       The interface deleted, or its namespace gone: HG_DEV_GONE; the descriptor falls silent.
- * Threads    As driver.h. Cost: rx one readv a packet and one more that finds nothing, tx one writev.
+ * Threads    As driver.h. Cost: rx one readv a packet and, when they become fewer, one that finds nothing; tx one
+ *            write.
  * Errors     -EBUSY another process has it, -EINVAL the interface of that name is no TAP, -EPERM,
  *            -ENOENT no such namespace, -ENOTSUP no /dev/net/tun.
  */

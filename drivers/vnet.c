@@ -1,8 +1,11 @@
 #include "drivers/vnet.h"
 
+#include "core/compiler.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 /* Newer than Debian 12's headers: UDP segmentation, virtio 1.2. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -93,12 +96,20 @@ int hg_vnet_write(int fd, size_t n_header, const struct hg_pkt *pkt)
 	struct iovec iov[2 + HG_PKT_CHAIN_MAX];
 	struct virtio_net_hdr_mrg_rxbuf header;
 	unsigned n = 1;
+	ssize_t r;
 
 	hg_vnet_encode(pkt, &header);
 	iov[0] = (struct iovec){&header, n_header};
+	/* Where there is room in front of the frame they are one piece. */
+	if (HG_LIKELY(pkt->headroom >= n_header)) {
+		memcpy(pkt->data - n_header, &header, n_header);
+		iov[0] = (struct iovec){pkt->data - n_header, n_header + pkt->n_bytes};
+		pkt = pkt->next;
+	}
 	for (; pkt != NULL && n < 2 + HG_PKT_CHAIN_MAX; pkt = pkt->next)
 		iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
 	if (pkt != NULL)
 		return EMSGSIZE;
-	return writev(fd, iov, (int)n) < 0 ? errno : 0;
+	r = n == 1 ? write(fd, iov[0].iov_base, iov[0].iov_len) : writev(fd, iov, (int)n);
+	return r < 0 ? errno : 0;
 }

@@ -26,8 +26,8 @@ bool hg_vnet_decode(const struct virtio_net_hdr_mrg_rxbuf *header, struct hg_pkt
 
 void hg_vnet_encode(const struct hg_pkt *pkt, struct virtio_net_hdr_mrg_rxbuf *ret_header);
 
-/* Writes a whole packet behind the first n_header bytes of its header, in one system call. Returns 0, or
- * the errno. */
+/* Writes a whole packet behind the first n_header bytes of its header, in one system call. What stands in the packet's
+ * headroom is overwritten. Returns 0, or the errno. */
 int hg_vnet_write(int fd, size_t n_header, const struct hg_pkt *pkt);
 
 #endif
