@@ -18,6 +18,9 @@
 /* The part of all buffers that no worker has for itself, one in so many: for threads that are none, and for a
  * worker whose own are used up. */
 #define SHARED_PART 4u
+/* And so many of them for each long one: that is enough for what the turns of some workers receive at once, and those that
+ * were used last are in the processor's cache. What waits longer takes others when the long ones are used up. */
+#define LONG_PART 64u
 /* put() returns chains in pieces of this many buffers. */
 #define PUT_BURST 64u
 
@@ -26,16 +29,18 @@ static_assert(sizeof(struct rte_mbuf) % HG_CACHE_LINE_BYTES == 0, "views start o
 
 struct buffers {
 	struct hg_pool pool;
-	/* The workers' by their number, then the shared one; pool_part of a packet says which. */
-	struct rte_mempool *parts[HG_BUFFERS_WORKERS_MAX + 1u];
+	/* The workers' by their number, then the shared one, then the workers' long ones, NULL in a small pool; pool_part of
+	 * a packet says which. */
+	struct rte_mempool *parts[2u * HG_BUFFERS_WORKERS_MAX + 1u];
 	uint32_t n_workers;
-	uint32_t size;
+	uint32_t size; /* without long ones */
+	uint32_t n_longs_each;
 	const void *base;
 	struct hg_hook hook;
 };
 
-/* The worker's own part on its thread; NULL on any other. */
-static _Thread_local struct rte_mempool *own_part;
+/* The worker's own parts on its thread; NULL on any other. */
+static _Thread_local struct rte_mempool *own_parts[HG_N_LIFO_KINDS];
 /* Whose owner this thread is; NULL: of none. */
 static _Thread_local struct hg_hook *own_hook;
 
@@ -52,23 +57,41 @@ static void *mbuf_of(struct hg_pkt *pkt)
 	return (char *)pkt - sizeof(struct rte_mbuf);
 }
 
-static unsigned get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+/* What came as objects becomes fresh packets. */
+static inline void begin_all(struct hg_pkt **pkts, unsigned n, uint16_t room)
 {
-	struct buffers *b = (struct buffers *)pool;
-
-	if ((own_part == NULL || !hg_lifo_get(own_part, (void **)pkts, n)) &&
-	    rte_mempool_get_bulk(b->parts[b->n_workers], (void **)pkts, n) != 0)
-		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = view_of(pkts[i]);
 
 		pkt->data = (uint8_t *)pkt + VIEW_BYTES + HG_PKT_HEADROOM_BYTES;
 		pkt->next = NULL;
 		pkt->headroom = HG_PKT_HEADROOM_BYTES;
-		pkt->tailroom = HG_PKT_ROOM_BYTES;
+		pkt->tailroom = room;
 		pkt->n_bytes = 0;
 		pkts[i] = pkt;
 	}
+}
+
+static unsigned get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	struct rte_mempool *own = own_parts[HG_LIFO_COMMON];
+	struct buffers *b = (struct buffers *)pool;
+
+	if ((own == NULL || !hg_lifo_get(own, (void **)pkts, n)) &&
+	    rte_mempool_get_bulk(b->parts[b->n_workers], (void **)pkts, n) != 0)
+		return 0;
+	begin_all(pkts, n, HG_PKT_ROOM_BYTES);
+	return n;
+}
+
+static unsigned get_long(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	struct rte_mempool *own = own_parts[HG_LIFO_LONG];
+
+	(void)pool;
+	if (own == NULL || !hg_lifo_get(own, (void **)pkts, n))
+		return 0;
+	begin_all(pkts, n, HG_PKT_LONG_ROOM_BYTES);
 	return n;
 }
 
@@ -160,7 +183,12 @@ static void put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 	put_batch(&batch, n_mbufs);
 }
 
-static const struct hg_pool_ops buffers_ops = {.name = "mbuf", .get = get, .put = put};
+static const struct hg_pool_ops buffers_ops = {
+	.name = "mbuf",
+	.get = get,
+	.get_long = get_long,
+	.put = put,
+};
 
 /* Megabytes of free huge pages of 2 MiB. */
 static unsigned free_huge_mib(void)
@@ -180,7 +208,8 @@ int hg_buffers_init_environment(uint32_t n_buffers, bool want_hugepages, struct 
 {
 	static bool is_up;
 	/* Buffers, and 64 MiB for what DPDK itself keeps (rings, its allocator's pages). */
-	unsigned need_mib = (unsigned)(((uint64_t)n_buffers * 2560u) >> 20) + 64u;
+	unsigned need_mib =
+		(unsigned)(((uint64_t)n_buffers * (2560u + 16384u / LONG_PART)) >> 20) + 64u;
 	char mib[16];
 	bool has_hugepages = want_hugepages && free_huge_mib() >= need_mib + 32u;
 	char *args[] = {"headgated",   has_hugepages ? "--in-memory" : "--no-huge",
@@ -222,18 +251,31 @@ static void begin_buffer(struct rte_mempool *mempool, void *opaque, void *object
 		part->buffers->base = object;
 }
 
-/* Worker `number`'s part, or behind all workers the shared one. */
+/* By the number of a part. */
+static uint32_t buffers_of(const struct buffers *b, unsigned number)
+{
+	uint32_t n_shared = b->size / SHARED_PART;
+
+	if (number > b->n_workers)
+		return b->n_longs_each;
+	return number == b->n_workers ? n_shared : (b->size - n_shared) / b->n_workers;
+}
+
+static unsigned n_parts(const struct buffers *b)
+{
+	return b->n_workers + 1u + (b->n_longs_each > 0 ? b->n_workers : 0u);
+}
+
 static bool make_part(struct buffers *b, unsigned number)
 {
 	static unsigned n_created;
-	uint32_t n_shared = b->size / SHARED_PART;
-	bool is_shared = number == b->n_workers;
 	char name[32];
 	const struct hg_lifo_cfg cfg = {
 		.name = name,
-		.n_buffers = is_shared ? n_shared : (b->size - n_shared) / b->n_workers,
+		.n_buffers = buffers_of(b, number),
 		.private_bytes = VIEW_BYTES,
-		.is_shared = is_shared,
+		.room_bytes = number > b->n_workers ? HG_PKT_LONG_ROOM_BYTES : HG_PKT_ROOM_BYTES,
+		.is_shared = number == b->n_workers,
 		.hook = &b->hook,
 	};
 	struct part part = {b, (uint8_t)number};
@@ -259,13 +301,14 @@ int hg_buffers_create(uint32_t n_buffers, uint32_t n_workers, struct hg_pool **r
 	b->pool.ops = &buffers_ops;
 	b->n_workers = n_workers;
 	b->size = n_buffers;
-	r = hg_hook_create(&b->hook, n_buffers, reterr);
-	for (unsigned i = 0; r == 0 && i <= n_workers; i++) {
+	b->n_longs_each = n_buffers / LONG_PART / n_workers;
+	r = hg_hook_create(&b->hook, n_buffers + b->n_longs_each * n_workers, reterr);
+	for (unsigned i = 0; r == 0 && i < n_parts(b); i++) {
 		if (make_part(b, i))
 			continue;
 		snprintf(number, sizeof(number), "%u", n_buffers);
 		r = hg_error_set(reterr, -HG_ENOMEM, "no memory for ", number,
-				 " packet buffers of 2.4 KiB: ", rte_strerror(rte_errno), NULL);
+				 " packet buffers of 2.7 KiB: ", rte_strerror(rte_errno), NULL);
 	}
 	if (r != 0) {
 		hg_buffers_destroy(&b->pool);
@@ -284,7 +327,7 @@ void hg_buffers_destroy(struct hg_pool *pool)
 
 	if (b == NULL)
 		return;
-	for (unsigned i = 0; i <= b->n_workers; i++)
+	for (unsigned i = 0; i < n_parts(b); i++)
 		rte_mempool_free(b->parts[i]);
 	hg_hook_destroy(&b->hook);
 	free(b);
@@ -294,22 +337,25 @@ void hg_buffers_sit(struct hg_pool *pool, uint32_t worker_idx, bool owns_hook)
 {
 	struct buffers *b = (struct buffers *)pool;
 
-	own_part = b->parts[worker_idx];
+	own_parts[HG_LIFO_COMMON] = b->parts[worker_idx];
+	own_parts[HG_LIFO_LONG] = b->parts[b->n_workers + 1u + worker_idx];
 	own_hook = owns_hook ? &b->hook : NULL;
-	hg_lifo_sit(own_part, own_hook);
+	hg_lifo_sit(own_parts, own_hook);
 }
 
 void hg_buffers_stand_up(void)
 {
-	own_part = NULL;
+	memset(own_parts, 0, sizeof(own_parts));
 	own_hook = NULL;
-	hg_lifo_sit(NULL, NULL);
+	hg_lifo_sit(own_parts, NULL);
 }
 
 void hg_buffers_keep_house(struct hg_pool *pool)
 {
 	(void)pool;
-	hg_lifo_keep_house(own_part);
+	for (unsigned i = 0; i < HG_N_LIFO_KINDS; i++)
+		if (own_parts[i] != NULL)
+			hg_lifo_keep_house(own_parts[i]);
 }
 
 struct hg_hook *hg_buffers_hook(struct hg_pool *pool)
@@ -337,9 +383,19 @@ uint32_t hg_buffers_free(const struct hg_pool *pool)
 	return n;
 }
 
+uint32_t hg_buffers_longs_in_use(const struct hg_pool *pool)
+{
+	const struct buffers *b = (const struct buffers *)pool;
+	uint32_t n = b->n_longs_each * b->n_workers;
+
+	for (unsigned i = b->n_workers + 1u; i < n_parts(b); i++)
+		n -= rte_mempool_avail_count(b->parts[i]);
+	return n;
+}
+
 uint32_t hg_buffers_refusals_here(void)
 {
-	return hg_lifo_refusals(own_part);
+	return hg_lifo_refusals(own_parts[HG_LIFO_COMMON]);
 }
 
 uint32_t hg_buffers_size(const struct hg_pool *pool)

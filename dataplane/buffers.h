@@ -4,10 +4,11 @@
  *            are the same memory: the packet view lies in the private area of the mbuf.
  * Model      mbuf header | hg_pkt | headroom | room. One struct hg_pool for all, in parts (dataplane/lifo.h): one for
  *            each worker, which gets from it alone, and a shared one, for threads that are no worker and for a
- *            worker whose own part is used up. Whoever puts a buffer back, it returns to its part.
+ *            worker whose own part is used up. Whoever puts a buffer back, it returns to its part. Beside its part a
+ *            worker has a few long buffers, for segments (hg_pool_get_long): one for so many others.
  *            hg_pool_get/put are bulk calls of the mempools; the mbuf header is written by drivers of DPDK only.
  * Promise    A buffer that is got is put back exactly once, by any thread.
- * Memory     n * about 2.4 KiB, from huge pages where there are any. Threads: any.
+ * Memory     n * about 2.7 KiB, of which long ones are a tenth, from huge pages where there are any. Threads: any.
  * Errors     create: -ENOMEM with what was asked for.
  */
 #ifndef HG_DATAPLANE_BUFFERS_H
@@ -43,7 +44,9 @@ struct rte_mempool *hg_buffers_part(struct hg_pool *pool, uint32_t number);
 
 /* Lowest address of any packet of the pool: what core/sched counts handles from. */
 const void *hg_buffers_base(const struct hg_pool *pool);
+/* Without long ones, as hg_buffers_size(). */
 uint32_t hg_buffers_free(const struct hg_pool *pool);
+uint32_t hg_buffers_longs_in_use(const struct hg_pool *pool);
 /* Of the calling worker's part: how often it was asked for more than it had, modulo 2^32. */
 uint32_t hg_buffers_refusals_here(void);
 uint32_t hg_buffers_size(const struct hg_pool *pool);

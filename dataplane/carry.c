@@ -154,11 +154,13 @@ struct writer {
 size_t hg_dp_carry_size(const struct hg_dp *dp)
 {
 	size_t n_buffers = hg_buffers_size(dp->lane.pool) - hg_buffers_free(dp->lane.pool);
+	size_t n_longs = hg_buffers_longs_in_use(dp->lane.pool);
 
 	return sizeof(struct head) + n_names(&dp->desired) * sizeof(struct name) +
 	       dp->lane.workers[dp->lane.out_owner]->fdb.n_learned * sizeof(struct learned) +
 	       n_buffers * (sizeof(struct record) + HG_PKT_HEADROOM_BYTES + HG_PKT_ROOM_BYTES +
-			    ALIGNMENT);
+			    ALIGNMENT) +
+	       n_longs * HG_PKT_LONG_ROOM_BYTES;
 }
 
 static void write_packet(struct writer *writer, struct hg_pkt *pkt, enum hg_stage stage)

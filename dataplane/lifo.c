@@ -27,8 +27,13 @@ struct lifo {
 };
 
 /* Who this thread is. */
-static _Thread_local struct lifo *own_lifo;
+static _Thread_local struct lifo *own_lifos[HG_N_LIFO_KINDS];
 static _Thread_local struct hg_hook *own_hook;
+
+static inline bool is_own(const struct lifo *l)
+{
+	return HG_LIKELY(l == own_lifos[HG_LIFO_COMMON]) || l == own_lifos[HG_LIFO_LONG];
+}
 
 static void set_n(struct lifo *l, uint32_t n)
 {
@@ -89,7 +94,7 @@ static int push(struct lifo *l, void *const *objects, unsigned n)
 
 static int store(struct lifo *l, void *const *objects, unsigned n)
 {
-	if (HG_LIKELY(l == own_lifo) || (!l->is_shared && !l->is_filled))
+	if (is_own(l) || (!l->is_shared && !l->is_filled))
 		return push(l, objects, n);
 	HG_HANDS_ON(l->others);
 	return rte_ring_enqueue_bulk(l->others, objects, n, NULL) == n ? 0 : -ENOBUFS;
@@ -148,7 +153,7 @@ static int dequeue(struct rte_mempool *mempool, void **objects, unsigned n)
 		HG_TAKES_OVER(l->others);
 		return n_got == n ? 0 : -ENOBUFS;
 	}
-	if (HG_UNLIKELY(l != own_lifo))
+	if (HG_UNLIKELY(!is_own(l)))
 		return -ENOBUFS;
 	if (HG_UNLIKELY(l->n < n)) {
 		take_in(l);
@@ -195,7 +200,7 @@ int hg_lifo_register(struct hg_error *reterr)
 struct rte_mempool *hg_lifo_create(const struct hg_lifo_cfg *cfg)
 {
 	const struct rte_pktmbuf_pool_private about = {
-		.mbuf_data_room_size = HG_PKT_HEADROOM_BYTES + HG_PKT_ROOM_BYTES,
+		.mbuf_data_room_size = (uint16_t)(HG_PKT_HEADROOM_BYTES + cfg->room_bytes),
 		.mbuf_priv_size = cfg->private_bytes,
 	};
 	unsigned object_bytes =
@@ -226,9 +231,10 @@ struct rte_mempool *hg_lifo_create(const struct hg_lifo_cfg *cfg)
 	return mempool;
 }
 
-void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook)
+void hg_lifo_sit(struct rte_mempool *const mempools[HG_N_LIFO_KINDS], struct hg_hook *hook)
 {
-	own_lifo = mempool == NULL ? NULL : mempool->pool_data;
+	for (unsigned i = 0; i < HG_N_LIFO_KINDS; i++)
+		own_lifos[i] = mempools[i] == NULL ? NULL : mempools[i]->pool_data;
 	own_hook = hook;
 }
 

@@ -28,6 +28,7 @@ struct hg_lifo_cfg {
 	uint32_t n_buffers;
 	uint16_t
 		private_bytes; /* between the mbuf and its data room; with room for a view it carries tags */
+	uint16_t room_bytes; /* of the data room, without the headroom */
 	bool is_shared;
 	struct hg_hook *hook; /* outlives the pool */
 };
@@ -38,9 +39,12 @@ HG_MUST_CHECK int hg_lifo_register(struct hg_error *reterr);
 /* A pool of mbufs. NULL: rte_errno says why. */
 struct rte_mempool *hg_lifo_create(const struct hg_lifo_cfg *cfg);
 
-/* This thread is the pool's worker from now on, and the owner of `hook`; NULL: of none. With two NULLs it is
+/* A worker has a pool, and one of long buffers beside it. */
+enum hg_lifo_kind { HG_LIFO_COMMON = 0, HG_LIFO_LONG, HG_N_LIFO_KINDS };
+
+/* This thread is the pools' worker from now on, and the owner of `hook`; NULL: of none. With nothing but NULLs it is
  * nobody any more. */
-void hg_lifo_sit(struct rte_mempool *mempool, struct hg_hook *hook);
+void hg_lifo_sit(struct rte_mempool *const mempools[HG_N_LIFO_KINDS], struct hg_hook *hook);
 
 /* Takes n, or none and returns false: what DPDK's call does without the way through its tables. Any thread. */
 bool hg_lifo_get(struct rte_mempool *mempool, void **objects, unsigned n);

@@ -3,12 +3,13 @@
  * Why        A frame may be 60 bytes or 64 KiB, and one system call must take it whole. Buffers for the
  *            largest one lie ready; a read takes those it filled and leaves the others for the next.
  * Model      One scratch for each pool, shared by all devices that read into that pool, so that 4,000
- *            devices do not hold 33 buffers each. While a worker reads, it has the scratch for itself.
- *            io vector: [0] the caller's header, [1 ..] the buffers, and behind them, when the pool ran
- *            out, junk that swallows the rest of a frame which is then dropped.
+ *            devices do not hold buffers each. While a worker reads, it has the scratch for itself.
+ *            io vector: [0] the caller's header, [1 ..] the buffers: one and four long ones, so that the kernel copies
+ *            a segment in few pieces; or, while the pool has no long ones, 33; and behind them, when
+ *            it ran out of those, junk that swallows the rest of a frame which is then dropped.
  * Promise    After the last release, all buffers are back in the pool. A chain taken has its first buffer
  *            filled before the next (pkt.h's promise).
- * Memory     33 buffers and, once buffers ran out, 65 KiB of junk, for each pool and each worker that
+ * Memory     Five buffers or 33, and, once buffers ran out, 65 KiB of junk, for each pool and each worker that
  *            reads into it at the same time, up to 8.
  * Threads    acquire, release: any. begin to end: the worker; others may read into the same pool.
  * Cost       begin, end: one exchange; take: O(buffers used). Errors: acquire returns NULL, no memory.

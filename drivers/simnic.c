@@ -38,6 +38,11 @@ static unsigned between_get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned
 	return hg_pool_get(simnic_of(pool)->pool, pkts, n);
 }
 
+static unsigned between_get_long(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	return hg_pool_get_long(simnic_of(pool)->pool, pkts, n);
+}
+
 /* What the card sent it keeps until it is to be released; what the inner device received is none of its. */
 static void between_put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
@@ -48,7 +53,12 @@ static void between_put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 			hg_pool_put(nic->pool, &pkts[i], 1);
 }
 
-static const struct hg_pool_ops between_ops = {"simnic", between_get, between_put};
+static const struct hg_pool_ops between_ops = {
+	.name = "simnic",
+	.get = between_get,
+	.get_long = between_get_long,
+	.put = between_put,
+};
 
 /* ---- life --------------------------------------------------------------------------------------- */
 

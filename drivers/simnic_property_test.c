@@ -216,7 +216,8 @@ static const char *const devices[] = {
 
 static void begin(const char *device)
 {
-	static const struct hg_pool_ops ops = {"record", record_get, record_put};
+	static const struct hg_pool_ops ops = {
+		.name = "record", .get = record_get, .put = record_put};
 	struct hg_dev_cfg cfg = {.device = device, .netns = "", .mtu = 1500, .pool = &history.pool};
 
 	heap_pool_init(&history.card.heap);

@@ -31,6 +31,13 @@
 #define HG_PKT_ROOM_BYTES 2048u
 /* Buffers that the largest segment needs. */
 #define HG_PKT_CHAIN_MAX ((HG_FRAME_MAX_BYTES + HG_PKT_ROOM_BYTES - 1u) / HG_PKT_ROOM_BYTES)
+/* Room in a fresh long buffer. Eight times as much as in others: the kernel is told of a segment in a few pieces, and
+ * one that is cut is not copied for the most part. Whole cache lines, and with what stands in front no power of two. */
+#define HG_PKT_LONG_ROOM_BYTES 15936u
+/* Long buffers that the largest segment needs behind a first one that is not long. */
+#define HG_PKT_LONGS_MAX                                                          \
+	((HG_FRAME_MAX_BYTES - HG_PKT_ROOM_BYTES + HG_PKT_LONG_ROOM_BYTES - 1u) / \
+	 HG_PKT_LONG_ROOM_BYTES)
 
 enum hg_pkt_flag {
 	HG_PKT_NEEDS_CSUM = 1u << 0, /* sum from csum_start, store at csum_start + csum_offset */
@@ -99,6 +106,8 @@ struct hg_pool_ops {
 	 * HG_PKT_HEADROOM_BYTES of headroom, next = NULL; lengths and description not set), or none at all.
 	 * Returns n or 0. */
 	unsigned (*get)(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n);
+	/* Optional. The same with long buffers, of which there are few: who needs one does without when there is none. */
+	unsigned (*get_long)(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n);
 	/* Takes back n whole chains. */
 	void (*put)(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n);
 };
@@ -110,6 +119,11 @@ struct hg_pool {
 static inline unsigned hg_pool_get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
 {
 	return pool->ops->get(pool, pkts, n);
+}
+
+static inline unsigned hg_pool_get_long(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	return pool->ops->get_long == NULL ? 0 : pool->ops->get_long(pool, pkts, n);
 }
 
 static inline void hg_pool_put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)

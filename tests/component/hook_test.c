@@ -60,6 +60,7 @@ static void close_pool(void)
 	hg_hook_rest(hook);
 	HG_CHECK(!hg_hook_is_armed(hook));
 	HG_CHECK_EQ(hg_buffers_free(pool), hg_buffers_size(pool));
+	HG_CHECK_EQ(hg_buffers_longs_in_use(pool), 0);
 	forget_pool();
 }
 
@@ -329,7 +330,13 @@ static struct rte_mempool *plain_pool(uint32_t n)
 	static unsigned n_created;
 	char name[32];
 	const struct hg_lifo_cfg cfg = {
-		.name = name, .n_buffers = n, .private_bytes = 0, .is_shared = true, .hook = hook};
+		.name = name,
+		.n_buffers = n,
+		.private_bytes = 0,
+		.room_bytes = HG_PKT_ROOM_BYTES,
+		.is_shared = true,
+		.hook = hook,
+	};
 
 	snprintf(name, sizeof(name), "plain%u", n_created++);
 	return hg_lifo_create(&cfg);
@@ -542,6 +549,79 @@ static void put_back_elsewhere_can_be_got_again(void)
 	close_pool();
 }
 
+/* Gets all long buffers that there are for this thread. */
+static uint32_t get_longs(struct hg_pkt **pkts)
+{
+	uint32_t n = 0;
+
+	while (hg_pool_get_long(pool, &pkts[n], 1) == 1)
+		n++;
+	return n;
+}
+
+static void *put_longs(void *pkts)
+{
+	hg_pool_put(pool, pkts, n_given);
+	return NULL;
+}
+
+static void long_buffers_are_a_workers_own_and_come_back(void)
+{
+	static struct hg_pkt *pkts[BUFFERS], *again[BUFFERS];
+	pthread_t thread;
+	uint32_t n;
+
+	open_pool();
+	n = get_longs(pkts);
+	HG_CHECK(n >= HG_PKT_LONGS_MAX);
+	HG_CHECK_EQ(hg_buffers_longs_in_use(pool), n);
+	HG_CHECK_EQ(hg_buffers_free(pool), hg_buffers_size(pool));
+	for (uint32_t i = 0; i < n; i++) {
+		HG_CHECK((const void *)pkts[i] >= hg_buffers_base(pool));
+		HG_CHECK_EQ(pkts[i]->tailroom, HG_PKT_LONG_ROOM_BYTES);
+		/* All of it is the packet's. */
+		memset(pkts[i]->data - HG_PKT_HEADROOM_BYTES, (int)i,
+		       HG_PKT_HEADROOM_BYTES + HG_PKT_LONG_ROOM_BYTES);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		HG_CHECK_EQ(pkts[i]->data[-(int)HG_PKT_HEADROOM_BYTES], (uint8_t)i);
+		HG_CHECK_EQ(pkts[i]->data[HG_PKT_LONG_ROOM_BYTES - 1u], (uint8_t)i);
+	}
+	/* Another worker has as many of its own, and a thread that is none has none. */
+	hg_buffers_sit(pool, 1, /* owns_hook= */ false);
+	HG_CHECK_EQ(get_longs(again), n);
+	hg_pool_put(pool, again, n);
+	hg_buffers_stand_up();
+	HG_CHECK_EQ(get_longs(again), 0);
+	/* Put back by a thread that is no worker, they can be got again. */
+	n_given = n;
+	HG_CHECK_EQ(pthread_create(&thread, NULL, put_longs, pkts), 0);
+	pthread_join(thread, NULL);
+	hg_buffers_sit(pool, 0, /* owns_hook= */ true);
+	HG_CHECK_EQ(get_longs(pkts), n);
+	hg_pool_put(pool, pkts, n);
+	close_pool();
+}
+
+static void s2_2_chain_with_long_buffers_is_sent_with_its_last(void)
+{
+	struct hg_pkt *pkts[3];
+
+	open_pool();
+	HG_CHECK_EQ(hg_pool_get(pool, pkts, 1), 1);
+	HG_CHECK_EQ(hg_pool_get_long(pool, pkts + 1, 2), 2);
+	pkts[0]->next = pkts[1];
+	pkts[1]->next = pkts[2];
+	pkts[0]->tag = next_tag();
+	hg_hook_arm(hook, 1);
+	hg_hook_send_off(pkts[0]);
+	HG_CHECK(pkts[2]->tag.queue != 0);
+	hg_pool_put(pool, pkts, 1);
+	settle();
+	HG_CHECK_EQ(n_back, 1);
+	close_pool();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
@@ -561,6 +641,8 @@ int main(int argc, char **argv)
 		HG_TEST(s2_13_random_histories_of_the_table),
 		HG_TEST(pools_serve_everybody_and_lose_nothing),
 		HG_TEST(put_back_elsewhere_can_be_got_again),
+		HG_TEST(long_buffers_are_a_workers_own_and_come_back),
+		HG_TEST(s2_2_chain_with_long_buffers_is_sent_with_its_last),
 		{0},
 	};
 

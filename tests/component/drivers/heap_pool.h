@@ -18,9 +18,11 @@ struct heap_pool {
 	struct hg_pool pool;
 	_Atomic int64_t n_out;
 	_Atomic int64_t max_out;
+	_Atomic bool has_no_longs;
 };
 
-static inline unsigned heap_pool_get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+static inline unsigned heap_pool_get_room(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n,
+					  size_t room)
 {
 	struct heap_pool *heap = (struct heap_pool *)pool;
 
@@ -29,20 +31,31 @@ static inline unsigned heap_pool_get(struct hg_pool *pool, struct hg_pkt **pkts,
 		return 0;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		size_t room = HG_PKT_HEADROOM_BYTES + HG_PKT_ROOM_BYTES;
-		uint8_t *bytes = malloc(room);
+		uint8_t *bytes = malloc(HG_PKT_HEADROOM_BYTES + room);
 
 		pkts[i] = aligned_alloc(64, (sizeof(struct hg_pkt) + 63u) / 64u * 64u);
 		if (bytes == NULL || pkts[i] == NULL)
 			abort();
-		memset(bytes, 0xa5, room);
+		memset(bytes, 0xa5, HG_PKT_HEADROOM_BYTES + room);
 		memset((void *)pkts[i], 0xa5, sizeof(struct hg_pkt));
 		pkts[i]->data = bytes + HG_PKT_HEADROOM_BYTES;
 		pkts[i]->headroom = HG_PKT_HEADROOM_BYTES;
-		pkts[i]->tailroom = HG_PKT_ROOM_BYTES;
+		pkts[i]->tailroom = (uint16_t)room;
 		pkts[i]->next = NULL;
 	}
 	return n;
+}
+
+static inline unsigned heap_pool_get(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	return heap_pool_get_room(pool, pkts, n, HG_PKT_ROOM_BYTES);
+}
+
+static inline unsigned heap_pool_get_long(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	if (((struct heap_pool *)pool)->has_no_longs)
+		return 0;
+	return heap_pool_get_room(pool, pkts, n, HG_PKT_LONG_ROOM_BYTES);
 }
 
 static inline void heap_pool_put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
@@ -61,11 +74,15 @@ static inline void heap_pool_put(struct hg_pool *pool, struct hg_pkt **pkts, uns
 
 static inline void heap_pool_init(struct heap_pool *heap)
 {
-	static const struct hg_pool_ops ops = {"heap", heap_pool_get, heap_pool_put};
+	static const struct hg_pool_ops ops = {.name = "heap",
+					       .get = heap_pool_get,
+					       .get_long = heap_pool_get_long,
+					       .put = heap_pool_put};
 
 	heap->pool.ops = &ops;
 	heap->n_out = 0;
 	heap->max_out = 100000;
+	heap->has_no_longs = false;
 }
 
 /* One frame of n_bytes (up to a buffer's room), filled with `fill`, as a driver delivers it. */

@@ -272,10 +272,11 @@ static void check_whole(void)
 	HG_CHECK(t.sides[0].largest_bytes > WHOLE_BYTES);
 }
 
-static void over_taps(const char *device, uint32_t cut_parts)
+static void over_taps(const char *device, uint32_t cut_parts, bool has_no_longs)
 {
 	begin();
 	t.cut_parts = cut_parts;
+	t.heap.has_no_longs = has_no_longs;
 	for (unsigned i = 0; i < 2; i++) {
 		char netns[64];
 
@@ -290,12 +291,18 @@ static void over_taps(const char *device, uint32_t cut_parts)
 
 static void s5_1_tap_carries_tcp_segments_whole(void)
 {
-	over_taps("tap:far", 0);
+	over_taps("tap:far", 0, /* has_no_longs= */ false);
+}
+
+static void s5_1_tap_carries_segments_in_short_buffers(void)
+{
+	over_taps("tap:far", 0, /* has_no_longs= */ true);
 }
 
 static void s5_1_simnic_in_front_of_tap_carries_tcp(void)
 {
-	over_taps("simnic(rate=1Gbit,ring=256,delay=20us)+tap:far", 0);
+	over_taps("simnic(rate=1Gbit,ring=256,delay=20us)+tap:far", 0,
+		  /* has_no_longs= */ false);
 }
 
 static void s2_15_pieces_are_tcp_as_kernels_want_it(void)
@@ -303,7 +310,7 @@ static void s2_15_pieces_are_tcp_as_kernels_want_it(void)
 	static const uint32_t cut_parts[] = {1, 3, 8};
 
 	for (unsigned i = 0; i < sizeof(cut_parts) / sizeof(cut_parts[0]); i++) {
-		over_taps("tap:far", cut_parts[i]);
+		over_taps("tap:far", cut_parts[i], /* has_no_longs= */ i % 2 == 0);
 		HG_CHECK(t.n_cut > 100);
 	}
 }
@@ -353,6 +360,7 @@ int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
 		HG_TEST(s5_1_tap_carries_tcp_segments_whole),
+		HG_TEST(s5_1_tap_carries_segments_in_short_buffers),
 		HG_TEST(s5_1_simnic_in_front_of_tap_carries_tcp),
 		HG_TEST(s2_15_pieces_are_tcp_as_kernels_want_it),
 		HG_TEST(s5_1_packet_carries_tcp_segments_whole),
