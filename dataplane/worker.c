@@ -40,7 +40,7 @@
  * sleeping workers was used for 96.1 % instead of 99.4 %. */
 #define AWAKE_NS (1 * HG_NS_PER_MS)
 /* The worker goes before ordinary programs when both want the processor: it is their network. */
-#define NICENESS (-15)
+#define NICENESS (-20)
 /* The shortest slice that Linux knows. */
 #define SLICE_NS 100000u
 /* Slots of learned addresses. */

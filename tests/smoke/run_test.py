@@ -17,6 +17,10 @@ from lab.table import BUSY_SHARE
 SECONDS = 120 if IS_LONG else 20
 # ./run measures others in the place of those that were stolen; of the seconds asked for half are enough to judge by.
 JUDGED_SECONDS = SECONDS // 2
+# Of the time in which something waited the link may rest for so much since its worker comes late, by less than a card is
+# ever filled ahead for: half of it is what headgate lets be, and as much is for what it has to see first. And for so
+# much since the card was not given enough.
+LATE_MAX, FULL_MAX = 0.03, 0.01
 LONGEST = 3
 
 
@@ -90,6 +94,10 @@ def s1_8_every_contract_is_kept_in_each_second(world):
     if code == 3 and n_counted < JUDGED_SECONDS:
         print("processor time was stolen from this machine: the goals are not judged")
         return
+    # Whoever else runs: the worker may be away, but not so that the link stands idle for what could be bridged.
+    dry = result["contracts"]["dry"]
+    print(f"of the time in which something waited the link was dry for {dry}")
+    assert dry["late"] - dry["beyond"] <= LATE_MAX and dry["full"] <= FULL_MAX, (dry, text)
     if result["kept_waiting_share"] > BUSY_SHARE:
         # What a contract promises holds all the same; how full the link is depends on who else runs.
         print(f"headgated waited {100 * result['kept_waiting_share']:.0f} % of the time for a "

@@ -14,7 +14,7 @@ HEADGATED = os.path.join(BUILD, "apps", "headgated")
 HEADGATE = os.path.join(BUILD, "apps", "headgate")
 
 # As in the systemd unit: who carries everyone's packets goes before those who make them.
-NICE = -10
+NICE = -20
 
 
 class _UnixConnection(http.client.HTTPConnection):

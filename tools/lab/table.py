@@ -211,8 +211,8 @@ def conclusion(after, result, stolen_max):
     if use < result["link_use_goal"]:
         idle = result["link_idle_share"]
         yield f"Unused while something waited: {100 * idle:.1f} %; while nothing did: {100 * max(0.0, 1 - use - idle):.1f} %."
-        yield (f"headgated came late {100 * after.dry['late']:.1f} % of the time, for longer than a card is "
-               f"filled ahead {100 * after.dry['beyond']:.1f} %.")
+        yield (f"headgated came late for {100 * after.dry['late']:.1f} % of it, by more than a card bridges "
+               f"for {100 * after.dry['beyond']:.1f} %.")
     if after.kept_waiting > BUSY_SHARE and use < result["link_use_goal"]:
         yield (f"This machine is busy with other things: headgated waited "
                f"{100 * after.kept_waiting:.0f} % of the time")
