@@ -4,6 +4,7 @@ Names begin with "hg" and the process id of the owner, so two runs never collide
 leaves its folder in FOLDERS behind; the next one finds it, sees that its owner is dead, and cleans up.
 A process is known by its id and the time it started, so a reused id is never mistaken for ours.
 """
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -152,12 +153,19 @@ def _read_ids(path):
         return []
 
 
-def clean_leftovers():
-    """Removes what runs whose owner is dead left behind. Returns how many there were."""
+@contextlib.contextmanager
+def _folders_locked():
+    """While one run looks for leftovers none begins: a folder without an owner is one."""
     os.makedirs(FOLDERS, mode=0o755, exist_ok=True)
-    count = 0
     with open(os.path.join(FOLDERS, ".lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def clean_leftovers():
+    """Removes what runs whose owner is dead left behind. Returns how many there were."""
+    count = 0
+    with _folders_locked():
         for name in os.listdir(FOLDERS):
             folder = os.path.join(FOLDERS, name)
             if not name.isdigit():
@@ -187,9 +195,10 @@ class World:
         self.prefix = f"hg{os.getpid()}-"
         self.folder = os.path.join(FOLDERS, str(os.getpid()))
         self.children = []
-        os.makedirs(self.folder, mode=0o755)
-        with open(self.path("owner"), "w", encoding="utf-8") as owner:
-            owner.write(f"{os.getpid()} {started_at(os.getpid())}\n")
+        with _folders_locked():
+            os.makedirs(self.folder, mode=0o755)
+            with open(self.path("owner"), "w", encoding="utf-8") as owner:
+                owner.write(f"{os.getpid()} {started_at(os.getpid())}\n")
 
     def __enter__(self):
         return self
