@@ -17,6 +17,11 @@ TWIN = AGENT.replace("( {", "{").replace("} & )", "} &")
 PATIENCE_S = 20
 
 
+def words_of(pid, name):
+    with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read().split()
+
+
 class Agent:
     """One on this machine, with busybox's commands as in a guest. What it is sent it gets in the pieces that we choose."""
 
@@ -62,18 +67,28 @@ class Agent:
         except (OSError, IndexError):
             return "Z"
 
-    def children_end(self):
-        """Waits until no child of its lives."""
-        pid = self.process.pid
+    def commands_end(self):
+        """Waits until no child of its lives, nor what it left to us."""
+        agent = self.process.pid
 
         def ended():
-            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-                return all(self._state(child) == "Z" for child in children.read().split())
+            children = {int(child) for pid in (agent, os.getpid()) for child in words_of(pid, f"task/{pid}/children")}
+            return all(self._state(child) == "Z" for child in children - {agent})
         until(ended, PATIENCE_S, "its commands to end")
+
+    def n_rests(self):
+        """How often it has gone to sleep."""
+        words = words_of(self.process.pid, "status")
+        return int(words[words.index("voluntary_ctxt_switches:") + 1])
+
+    def stirs(self, n_rests):
+        """Waits until something has woken it, and it sleeps again."""
+        until(lambda: self.n_rests() > n_rests and self._state(self.process.pid) == "S", PATIENCE_S, "the agent to stir")
 
 
 def split_by_an_end(world, script):
-    """A command ends while the next one's line is half read. Returns the agent, after that line."""
+    """A command ends while the next one's line is half read. Returns the agent, after that line. One whose child that was
+    is woken by it; the rest of the line must not come first, for then nothing is forgotten."""
     gate = world.path("gate")
     os.mkfifo(gate)
     agent = Agent(world, script)
@@ -81,8 +96,11 @@ def split_by_an_end(world, script):
     with open(gate, "wb"):
         agent.hears(f"1 >cat {gate}")
         agent.say("2 ec")
+        n_rests = agent.n_rests()
     agent.hears("1 .0")
-    agent.children_end()
+    agent.commands_end()
+    if script == TWIN:
+        agent.stirs(n_rests)
     agent.say("ho two words\n")
     return agent
 
