@@ -319,13 +319,14 @@ static void s1_3_full_hold_queue_drops_with_a_reason(void)
 	struct hg_dp_flow flow;
 
 	host_init(&host);
-	host_limit(&host, "a1", HG_OUT, 2000000, SMALL_BURST);
+	host_limit(&host, "a1", HG_OUT, 1000000, SMALL_BURST);
 	host_start(&host, 1);
-	host_send(&host, "a1", "up0", 1500, 0, 400);
-	WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == 400);
+	/* 1.8 s of it, into a queue of 150 ms. */
+	host_send(&host, "a1", "up0", 1500, 0, 1200);
+	WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == 1200);
 	WAIT_FOR((flow = host_flow(&host, "a1", HG_OUT)).queued_bytes == 0);
 	HG_CHECK(flow.drops[HG_DROP_HOLD_BYTES] > 0);
-	HG_CHECK_EQ(flow.sent_pkts + flow_drops(&flow), 400);
+	HG_CHECK_EQ(flow.sent_pkts + flow_drops(&flow), 1200);
 	/* Nobody else's. */
 	HG_CHECK_EQ(flow_drops(&flow), flow.drops[HG_DROP_HOLD_BYTES]);
 	HG_CHECK_EQ(host_discard(&host, "up0"), flow.sent_pkts);
