@@ -8,7 +8,7 @@ The tiers, in the order in which they run:
   build      all that meson knows: unit, property, component, fuzz corpora
   install    meson install into an empty folder puts everything in place
   sanitizer  the same with AddressSanitizer and UndefinedBehaviorSanitizer
-  threads    what has more than one thread, with ThreadSanitizer
+  threads    where threads meet, with ThreadSanitizer
   fuzz       libFuzzer on the parser and the configuration, a few seconds each
   smoke      the real daemon, network namespaces and kernel TCP; needs root
 """
@@ -170,7 +170,7 @@ def install(tally):
 
 
 def threads(tally):
-    """Races, in what has threads of its own."""
+    """Races, where threads meet."""
     say("threads")
     # Where addresses are drawn from more than this ThreadSanitizer does not find room for its own.
     with open("/proc/sys/vm/mmap_rnd_bits", encoding="utf-8") as file:
