@@ -51,7 +51,53 @@ struct burst {
 	/* Where the last one goes, for those whose Ethernet header says the same; data NULL: none can be reused. */
 	struct hg_hop hop;
 	const struct hg_pkt *last;
+	/* From an uplink: those that know where they leave, collected until what their receivers need is asked for. */
+	struct hg_pkt *on[HG_BURST_PKTS];
+	unsigned n_on;
 };
+
+/* Asks for what the receivers of packets from an uplink need, all of them before the first is waited for: neighbours in
+ * a burst may be for thousands of instances, of which nothing is near. */
+static void expect_receivers(struct hg_worker *w, struct hg_pkt *const *pkts, unsigned n)
+{
+	const struct hg_snapshot *snapshot = w->snapshot;
+	uint32_t instances[HG_BURST_PKTS], last = HG_SLOT_NONE;
+	unsigned n_instances = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint32_t port_idx = pkts[i]->out_port_idx;
+		const uint32_t instance_idx = snapshot->port_instance[port_idx];
+		const struct hg_flow *flow;
+
+		if (port_idx == last || instance_idx == HG_SLOT_NONE)
+			continue;
+		last = port_idx;
+		instances[n_instances++] = instance_idx;
+		flow = hg_path_flow(w, instance_idx, HG_IN);
+		HG_PREFETCH(&snapshot->instances[instance_idx]);
+		HG_PREFETCH(&snapshot->instances[instance_idx].cut[HG_IN]);
+		HG_PREFETCH(&flow->offered_bytes);
+		HG_PREFETCH(&flow->wait);
+		HG_PREFETCH(&flow->last_wait_ns);
+		HG_PREFETCH(&flow->is_dirty);
+		if (snapshot->ports[port_idx] != NULL) {
+			HG_PREFETCH(snapshot->ports[port_idx]);
+			HG_PREFETCH(&snapshot->ports[port_idx]->staged_tail);
+			HG_PREFETCH(&snapshot->ports[port_idx]->tx_wire_bytes);
+		}
+	}
+	if (n_instances > 1 && w->lane->in_owner == w->idx)
+		hg_sched_expect(w->lane->in_tree->sched, instances, n_instances);
+}
+
+/* Goes on with what is collected. */
+static void send_collected(struct hg_worker *w, struct burst *burst)
+{
+	expect_receivers(w, burst->on, burst->n_on);
+	for (unsigned i = 0; i < burst->n_on; i++)
+		hg_run_add(w, &burst->run, burst->on[i]);
+	burst->n_on = 0;
+}
 
 /* Sends a packet on its way to one port. */
 static void send_to(struct hg_worker *w, struct burst *burst, struct hg_pkt *pkt,
@@ -63,7 +109,13 @@ static void send_to(struct hg_worker *w, struct burst *burst, struct hg_pkt *pkt
 	}
 	hg_weigh(pkt);
 	pkt->out_port_idx = hop->port_idx;
-	hg_run_add(w, &burst->run, pkt);
+	if (!burst->port->is_uplink) {
+		hg_run_add(w, &burst->run, pkt);
+		return;
+	}
+	burst->on[burst->n_on++] = pkt;
+	if (burst->n_on == HG_BURST_PKTS)
+		send_collected(w, burst);
 }
 
 /* To one port that is known, or to each of those that it is flooded to. */
@@ -137,8 +189,12 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 {
 	struct hg_pkt *pkts[HG_BURST_PKTS];
 	unsigned n = port->dev->driver->rx(port->dev, pkts, port->n_ask, w->now_ns), n_on = n;
-	struct burst burst = {.port = port};
+	struct burst burst;
 	uint32_t n_bytes = 0;
+
+	burst.port = port;
+	burst.last = NULL;
+	burst.n_on = 0;
 
 	hg_run_begin(&burst.run, w->snapshot->port_instance[port->slot]);
 	if (HG_UNLIKELY(hg_watching(port) != 0))
@@ -161,6 +217,8 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 		}
 		forward(w, &burst, pkts[i]);
 	}
+	if (burst.n_on > 0)
+		send_collected(w, &burst);
 	hg_run_end(w, &burst.run);
 	note_burst(port, n, n_bytes);
 	hg_path_note_progress(w, port);

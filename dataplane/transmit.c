@@ -6,6 +6,9 @@
 #include "vswitch/checksum.h"
 #include "vswitch/segment.h"
 
+/* Devices that are looked at before their packets' turn. */
+#define DEVS_AHEAD 3u
+
 void hg_path_note_progress(struct hg_worker *w, struct hg_port *port)
 {
 	if (port->dev->driver->progress == NULL)
@@ -210,6 +213,8 @@ void hg_path_transmit(struct hg_worker *w)
 	for (uint32_t i = 0; i < w->n_staged; i++) {
 		struct hg_port *port = w->staged[i];
 
+		if (i + DEVS_AHEAD < w->n_staged)
+			HG_PREFETCH(w->staged[i + DEVS_AHEAD]->dev);
 		hg_path_transmit_port(w, port);
 		if (port->n_staged > 0)
 			w->staged[n_left++] = port;
