@@ -6,6 +6,7 @@ All carry the same between two network namespaces:
     bridge      veth, HTB with such a class on both ports, segments whole (TSO)
     ovs_af_xdp  OVS with DPDK, action NORMAL, no policer: veth ports by AF_XDP
     ovs_tap     likewise: TAP ports of OVS itself with user space TSO
+    copier      with --floor: TAPs and a loop that reads from one and writes to the other, bench/copier.c
 They exist at the same time and are measured in turn; whoever's turn it is not, is stopped. Ratios are medians over the
 pairs, more is better in all of them; over OVS: the better of both.
 """
@@ -24,6 +25,7 @@ BUDGET_S = (200, 22)
 # Of 2 MiB: 256 for each OVS, and what headgate wants of the rest.
 N_HUGE_PAGES = 640
 RIVALS = ("bridge", "ovs_af_xdp", "ovs_tap")
+FLOOR = "copier"
 # A switch that goes on after it stood still, before it is measured.
 SETTLE_S = 0.1
 
@@ -33,6 +35,8 @@ def add_options(parser):
                         help="how often all are measured, one after the other (default 15)")
     parser.add_argument("--seconds", type=int, default=1, metavar="N",
                         help="of each TCP transfer, of the small packets, and of the round trips (default 1)")
+    parser.add_argument("--floor", action="store_true",
+                        help="also what TAPs take when nothing is done between them, by OVS on TAPs")
 
 
 def slice_of(pair, seconds):
@@ -62,6 +66,11 @@ def figures_of(turns):
             ratio(f"{kind}_over_{rival}", figure, rival, is_less_better)
         worst = min((f"{kind}_over_{side}" for side in ovs), key=figures.get)
         figures[f"{kind}_over_ovs"], spread[f"{kind}_over_ovs"] = figures[worst], spread[worst]
+    if FLOOR in turns.sides:
+        for kind in ("bulk", "bulk_per_cpu_s"):
+            figures[f"floor_{kind}_over_ovs_tap"], spread[f"floor_{kind}_over_ovs_tap"] = turns.ratio(
+                FLOOR, "ovs_tap", kinds[kind][0])
+            ratio(f"{kind}_over_floor", kinds[kind][0], FLOOR)
     for side in turns.sides:
         for figure in turns.used[0][side]["figures"]:
             figures[f"{side}_{figure}"] = turns.median(side, figure)
@@ -72,7 +81,7 @@ def figures_of(turns):
 def run(bench, options, world):
     pairs = {"headgate": joined.headgate(world)[0]}
     try:
-        for way in RIVALS:
+        for way in RIVALS + ((FLOOR,) if options.floor else ()):
             pairs[way] = getattr(joined, way)(world)
             pairs[way].run("ping", "-c", "3", "-i", "0.2", joined.ADDRESSES["b"])  # they find each other
             pairs[way].pause()
@@ -85,7 +94,7 @@ def run(bench, options, world):
 
 
 def measure(bench, options):
-    os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "tools/load/hgload")
+    os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "tools/load/hgload", "bench/bench_copier")
     import lab.world
     try:
         with HugePages(N_HUGE_PAGES), lab.world.World() as world:

@@ -78,6 +78,11 @@ class Pair:
             found.append(int(words[1]) / 1e9 if len(words) > 1 else 0.0)
         return max(found)
 
+    def switch_ran_s(self):
+        """Processor seconds of the switch so far, to the nanosecond."""
+        return sum(int(harness.read(path, "0").split()[0]) / 1e9
+                   for path in glob.glob(f"/proc/{self.switch.pid}/task/*/schedstat"))
+
     # ---- loads ----------------------------------------------------------------------------------
 
     def pinned(self, *words):
@@ -120,9 +125,13 @@ class Pair:
         return end, spent + (used["host_total"] + used["remote_total"]) / 100 * seconds
 
     def tcp(self, seconds):
+        before_s = self.switch_ran_s() if self.switch else 0
         end, cpu_s = self.iperf("-t", seconds)
         received = end["sum_received"]
-        return {"tcp_bit_per_s": received["bits_per_second"], "tcp_bytes_per_cpu_s": received["bytes"] / cpu_s}
+        figures = {"tcp_bit_per_s": received["bits_per_second"], "tcp_bytes_per_cpu_s": received["bytes"] / cpu_s}
+        if self.switch:
+            figures["tcp_switch_us_per_64k"] = (self.switch_ran_s() - before_s) * 1e6 / (received["bytes"] / 65536)
+        return figures
 
     def udp(self, seconds):
         end, cpu_s = self.iperf("-t", seconds, "-u", "-b", 0, "-l", SMALL_BYTES)
@@ -224,6 +233,18 @@ def ovs_af_xdp(world, letter="x", name="ovs_af_xdp"):
     pair = Pair(world, netns, ovs.switch, containers_cpus())
     pair.ovs = ovs
     return pair
+
+
+def copier(world):
+    """The floor: TAPs and a loop that reads from one and writes to the other."""
+    netns = [world.netns("c" + side) for side in ADDRESSES]
+    taps = [world.name("c" + side) for side in ADDRESSES]
+    program = os.path.join(os.environ["HEADGATE_BUILD"], "bench/bench_copier")
+    process = world.start([program, netns[0], taps[0], netns[1], taps[1]], nice=sys.modules["lab.daemon"].NICE,
+                          stdout=subprocess.DEVNULL)
+    for (side, address), where in zip(ADDRESSES.items(), netns):
+        world.address(where, world.name("c" + side), f"{address}/24")
+    return Pair(world, netns, process)
 
 
 def ovs_tap(world):
