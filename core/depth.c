@@ -44,8 +44,11 @@
 #define AWAY_ONE 256u
 #define LATE_FIRST_LOG 6u /* the first bucket: up to 64 ns */
 
-/* Longest time on the virtual wire that is told apart; 2^24 ns at 2^37 bytes a second fit in 64 bits. */
+/* Longest time on the virtual wire that is told apart; 2^24 ns at 2^37 bytes a second fit in 64 bits. On a slow link
+ * a few packets take longer than that. */
 #define WIRE_NS_MAX ((hg_ns)1 << 24)
+#define SLOW_BYTES_PER_S (UINT64_C(1) << 30)
+#define SLOW_WIRE_NS_MAX ((hg_ns)1 << 33)
 
 /* Fewer packets are not worth a bound: where sizes mix, runs of small ones would be held for no reason. */
 #define PKTS_MIN 64u
@@ -64,7 +67,8 @@ static uint64_t most(uint64_t a, uint64_t b)
 
 static uint64_t bytes_in(uint64_t bytes_per_s, hg_ns for_ns)
 {
-	uint64_t ns = (uint64_t)(for_ns < WIRE_NS_MAX ? for_ns : WIRE_NS_MAX);
+	hg_ns most_ns = bytes_per_s < SLOW_BYTES_PER_S ? SLOW_WIRE_NS_MAX : WIRE_NS_MAX;
+	uint64_t ns = (uint64_t)(for_ns < most_ns ? for_ns : most_ns);
 
 	return bytes_per_s * ns / (uint64_t)HG_NS_PER_S;
 }

@@ -214,12 +214,35 @@ static void s2_4_what_was_kept_for_a_worker_that_was_away_goes_again(void)
 	card_destroy(card);
 }
 
+/* A few packets of a slow link take longer than the longest time that is told apart on a fast one. */
+static void s2_4_a_scaled_depth_of_a_slow_link_stays_small(void)
+{
+	const struct card_cfg cfg = {.bytes_per_s = 1250000,
+				     .batch_pkts = 1,
+				     .small_bytes = 88,
+				     .large_bytes = 1538,
+				     .small_of_16 = 2};
+	const struct hg_depth_cfg of = {.bytes_per_s = cfg.bytes_per_s,
+					.largest_bytes = cfg.large_bytes,
+					.scale_ppm = 4000000,
+					.ring_pkts = 1024};
+	const struct card_rule rule = card_depth_rule(&depth);
+	struct card *card = card_create(&cfg, hg_test_seed);
+
+	depth = (struct card_depth){0};
+	hg_depth_init(&depth.depth, &of, 0);
+	HG_CHECK(card_run(card, &rule, 10 * HG_NS_PER_S).use >= USE);
+	HG_CHECK_BETWEEN(hg_depth_max_bytes(&depth.depth), 4 * 1538, 24 * 1538);
+	card_destroy(card);
+}
+
 static const struct hg_test tests[] = {
 	HG_TEST(s2_4_a_link_is_used_though_its_worker_shares_a_processor),
 	HG_TEST(s2_4_twin_with_the_lead_of_a_worker_alone_is_found_out),
 	HG_TEST(s2_4_being_away_is_no_fault_of_the_card),
 	HG_TEST(s2_4_twin_that_blames_the_card_is_found_out),
 	HG_TEST(s2_4_what_was_kept_for_a_worker_that_was_away_goes_again),
+	HG_TEST(s2_4_a_scaled_depth_of_a_slow_link_stays_small),
 	{0},
 };
 
