@@ -291,7 +291,7 @@ def measure(bench, options):
     os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "apps/headgate")
     import lab.world
     try:
-        with HugePages(N_HUGE_PAGES), lab.world.World() as world:
+        with HugePages(N_HUGE_PAGES), lab.world.World(harness.CONGESTION) as world:
             return run(bench, options, world)
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error

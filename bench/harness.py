@@ -13,6 +13,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 BUILD = os.path.join(ROOT, "build-bench")
 
+# Of kernels' TCP in all benchmarks: what Linux and Debian come with, whatever the measuring machine is set to.
+CONGESTION = "cubic"
+
 
 class Failure(Exception):
     """A sentence that says why there are no figures."""

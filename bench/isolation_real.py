@@ -333,7 +333,7 @@ def real(bench, options):
     os.environ["HEADGATE_BUILD"] = build
     import lab.world
     try:
-        with lab.world.World() as world:
+        with lab.world.World(harness.CONGESTION) as world:
             return figures_of(*rounds(bench, options, world))
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error

@@ -182,9 +182,10 @@ def clean_leftovers():
 
 
 class World:
-    """Use as a context manager; everything made through it is gone afterwards."""
+    """Use as a context manager; everything made through it is gone afterwards. congestion: of TCP in its namespaces; None:
+    the host's."""
 
-    def __init__(self):
+    def __init__(self, congestion=None):
         if os.geteuid() != 0:
             raise LabError("needs root: it makes network namespaces and TAP devices")
         if not os.path.exists("/dev/net/tun"):
@@ -194,7 +195,7 @@ class World:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.prefix = f"hg{os.getpid()}-"
         self.folder = os.path.join(FOLDERS, str(os.getpid()))
-        self.children = []
+        self.children, self.congestion = [], congestion
         with _folders_locked():
             os.makedirs(self.folder, mode=0o755)
             with open(self.path("owner"), "w", encoding="utf-8") as owner:
@@ -229,6 +230,9 @@ class World:
         name = self.name(short)
         ip("netns", "add", name)
         ip("link", "set", "lo", "up", netns=name)
+        if self.congestion:
+            subprocess.run(["nsenter", f"--net=/run/netns/{name}", "sysctl", "-qw",
+                            f"net.ipv4.tcp_congestion_control={self.congestion}"], check=True)
         return name
 
     def address(self, netns, device, address):
