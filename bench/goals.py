@@ -69,7 +69,7 @@ TRIED = {
     ("path", "over_ovs_100000"): "As with one flow; OVS has one megaflow for all of them, so that only its cache of exact "
                                  "matches suffers, which is switched off there.",
     ("sched", "speedup_4096"): "2.3 to 2.9, where 15 ns a packet would be needed. Lines asked for before they are needed, up to "
-                               "four visits and four decisions ahead; no branch on who has nothing queued or begins a chunk, "
+                               "four visits and two decisions ahead; no branch on who has nothing queued or begins a chunk, "
                                "nor in the calendars; packets that nobody has to ask for taken by the chunk: 8 % less "
                                "without rates, 15 % with minima. What bounds it: who wakes goes first, so that the load here "
                                "makes 5.5 packets a decision and 1.8 visits of tenants a call of 32, and a decision is a chain "

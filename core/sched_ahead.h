@@ -15,8 +15,8 @@
 /* Those whose guarantees fall due that are asked for together. */
 #define STARTS_AHEAD 8u
 /* Decisions of a visit before which an instance, and then its packets, are asked for. */
-#define INSTANCES_AHEAD 4u
-#define PKTS_AHEAD 2u
+#define INSTANCES_AHEAD 2u
+#define PKTS_AHEAD 1u
 /* Visits of tenants that are looked at before they come. */
 #define VISITS_AHEAD 4u
 

@@ -458,6 +458,8 @@ static inline void part(const struct hg_sched *s, struct batch *b)
 {
 	unsigned n_plain = 0, n_others = 0;
 
+	for (unsigned i = 0; i < b->n; i++)
+		HG_PREFETCH(&s->queues[b->items[i].instance_idx]);
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct hg_queue *queue = &s->queues[b->items[i].instance_idx];
 		const uint32_t tail = queue->tail;
