@@ -410,13 +410,56 @@ unsigned hg_vring_receive(struct hg_vring *ring, struct hg_pool *pool, struct hg
 
 /* ---- transmit ----------------------------------------------------------------------------------- */
 
-static HG_ALWAYS_INLINE void encode(const struct hg_vring *ring, const struct hg_pkt *pkt,
-				    struct virtio_net_hdr_mrg_rxbuf *ret_header)
+static HG_ALWAYS_INLINE bool is_plain(const struct hg_vring *ring, const struct hg_pkt *pkt)
 {
-	if (HG_LIKELY((pkt->flags | pkt->gso) == 0) || !ring->knows_csum)
+	return HG_LIKELY((pkt->flags | pkt->gso) == 0) || !ring->knows_csum;
+}
+
+static void encode(const struct hg_vring *ring, const struct hg_pkt *pkt,
+		   struct virtio_net_hdr_mrg_rxbuf *ret_header)
+{
+	if (is_plain(ring, pkt))
 		memset(ret_header, 0, sizeof(*ret_header));
 	else
 		hg_vnet_encode(pkt, ret_header);
+}
+
+static HG_NOINLINE void put_fields(const struct hg_pkt *pkt, uint8_t *at)
+{
+	struct virtio_net_hdr_mrg_rxbuf header;
+	const volatile struct virtio_net_hdr *from = &header.hdr;
+	uint16_t words[4];
+
+	hg_vnet_encode(pkt, &header);
+	at[0] = from->flags;
+	at[1] = from->gso_type;
+	words[0] = from->hdr_len;
+	words[1] = from->gso_size;
+	words[2] = from->csum_start;
+	words[3] = from->csum_offset;
+	for (unsigned i = 0; i < 4; i++)
+		memcpy(at + 2 + 2 * i, &words[i], sizeof(words[i]));
+}
+
+/* Writes the header of a frame in one buffer. What was written in small pieces and is read in a large one is not read
+ * before all stores up to there are done, those into lines that the guest's processor has as well: a plain header is
+ * a constant, and the parts of another are copied one by one, which the volatile keeps the compiler from putting together. */
+static HG_ALWAYS_INLINE void put_header(const struct hg_vring *ring, const struct hg_pkt *pkt,
+					uint32_t n_header, uint8_t *at)
+{
+	static const struct virtio_net_hdr_mrg_rxbuf plain = {.num_buffers = 1};
+	const uint16_t one = 1;
+
+	if (HG_LIKELY(is_plain(ring, pkt))) {
+		if (HG_LIKELY(n_header == HG_VNET_BYTES))
+			memcpy(at, &plain, HG_VNET_BYTES);
+		else
+			memcpy(at, &plain, sizeof(plain.hdr));
+		return;
+	}
+	put_fields(pkt, at);
+	if (HG_LIKELY(n_header == HG_VNET_BYTES))
+		memcpy(at + sizeof(plain.hdr), &one, sizeof(one));
 }
 
 /* Copies simple frames into simple buffers, as long as both are. Returns how many. */
@@ -432,7 +475,6 @@ static HG_ALWAYS_INLINE unsigned put_many(struct hg_vring *ring, bool is_packed,
 	entries = &ring->ahead[ring->ahead_at];
 	for (i = 0; i < n_seen; i++) {
 		const struct hg_pkt *pkt = pkts[i];
-		struct virtio_net_hdr_mrg_rxbuf header;
 		uint32_t n_used = ring->header_bytes + pkt->total_bytes;
 
 		if (HG_UNLIKELY(pkt->next != NULL || entries[i].n < n_used))
@@ -443,12 +485,7 @@ static HG_ALWAYS_INLINE unsigned put_many(struct hg_vring *ring, bool is_packed,
 			hg_fetch_more(&entries[i + HG_FETCH_MORE_LEAD],
 				      ring->header_bytes + pkts[i + HG_FETCH_MORE_LEAD]->n_bytes,
 				      VRING_DESC_F_WRITE);
-		encode(ring, pkt, &header);
-		header.num_buffers = 1;
-		if (HG_LIKELY(ring->header_bytes == HG_VNET_BYTES))
-			memcpy(entries[i].at, &header, HG_VNET_BYTES);
-		else
-			memcpy(entries[i].at, &header, sizeof(header.hdr));
+		put_header(ring, pkt, ring->header_bytes, entries[i].at);
 		copy(entries[i].at + ring->header_bytes, pkt->data, pkt->n_bytes);
 		hg_use(ring, is_packed, entries[i].id, n_used, 1);
 		*n_bytes += pkt->total_bytes;
