@@ -78,6 +78,8 @@ struct hg_worker {
 	uint32_t idx;
 	hg_ns now_ns;
 	hg_ns housekeeping_at_ns;
+	/* For ports that woke up, the last time; and how long until the next while packets move. */
+	hg_ns looked_at_ns, look_for_ns;
 	hg_ns flight_at_ns; /* the next look at what cards have, whatever is released */
 	hg_ns busy_until_ns; /* spin until then */
 	bool has_moved; /* a packet in this turn */
