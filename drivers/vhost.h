@@ -24,7 +24,7 @@
  * Waiting    Between arm and the next rx the guest notifies us, else it is asked not to. The descriptor is
  *            one for life; it tells by its edges (EPOLLET), and is not read.
  * Threads    As driver.h. The library has two threads of its own; they close a door before they change anything
- *            and wait until the worker is out of it, which it is after each call (one exchange a call).
+ *            and wait until the worker is out of it, which it is after each call.
  * Cost       rx, tx: a copy and some 20 ns a frame; an idle guest: no processor, and some 40 KiB, most of
  *            which is the library's (rings of 256 descriptors).
  * Errors     open: -EINVAL text or path too long, -EBUSY the path has another owner, who is named, -EPERM, -EIO.

@@ -11,12 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
@@ -150,11 +152,23 @@ static void forget_memory(struct hg_vhost_link *link)
 	link->n_watched = 0;
 }
 
+/* Makes every thread of the process have a fence; some microseconds. Returns whether the kernel does that. */
+static bool fence_all(bool is_first)
+{
+	int command = is_first ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+			       : MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+
+	return syscall(SYS_membarrier, command, 0, 0) == 0;
+}
+
 static void close_door(struct hg_vhost_link *link)
 {
 	if (!atomic_load_explicit(&link->is_open, memory_order_relaxed))
 		return;
 	atomic_store_explicit(&link->is_open, false, memory_order_seq_cst);
+	/* Who was registered is not refused. */
+	while (link->has_far_fence && !fence_all(/* is_first= */ false))
+		sched_yield();
 	while (atomic_load_explicit(&link->is_inside, memory_order_seq_cst))
 		sched_yield();
 	(void)note_fault(link);
@@ -642,6 +656,7 @@ static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 	link->n_pairs = cfg->n_pairs;
 	link->is_listening = cfg->want_listen;
 	link->wanted_mtu = cfg->mtu;
+	link->has_far_fence = fence_all(/* is_first= */ true);
 	snprintf(link->path, sizeof(link->path), "%s", cfg->path);
 	limits = limits_of(cfg->n_pairs);
 	hg_vhost_rules_init(&link->rules, &limits, now_ns());

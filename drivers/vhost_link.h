@@ -4,7 +4,9 @@
  *            other but here, and the worker never for long.
  * Model      A door. While it is open the worker may use what lies behind it, and says so (enter, leave). A
  *            thread of the library closes it, waits until the worker is out, changes what it likes, and opens
- *            it again when there is something to use.
+ *            it again when there is something to use. The worker's side has no fence, which would wait in each
+ *            call for all that it has written to the guest: the kernel makes one for it when the door is
+ *            closed (membarrier(2)), or where it cannot, the worker has one.
  * Promise    What the worker sees between enter and leave stays as it is. After hg_vhost_link_close() no
  *            thread touches the struct.
  * Memory     One for each device, with room for all its rings. Threads: as marked.
@@ -37,6 +39,7 @@ struct hg_vhost_link {
 	_Alignas(HG_CACHE_LINE_BYTES) _Atomic bool is_open;
 	_Atomic uint8_t
 		fault; /* enum hg_vring_fault; set by the worker, cleared with the door closed */
+	bool has_far_fence; /* does not change: closing the door is a fence for the worker, too */
 
 	/* Written by the worker. */
 	_Alignas(HG_CACHE_LINE_BYTES) _Atomic bool is_inside;
@@ -91,9 +94,13 @@ void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_s
 /* The worker's. */
 static HG_ALWAYS_INLINE bool hg_vhost_link_enter(struct hg_vhost_link *link)
 {
+	atomic_store_explicit(&link->is_inside, true, memory_order_relaxed);
 	/* In one order with the door: either we see it closed, or they see us inside. */
-	atomic_store_explicit(&link->is_inside, true, memory_order_seq_cst);
-	if (HG_LIKELY(atomic_load_explicit(&link->is_open, memory_order_seq_cst)))
+	if (HG_LIKELY(link->has_far_fence))
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+	if (HG_LIKELY(atomic_load_explicit(&link->is_open, memory_order_acquire)))
 		return true;
 	atomic_store_explicit(&link->is_inside, false, memory_order_release);
 	return false;
