@@ -376,6 +376,15 @@ struct hg_tag hg_inflight_tag(struct hg_inflight *q, uint32_t instance_idx, uint
 	return tag;
 }
 
+bool hg_inflight_put_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load,
+			 struct hg_tag *ret_tag)
+{
+	if (is_off(q))
+		return false;
+	write_tag(q, instance_idx, load, ret_tag);
+	return true;
+}
+
 unsigned hg_inflight_tag_runs(struct hg_inflight *q, const struct hg_sched_item *items,
 			      const struct hg_sched_runs *runs, size_t tag_at)
 {

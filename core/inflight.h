@@ -90,6 +90,9 @@ void hg_inflight_remove_instance(struct hg_inflight *q, uint32_t instance_idx);
  * (mode observe), that is taken now. load as in struct hg_sched_item. While switched off the tag's queue is 0, and
  * the window does not count: the packet goes without a tag. */
 struct hg_tag hg_inflight_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load);
+/* The same where it is to stand. Returns whether there is one; if not, nothing was written. */
+bool hg_inflight_put_tag(struct hg_inflight *q, uint32_t instance_idx, uint32_t load,
+			 struct hg_tag *ret_tag);
 /* The same for runs that hg_sched_pop_runs() told, each in the last packet of its items: its tag lies tag_at bytes from
  * where the item's pkt points. Returns how many were written; 0 while switched off. */
 unsigned hg_inflight_tag_runs(struct hg_inflight *q, const struct hg_sched_item *items,

@@ -2,6 +2,7 @@
 
 #include "dataplane/lifo.h"
 #include "dataplane/publish.h"
+#include "dataplane/run.h"
 
 /* Between two questions to a card that has to be asked: far below what a packet of full size takes at 1 Gbit/s,
  * and the cost of a question (some 50 ns) does not show. */
@@ -26,26 +27,52 @@ static struct hg_tree *tree_of(const struct hg_worker *w, uint8_t queue)
 
 /* ---- on the way to the card --------------------------------------------------------------------- */
 
-void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, uint32_t instance_idx,
-		       struct hg_pkt *const *pkts, const uint32_t *loads, unsigned n)
+/* Packets of a run that have one tag together. */
+struct piece {
+	unsigned n;
+	uint32_t bytes, parts;
+};
+
+static struct piece piece_from(const struct hg_run *run, unsigned first, uint32_t most_bytes)
+{
+	struct piece piece = {.n = run->n, .bytes = run->bytes, .parts = run->parts};
+
+	if (HG_LIKELY(first == 0 && piece.bytes <= most_bytes))
+		return piece;
+	piece = (struct piece){
+		.n = 1,
+		.bytes = hg_load_bytes(run->loads[first]),
+		.parts = hg_load_parts(run->loads[first]),
+	};
+	while (first + piece.n < run->n) {
+		uint32_t load = run->loads[first + piece.n];
+
+		if (piece.bytes + hg_load_bytes(load) > most_bytes)
+			break;
+		piece.bytes += hg_load_bytes(load);
+		piece.parts += hg_load_parts(load);
+		piece.n++;
+	}
+	return piece;
+}
+
+void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run)
 {
 	const uint32_t most_bytes = hg_flight_run_bytes(tree);
-	uint32_t bytes = 0, parts = 0;
-	unsigned n_tags = 0;
+	struct hg_hook *hook = w->lane->hook;
+	unsigned n_tags = 0, at = 0;
 
-	if (HG_UNLIKELY(hg_hook_is_half_full(w->lane->hook)))
+	if (HG_UNLIKELY(hg_hook_is_half_full(hook)))
 		hg_flight_settle_list(w);
-	for (unsigned i = 0; i < n; i++) {
-		bytes += hg_load_bytes(loads[i]);
-		parts += hg_load_parts(loads[i]);
-		if (i + 1 < n && bytes + hg_load_bytes(loads[i + 1]) <= most_bytes)
-			continue;
-		pkts[i]->tag = hg_inflight_tag(tree->inflight, instance_idx, hg_load(bytes, parts));
-		n_tags += pkts[i]->tag.queue != 0;
-		bytes = parts = 0;
+	while (at < run->n) {
+		struct piece piece = piece_from(run, at, most_bytes);
+
+		at += piece.n;
+		n_tags += hg_inflight_put_tag(tree->inflight, run->from_instance,
+					      hg_load(piece.bytes, piece.parts),
+					      &run->pkts[at - 1u]->tag);
 	}
-	if (n_tags > 0)
-		hg_hook_arm(w->lane->hook, n_tags);
+	hg_hook_arm(hook, n_tags);
 }
 
 static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)

@@ -22,6 +22,8 @@
 #include "dataplane/hook.h"
 #include "dataplane/worker.h"
 
+struct hg_run;
+
 /* Before pop: what the last one stopped at. */
 void hg_flight_note_held(struct hg_tree *tree);
 
@@ -52,9 +54,8 @@ static inline void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree,
 					       offsetof(struct hg_pkt, tag)));
 }
 
-/* The same for n packets of one instance, from 1, that went by the scheduler; loads as struct hg_sched_item has them. */
-void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, uint32_t instance_idx,
-		       struct hg_pkt *const *pkts, const uint32_t *loads, unsigned n);
+/* The same for a run of one instance's packets, from 1, that went by the scheduler. */
+void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run);
 
 /* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */
 static inline void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree,

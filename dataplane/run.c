@@ -113,7 +113,7 @@ static bool pass_uplink(struct hg_worker *w, const struct hg_run *run)
 		return false;
 	set_passed(w, run);
 	if (tree->is_on)
-		hg_flight_tag_run(w, tree, instance_idx, run->pkts, run->loads, run->n);
+		hg_flight_tag_run(w, tree, run);
 	hg_path_stage_all(w, uplink, run->pkts, run->n);
 	if (uplink->n_staged >= HG_BURST_PKTS)
 		hg_path_transmit_port(w, uplink);
