@@ -408,14 +408,31 @@ struct hg_tag hg_inflight_take(struct hg_inflight *q, uint32_t instance_idx, uin
 	return hg_inflight_tag(q, instance_idx, load);
 }
 
+static inline void hand(struct hg_inflight *q, struct hg_inflight_sum sum, enum hg_held held,
+			hg_ns now_ns)
+{
+	hg_depth_handed(&q->depth, sum.bytes, sum.parts, held, now_ns);
+	if (q->quiet_since_ns == HG_NEVER)
+		begin_quiet(q, now_ns);
+}
+
 bool hg_inflight_handed(struct hg_inflight *q, struct hg_inflight_sum sum, enum hg_held held,
 			hg_ns now_ns)
 {
 	if (sum.bytes == 0)
 		return false;
-	hg_depth_handed(&q->depth, sum.bytes, sum.parts, held, now_ns);
-	if (q->quiet_since_ns == HG_NEVER)
-		begin_quiet(q, now_ns);
+	hand(q, sum, held, now_ns);
+	return true;
+}
+
+bool hg_inflight_send(struct hg_inflight *q, uint32_t instance_idx, struct hg_inflight_sum sum,
+		      enum hg_held held, hg_ns now_ns, struct hg_tag *ret_tag)
+{
+	if (is_off(q))
+		return false;
+	write_tag(q, instance_idx, hg_load(sum.bytes, sum.parts), ret_tag);
+	ret_tag->handed_ns = now_ns > 0 ? now_ns : 1;
+	hand(q, sum, held, now_ns);
 	return true;
 }
 

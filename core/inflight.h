@@ -115,6 +115,10 @@ static inline void hg_inflight_add(struct hg_inflight_sum *sum, struct hg_tag *t
 /* held: what pop had stopped at since the last. Returns whether there was a tag. */
 bool hg_inflight_handed(struct hg_inflight *q, struct hg_inflight_sum sum, enum hg_held held,
 			hg_ns now_ns);
+/* What has one tag together, was taken just now, and goes to the card in the same instant, alone: as put_tag and handed.
+ * Returns whether there is a tag. */
+bool hg_inflight_send(struct hg_inflight *q, uint32_t instance_idx, struct hg_inflight_sum sum,
+		      enum hg_held held, hg_ns now_ns, struct hg_tag *ret_tag);
 /* One alone. */
 void hg_inflight_hand(struct hg_inflight *q, struct hg_tag *tag, enum hg_held held, hg_ns now_ns);
 /* The card refused it after all (a failed send): as if it had not been handed; it is still taken. */

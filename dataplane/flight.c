@@ -37,7 +37,7 @@ static struct piece piece_from(const struct hg_run *run, unsigned first, uint32_
 {
 	struct piece piece = {.n = run->n, .bytes = run->bytes, .parts = run->parts};
 
-	if (HG_LIKELY(first == 0 && piece.bytes <= most_bytes))
+	if (first == 0 && piece.bytes <= most_bytes)
 		return piece;
 	piece = (struct piece){
 		.n = 1,
@@ -56,23 +56,61 @@ static struct piece piece_from(const struct hg_run *run, unsigned first, uint32_
 	return piece;
 }
 
+static inline void make_room(struct hg_worker *w)
+{
+	if (HG_UNLIKELY(hg_hook_is_half_full(w->lane->hook)))
+		hg_flight_settle_list(w);
+}
+
+/* A tag for each piece of a run. */
 void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run)
 {
 	const uint32_t most_bytes = hg_flight_run_bytes(tree);
-	struct hg_hook *hook = w->lane->hook;
-	unsigned n_tags = 0, at = 0;
+	unsigned n_tags = 0;
 
-	if (HG_UNLIKELY(hg_hook_is_half_full(hook)))
-		hg_flight_settle_list(w);
-	while (at < run->n) {
-		struct piece piece = piece_from(run, at, most_bytes);
+	make_room(w);
+	for (unsigned at = 0; at < run->n;) {
+		const struct piece piece = piece_from(run, at, most_bytes);
 
 		at += piece.n;
 		n_tags += hg_inflight_put_tag(tree->inflight, run->from_instance,
 					      hg_load(piece.bytes, piece.parts),
 					      &run->pkts[at - 1u]->tag);
 	}
-	hg_hook_arm(hook, n_tags);
+	hg_hook_arm(w->lane->hook, n_tags);
+}
+
+static HG_NOINLINE void hand_pieces(struct hg_worker *w, struct hg_tree *tree,
+				    const struct hg_run *run)
+{
+	struct hg_pkt *tagged[HG_BURST_PKTS];
+	unsigned n_tagged = 0;
+
+	hg_flight_tag_run(w, tree, run);
+	for (unsigned i = 0; i < run->n; i++) {
+		tagged[n_tagged] = run->pkts[i];
+		n_tagged += run->pkts[i]->tag.queue != 0;
+	}
+	hg_flight_hand(w, tree, tagged, n_tagged);
+}
+
+void hg_flight_hand_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run)
+{
+	const struct hg_inflight_sum sum = {.bytes = run->bytes, .parts = run->parts};
+	struct hg_pkt *last = run->pkts[run->n - 1u];
+
+	if (HG_UNLIKELY(run->bytes > hg_flight_run_bytes(tree))) {
+		hand_pieces(w, tree, run);
+		return;
+	}
+	make_room(w);
+	while (HG_UNLIKELY(last->next != NULL))
+		last = last->next;
+	if (!hg_inflight_send(tree->inflight, run->from_instance, sum, tree->held, w->now_ns,
+			      &last->tag))
+		return;
+	tree->held = HG_HELD_NOT;
+	hg_hook_arm(w->lane->hook, 1);
 }
 
 static void take(struct hg_worker *w, struct hg_tree *tree, struct hg_pkt *pkt)

@@ -56,6 +56,8 @@ static inline void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree,
 
 /* The same for a run of one instance's packets, from 1, that went by the scheduler. */
 void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run);
+/* And all of it goes to the card now. */
+void hg_flight_hand_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run);
 
 /* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */
 static inline void hg_flight_hand(struct hg_worker *w, struct hg_tree *tree,

@@ -6,6 +6,8 @@
 
 #include "dataplane/path.h"
 
+struct hg_run;
+
 /* Wire bytes that are collected before they are queued: the bound of a hold queue does not see them, so
  * that it may be passed by so much, and one packet. */
 #define HG_PATH_BATCH_BYTES (64u * 1024u)
@@ -38,6 +40,9 @@ void hg_path_send_copy(struct hg_worker *w, struct hg_pkt *copy);
 
 /* Gives what is staged for a port to its device, as far as it takes it. */
 void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port);
+/* Gives a whole burst that went by its scheduler to the uplink's device without staging it; what the device does not take
+ * is staged. Nothing is refused. Returns false if it has to be staged, with nothing changed. */
+bool hg_path_transmit_run(struct hg_worker *w, struct hg_port *uplink, struct hg_run *run);
 /* Devices whose own time goes on (a modelled wire, a completion ring) are looked at when they say so. */
 void hg_path_note_progress(struct hg_worker *w, struct hg_port *port);
 

@@ -69,11 +69,16 @@ static void set_instance(const struct hg_run *run, uint32_t instance_idx, bool i
 	}
 }
 
-static void set_passed(const struct hg_worker *w, const struct hg_run *run)
+static void set_passed(const struct hg_worker *w, const struct hg_run *run, uint32_t instance_idx,
+		       bool is_link)
 {
 	for (uint32_t i = 0; i < run->n; i++) {
-		run->pkts[i]->queued_at_ns = w->now_ns;
-		run->pkts[i]->is_counted = true;
+		struct hg_pkt *pkt = run->pkts[i];
+
+		pkt->instance_idx = instance_idx;
+		pkt->is_link = is_link;
+		pkt->queued_at_ns = w->now_ns;
+		pkt->is_counted = true;
 	}
 }
 
@@ -82,13 +87,13 @@ static void go_in(struct hg_worker *w, const struct hg_run *run, uint32_t to_ins
 {
 	struct hg_port *port = w->snapshot->ports[run->out_port_idx];
 
-	set_instance(run, to_instance, is_link);
 	if (port == NULL || w->lane->in_owner != w->idx ||
 	    !pass_local(w, run, to_instance, HG_IN, is_link)) {
+		set_instance(run, to_instance, is_link);
 		stage_each(w, run, HG_STAGE_IN);
 		return;
 	}
-	set_passed(w, run);
+	set_passed(w, run, to_instance, is_link);
 	if (port->worker == w->idx)
 		hg_path_stage_all(w, port, run->pkts, run->n);
 	else
@@ -97,7 +102,7 @@ static void go_in(struct hg_worker *w, const struct hg_run *run, uint32_t to_ins
 
 /* Takes the run past the scheduler of its uplink, on to the card. Returns whether it went; if not, nothing has
  * changed. What the card refused goes first: until then the queue stands in the tree. */
-static bool pass_uplink(struct hg_worker *w, const struct hg_run *run)
+static bool pass_uplink(struct hg_worker *w, struct hg_run *run)
 {
 	const uint32_t instance_idx = run->from_instance;
 	const struct hg_lane_instance *instance = &w->snapshot->instances[instance_idx];
@@ -111,7 +116,9 @@ static bool pass_uplink(struct hg_worker *w, const struct hg_run *run)
 		hg_flight_note_held(tree);
 	if (!pass(w, run, tree, &instance->link_cut, instance_idx, /* is_link= */ true))
 		return false;
-	set_passed(w, run);
+	set_passed(w, run, instance_idx, /* is_link= */ true);
+	if (uplink->tree == tree && hg_path_transmit_run(w, uplink, run))
+		return true;
 	if (tree->is_on)
 		hg_flight_tag_run(w, tree, run);
 	hg_path_stage_all(w, uplink, run->pkts, run->n);
@@ -166,6 +173,14 @@ static bool queue_for_uplink(struct hg_worker *w, const struct hg_run *run)
 	return true;
 }
 
+/* Whose turn at the uplink is still to come. */
+static void go_out(struct hg_worker *w, const struct hg_run *run)
+{
+	set_instance(run, run->from_instance, /* is_link= */ true);
+	if (!queue_for_uplink(w, run))
+		stage_each(w, run, HG_STAGE_OUT);
+}
+
 void hg_run_end(struct hg_worker *w, struct hg_run *run)
 {
 	uint32_t to_instance = HG_SLOT_NONE;
@@ -176,9 +191,8 @@ void hg_run_end(struct hg_worker *w, struct hg_run *run)
 	if (run->from_instance == HG_SLOT_NONE) {
 		go_in(w, run, to_instance, /* is_link= */ true);
 	} else if (to_instance == HG_SLOT_NONE) {
-		set_instance(run, run->from_instance, /* is_link= */ true);
-		if (!pass_uplink(w, run) && !queue_for_uplink(w, run))
-			stage_each(w, run, HG_STAGE_OUT);
+		if (!pass_uplink(w, run))
+			go_out(w, run);
 	} else if (w->snapshot->ports[run->out_port_idx] == NULL || w->lane->out_owner != w->idx ||
 		   !pass_local(w, run, run->from_instance, HG_OUT, /* is_link= */ false)) {
 		set_instance(run, run->from_instance, /* is_link= */ false);

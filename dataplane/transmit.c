@@ -2,6 +2,7 @@
 #include "dataplane/path_impl.h"
 
 #include "dataplane/flight.h"
+#include "dataplane/run.h"
 #include "dataplane/watching.h"
 #include "vswitch/checksum.h"
 #include "vswitch/segment.h"
@@ -75,15 +76,18 @@ static bool takes_segment(const struct hg_dev *dev, const struct hg_pkt *pkt)
 	       (dev->gso_max_bytes == 0 || pkt->total_bytes <= dev->gso_max_bytes);
 }
 
+/* What the device's MTU bounds: the largest frame that the packet will be. */
+static inline uint32_t frame_bytes(const struct hg_pkt *pkt)
+{
+	return pkt->gso == HG_GSO_NONE
+		       ? pkt->total_bytes - pkt->l3_offset
+		       : (uint32_t)(pkt->payload_offset - pkt->l3_offset) + pkt->gso_bytes;
+}
+
 /* Brings a packet into a form that the device takes. Returns whether it is ready to go now. */
 static bool fit(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 {
-	uint32_t frame_bytes =
-		pkt->gso == HG_GSO_NONE
-			? pkt->total_bytes - pkt->l3_offset
-			: (uint32_t)(pkt->payload_offset - pkt->l3_offset) + pkt->gso_bytes;
-
-	if (frame_bytes > hg_dev_mtu(port->dev)) {
+	if (frame_bytes(pkt) > hg_dev_mtu(port->dev)) {
 		hg_path_drop_port(w, port, pkt, HG_DROP_TOO_BIG);
 		return false;
 	}
@@ -93,6 +97,22 @@ static bool fit(struct hg_worker *w, struct hg_port *port, struct hg_pkt *pkt)
 	}
 	if ((pkt->flags & HG_PKT_NEEDS_CSUM) && !(port->dev->caps & HG_DEV_TX_CSUM))
 		hg_checksum_complete(pkt);
+	return true;
+}
+
+/* Whether fit() would find nothing to do. */
+static bool are_fit(const struct hg_dev *dev, const struct hg_run *run)
+{
+	const uint32_t mtu = hg_dev_mtu(dev);
+	const unsigned to_do = dev->caps & HG_DEV_TX_CSUM ? 0 : HG_PKT_NEEDS_CSUM;
+
+	for (uint32_t i = 0; i < run->n; i++) {
+		const struct hg_pkt *pkt = run->pkts[i];
+
+		if ((pkt->flags & to_do) != 0 || frame_bytes(pkt) > mtu ||
+		    (pkt->gso != HG_GSO_NONE && !takes_segment(dev, pkt)))
+			return false;
+	}
 	return true;
 }
 
@@ -133,6 +153,16 @@ static void note_refusal(struct hg_worker *w, struct hg_port *port, struct hg_pk
 		hg_flight_refused(w, port->tree, pkts + n_sent, n_left, n_new);
 }
 
+/* The card took n_sent of n. */
+static void note_sent(struct hg_worker *w, struct hg_port *port, struct hg_pkt *const *pkts,
+		      unsigned n_sent, unsigned n, uint64_t sent_bytes)
+{
+	HG_COUNT(port->tx_wire_bytes, sent_bytes);
+	if (HG_UNLIKELY(port->n_refused > 0 || n_sent < n))
+		note_refusal(w, port, pkts, n_sent, n);
+	hg_flight_settle(w);
+}
+
 /* Transmits one burst of what is staged. Returns whether the device took all of it. */
 static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 {
@@ -167,16 +197,34 @@ static bool transmit_burst(struct hg_worker *w, struct hg_port *port)
 	n_sent = port->dev->driver->tx(port->dev, 0, pkts, n, w->now_ns);
 	for (unsigned i = 0; i < n_sent; i++)
 		sent_bytes += items[i].wire_bytes;
-	HG_COUNT(port->tx_wire_bytes, sent_bytes);
 	if (w->snapshot->is_observe && port->is_uplink)
 		count_observed(w, items, n_sent, counted);
-	if (port->n_refused > 0 || n_sent < n)
-		note_refusal(w, port, pkts, n_sent, n);
-	hg_flight_settle(w);
+	note_sent(w, port, pkts, n_sent, n, sent_bytes);
 	if (n_sent == n)
 		return true;
 	restage(port, pkts + n_sent, n - n_sent);
 	return false;
+}
+
+bool hg_path_transmit_run(struct hg_worker *w, struct hg_port *uplink, struct hg_run *run)
+{
+	uint64_t sent_bytes = run->bytes;
+	unsigned n_sent;
+
+	if (run->n < HG_BURST_PKTS || uplink->n_staged > 0 || !are_fit(uplink->dev, run))
+		return false;
+	if (HG_UNLIKELY(hg_watching(uplink) != 0))
+		hg_watching_transmitted(w, uplink, run->pkts, run->n);
+	if (uplink->tree->is_on)
+		hg_flight_hand_run(w, uplink->tree, run);
+	n_sent = uplink->dev->driver->tx(uplink->dev, 0, run->pkts, run->n, w->now_ns);
+	for (unsigned i = n_sent; i < run->n; i++)
+		sent_bytes -= hg_load_bytes(run->loads[i]);
+	note_sent(w, uplink, run->pkts, n_sent, run->n, sent_bytes);
+	if (n_sent < run->n)
+		hg_path_stage_all(w, uplink, run->pkts + n_sent, run->n - n_sent);
+	hg_path_note_progress(w, uplink);
+	return true;
 }
 
 static void drop_staged(struct hg_worker *w, struct hg_port *port)

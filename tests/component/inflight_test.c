@@ -395,6 +395,68 @@ static void s2_1_failed_sends_give_back_once(void)
 	host_close(&host);
 }
 
+/* The same frame in a chain of two buffers. */
+static struct hg_pkt *in_two(struct hg_pkt *pkt)
+{
+	const uint16_t first_bytes = HG_PKT_HEADERS_BYTES;
+	struct hg_pkt *rest;
+
+	HG_CHECK_EQ(hg_pool_get(hg_dp_pool(host.dp), &rest, 1), 1);
+	rest->n_bytes = (uint16_t)(pkt->n_bytes - first_bytes);
+	rest->tailroom = (uint16_t)(HG_PKT_ROOM_BYTES - rest->n_bytes);
+	memcpy(rest->data, pkt->data + first_bytes, rest->n_bytes);
+	pkt->n_bytes = first_bytes;
+	pkt->tailroom = HG_PKT_ROOM_BYTES - first_bytes;
+	pkt->next = rest;
+	return pkt;
+}
+
+/* A burst that nothing holds goes to the card as it came, which takes the first of it and the rest later. */
+static void send_straight(uint32_t n_bytes, bool is_chain, uint32_t n_taken)
+{
+	const struct hg_inflight_stats before = inflight();
+	struct hg_dummy *up = host_far(&host, "up0");
+	struct hg_inflight_stats s;
+	hg_ns idle_at_ns;
+
+	stop_worker();
+	hg_dummy_accept(up, n_taken);
+	for (uint32_t i = 0; i < HG_BURST_PKTS; i++) {
+		struct hg_pkt *pkt = host_packet(&host, "a1", "up0", n_bytes, i);
+
+		host_inject(&host, "a1", is_chain ? in_two(pkt) : pkt);
+	}
+	start_worker();
+	WAIT_FOR(inflight().window.taken_pkts == before.window.taken_pkts + HG_BURST_PKTS);
+	s = inflight();
+	HG_CHECK_EQ(s.refused_pkts, before.refused_pkts + HG_BURST_PKTS - n_taken);
+	HG_CHECK(s.window.given_pkts <= before.window.given_pkts + n_taken);
+	hg_dummy_accept(up, UINT64_MAX);
+	WAIT_FOR(is_settled(before.window.taken_pkts + HG_BURST_PKTS));
+	check_sum();
+	s = inflight();
+	HG_CHECK_EQ(s.window.given_pkts, before.window.given_pkts + HG_BURST_PKTS);
+	HG_CHECK_EQ(s.window.given_bytes,
+		    before.window.given_bytes + HG_BURST_PKTS * (n_bytes + HG_WIRE_OVERHEAD_BYTES));
+	HG_CHECK_EQ(hg_histogram_count(&s.card), s.window.given_pkts);
+	HG_CHECK_EQ(s.late_pkts + s.never_handed_pkts, 0);
+	/* The root has tokens for the next one by then. */
+	idle_at_ns = clock_now_ns() + 2 * HG_NS_PER_MS;
+	WAIT_FOR(clock_now_ns() >= idle_at_ns);
+}
+
+static void s2_1_burst_that_passes_is_taken_and_given_back_once(void)
+{
+	start_patiently("dummy:up0", 12500000);
+	for (uint32_t n_taken = 0; n_taken <= HG_BURST_PKTS; n_taken += 8) {
+		send_straight(60, /* is_chain= */ false, n_taken);
+		send_straight(400, /* is_chain= */ false, n_taken);
+		send_straight(400, /* is_chain= */ true, n_taken);
+	}
+	WAIT_FOR(is_hook_at_rest());
+	host_close(&host);
+}
+
 static void s2_1_stopped_queue_with_packets_in_it(void)
 {
 	start("simnic(rate=1Gbit,ring=512,complete=1us)+dummy:up0", 125000000, 1);
@@ -596,6 +658,7 @@ int main(int argc, char **argv)
 		HG_TEST(s2_1_driver_that_loses_buffers),
 		HG_TEST(s2_12_refused_packets_are_counted_and_go_later),
 		HG_TEST(s2_1_failed_sends_give_back_once),
+		HG_TEST(s2_1_burst_that_passes_is_taken_and_given_back_once),
 		HG_TEST(s2_1_stopped_queue_with_packets_in_it),
 		HG_TEST(s2_1_reset_of_the_card_under_load),
 		HG_TEST(s2_11_instance_deleted_with_packets_in_the_card),
