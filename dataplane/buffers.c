@@ -21,7 +21,7 @@
 /* And so many of them for each long one: that is enough for what the turns of some workers receive at once, and those that
  * were used last are in the processor's cache. What waits longer takes others when the long ones are used up. */
 #define LONG_PART 64u
-/* put() returns chains in pieces of this many buffers. */
+/* Buffers that put() returns at once; a bit of a word for each. */
 #define PUT_BURST 64u
 
 static_assert(sizeof(struct hg_pkt) <= VIEW_BYTES, "the packet view outgrew its private area");
@@ -116,71 +116,88 @@ static inline uint16_t ends_without_tag(uint8_t part)
 	return ends;
 }
 
-/* Buffers of one part, on their way back. */
-struct batch {
-	struct buffers *b;
-	bool sees_tags; /* the hook need not look at them any more */
-	uint8_t part;
-	uint16_t ends; /* of those that go with it as they are */
-	void *mbufs[PUT_BURST];
-};
-
-static void put_batch(struct batch *batch, unsigned n)
+static void put_back(struct rte_mempool *part, void *const *mbufs, unsigned n, bool are_seen)
 {
-	struct rte_mempool *part = batch->b->parts[batch->part];
-
-	if (HG_LIKELY(batch->sees_tags))
-		hg_lifo_put(part, batch->mbufs, n);
+	if (HG_LIKELY(are_seen))
+		hg_lifo_put(part, mbufs, n);
 	else
-		rte_mempool_put_bulk(part, batch->mbufs, n);
+		rte_mempool_put_bulk(part, mbufs, n);
 }
 
-/* Adds a packet of any kind. Returns how many the batch has then. */
-static HG_NOINLINE unsigned add_any(struct batch *batch, unsigned n, struct hg_pkt *pkt)
+/* Packets of any kind. */
+static HG_NOINLINE void put_any(struct buffers *b, struct hg_pkt *const *pkts, unsigned n,
+				bool sees_tags)
 {
-	for (; pkt != NULL; pkt = pkt->next) {
-		if (n == PUT_BURST || pkt->pool_part != batch->part) {
-			put_batch(batch, n);
-			n = 0;
-			batch->part = pkt->pool_part;
-			batch->ends = ends_without_tag(pkt->pool_part);
-		}
-		if (batch->sees_tags && pkt->tag.queue != 0)
-			hg_hook_collect_one(&batch->b->hook, &pkt->tag);
-		batch->mbufs[n++] = mbuf_of(pkt);
-	}
-	return n;
-}
-
-/* On the hook's own thread tags are seen in passing, unless some stand in its table. */
-static void put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
-{
-	struct buffers *b = (struct buffers *)pool;
+	uint8_t part = pkts[0]->pool_part;
+	void *mbufs[PUT_BURST];
 	unsigned n_mbufs = 0;
-	struct batch batch;
-	uint16_t ends;
 
-	batch.b = b;
-	batch.sees_tags = own_hook == &b->hook && b->hook.n_places == 0;
-	batch.part = pkts[0]->pool_part;
-	batch.ends = ends = ends_without_tag(batch.part);
+	for (unsigned i = 0; i < n; i++) {
+		for (struct hg_pkt *pkt = pkts[i]; pkt != NULL; pkt = pkt->next) {
+			if (n_mbufs == PUT_BURST || pkt->pool_part != part) {
+				put_back(b->parts[part], mbufs, n_mbufs, sees_tags);
+				n_mbufs = 0;
+				part = pkt->pool_part;
+			}
+			if (sees_tags && pkt->tag.queue != 0)
+				hg_hook_collect_one(&b->hook, &pkt->tag);
+			mbufs[n_mbufs++] = mbuf_of(pkt);
+		}
+	}
+	put_back(b->parts[part], mbufs, n_mbufs, sees_tags);
+}
+
+/* Collects the tags of those of n that are not as the others, a bit for each, the last one's lowest. Returns whether that
+ * was all about them. */
+static inline bool collect_tags(struct buffers *b, struct hg_pkt *const *pkts, unsigned n,
+				uint64_t others, uint8_t part)
+{
+	while (others != 0) {
+		unsigned place = hg_log2_u64(others);
+		struct hg_pkt *pkt = pkts[n - 1u - place];
+
+		if (HG_UNLIKELY(pkt->pool_part != part))
+			return false;
+		hg_hook_collect_one(&b->hook, &pkt->tag);
+		others ^= UINT64_C(1) << place;
+	}
+	return true;
+}
+
+/* n in [1, PUT_BURST]. Most are single buffers of one part, and which of them have tags nobody can predict: so nothing
+ * branches on that. */
+static void put_burst(struct buffers *b, struct hg_pkt *const *pkts, unsigned n)
+{
+	/* On the hook's own thread tags are seen in passing, unless some stand in its table. */
+	const bool sees_tags = own_hook == &b->hook && b->hook.n_places == 0;
+	const uint8_t part = pkts[0]->pool_part;
+	const uint16_t ends = ends_without_tag(part);
+	void *mbufs[PUT_BURST];
+	uintptr_t nexts = 0;
+	uint64_t others = 0;
+
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = pkts[i];
 
-		if (HG_UNLIKELY(pkt->next != NULL || n_mbufs == PUT_BURST)) {
-			n_mbufs = add_any(&batch, n_mbufs, pkt);
-			ends = batch.ends;
-		} else if (HG_LIKELY(ends_of(pkt) == ends)) {
-			batch.mbufs[n_mbufs++] = mbuf_of(pkt);
-		} else if (pkt->pool_part == batch.part && batch.sees_tags) {
-			hg_hook_collect_one(&b->hook, &pkt->tag);
-			batch.mbufs[n_mbufs++] = mbuf_of(pkt);
-		} else {
-			n_mbufs = add_any(&batch, n_mbufs, pkt);
-			ends = batch.ends;
-		}
+		nexts |= (uintptr_t)pkt->next;
+		others = others << 1 | (ends_of(pkt) != ends);
+		mbufs[i] = mbuf_of(pkt);
 	}
-	put_batch(&batch, n_mbufs);
+	if (HG_LIKELY(nexts == 0 &&
+		      (others == 0 || (sees_tags && collect_tags(b, pkts, n, others, part)))))
+		put_back(b->parts[part], mbufs, n, sees_tags);
+	else
+		put_any(b, pkts, n, sees_tags);
+}
+
+static void put(struct hg_pool *pool, struct hg_pkt **pkts, unsigned n)
+{
+	while (n > PUT_BURST) {
+		put_burst((struct buffers *)pool, pkts, PUT_BURST);
+		pkts += PUT_BURST;
+		n -= PUT_BURST;
+	}
+	put_burst((struct buffers *)pool, pkts, n);
 }
 
 static const struct hg_pool_ops buffers_ops = {
