@@ -475,10 +475,17 @@ void hg_inflight_was_away(struct hg_inflight *q, hg_ns from_ns, hg_ns now_ns)
 	hg_depth_was_away(&q->depth, from_ns, now_ns);
 }
 
-/* Of releases in a row: those whose account and instant of hand-over are the same. */
+/* Releases of one account that count as handed over in one instant. */
 struct run {
 	uint32_t n, bytes, parts;
 };
+
+static inline void add_to_run(struct run *run, const struct hg_tag *tag)
+{
+	run->n++;
+	run->bytes += hg_load_bytes(tag->load);
+	run->parts += hg_load_parts(tag->load);
+}
 
 /* Instance, generation, epoch and queue, to be compared. */
 static inline uint64_t account_of(const struct hg_tag *tag)
@@ -491,31 +498,16 @@ static inline uint64_t account_of(const struct hg_tag *tag)
 	return word;
 }
 
-/* How releases are told apart by the instant of their hand-over. */
-struct instants {
-	bool are_one; /* they are not: all count as handed over in the instant */
-	hg_ns handed_ns;
-};
-
-/* 0: it was not handed over. */
-static inline hg_ns handed_at(const struct instants *as, const struct hg_tag *tag)
-{
-	return as->are_one && tag->handed_ns != 0 ? as->handed_ns : tag->handed_ns;
-}
-
 /* At most HG_INFLIGHT_RUN_MAX / 2. */
-static inline struct run find_run(const struct instants *as, const struct hg_tag *tags, unsigned n)
+static inline struct run find_run(const struct hg_tag *tags, unsigned n)
 {
 	const unsigned n_most = n < HG_INFLIGHT_RUN_MAX / 2u ? n : HG_INFLIGHT_RUN_MAX / 2u;
-	const hg_ns handed_ns = handed_at(as, &tags[0]);
 	const uint64_t account = account_of(tags);
 	struct run run = {0};
 
 	do {
-		run.bytes += hg_load_bytes(tags[run.n].load);
-		run.parts += hg_load_parts(tags[run.n].load);
-		run.n++;
-	} while (run.n < n_most && handed_at(as, &tags[run.n]) == handed_ns &&
+		add_to_run(&run, &tags[run.n]);
+	} while (run.n < n_most && tags[run.n].handed_ns == tags[0].handed_ns &&
 		 account_of(&tags[run.n]) == account);
 	return run;
 }
@@ -532,14 +524,25 @@ static inline bool is_too_old(const struct hg_inflight *q, const struct hg_tag *
 	return tag->handed_ns != 0 && tag->handed_ns < q->last_epoch_at_ns;
 }
 
-/* More was released than is outstanding: some came before, or were written off. Those are added to `late`. */
-static HG_NOINLINE void settle_late(struct hg_inflight *q, const struct hg_tag *tags, uint32_t n,
+/* Of a run that begins with `first`. */
+static inline bool is_like(const struct hg_tag *first, const struct hg_tag *tag)
+{
+	return account_of(tag) == account_of(first) &&
+	       (tag->handed_ns == 0) == (first->handed_ns == 0);
+}
+
+/* More was released than is outstanding: some came before, or were written off. Those are added to `late`. The first of n
+ * that are alike, with others between them. */
+static HG_NOINLINE void settle_late(struct hg_inflight *q, const struct hg_tag *first, uint32_t n,
 				    struct run *late)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t bytes = hg_load_bytes(tags[i].load), parts = hg_load_parts(tags[i].load);
+	for (const struct hg_tag *tag = first; n > 0; tag++) {
+		uint32_t bytes = hg_load_bytes(tag->load), parts = hg_load_parts(tag->load);
 
-		if (!is_too_old(q, &tags[i]) && give(q, &tags[i], bytes, parts))
+		if (!is_like(first, tag))
+			continue;
+		n--;
+		if (!is_too_old(q, tag) && give(q, tag, bytes, parts))
 			continue;
 		q->stats.late_pkts += parts;
 		late->bytes += bytes;
@@ -576,11 +579,10 @@ static inline void settle_run(struct hg_inflight *q, const struct hg_tag *tag, s
 
 /* Settles what was handed over in the same instant as the first, which has a queue, and begins with the run `first`.
  * Returns how many tags that are. */
-static HG_NOINLINE unsigned settle_burst(struct hg_inflight *q, const struct instants *as,
-					 const struct hg_tag *tags, unsigned n, struct run first,
-					 hg_ns now_ns)
+static HG_NOINLINE unsigned settle_burst(struct hg_inflight *q, const struct hg_tag *tags,
+					 unsigned n, struct run first, hg_ns now_ns)
 {
-	const hg_ns handed_ns = handed_at(as, &tags[0]);
+	const hg_ns handed_ns = tags[0].handed_ns;
 	struct run run = first, all = {0}, late = {0};
 	unsigned i = 0;
 
@@ -592,40 +594,17 @@ static HG_NOINLINE unsigned settle_burst(struct hg_inflight *q, const struct ins
 		i += run.n;
 		while (i < n && tags[i].queue == 0)
 			i++;
-		if (i == n || handed_at(as, &tags[i]) != handed_ns ||
-		    all.n > HG_INFLIGHT_RUN_MAX / 2u)
+		if (i == n || tags[i].handed_ns != handed_ns || all.n > HG_INFLIGHT_RUN_MAX / 2u)
 			break;
-		run = find_run(as, &tags[i], n - i);
+		run = find_run(&tags[i], n - i);
 	}
 	learn(q, &all, &late, handed_ns, now_ns);
 	return i;
 }
 
-static void settle(struct hg_inflight *q, const struct instants *as, const struct hg_tag *tags,
-		   unsigned n, hg_ns now_ns)
+/* From when on the card is quiet, after a settlement. */
+static void note_quiet(struct hg_inflight *q, bool was_any_handed, hg_ns now_ns)
 {
-	bool was_any_handed = false;
-
-	for (unsigned i = 0; i < n;) {
-		struct run run, late = {0};
-		hg_ns handed_ns;
-
-		if (tags[i].queue == 0) {
-			i++;
-			continue;
-		}
-		handed_ns = handed_at(as, &tags[i]);
-		was_any_handed |= handed_ns != 0;
-		run = find_run(as, &tags[i], n - i);
-		if (i + run.n < n) {
-			i += settle_burst(q, as, &tags[i], n - i, run, now_ns);
-			continue;
-		}
-		/* Nothing else: what one instance alone sends. */
-		settle_run(q, &tags[i], run, &late, handed_ns, now_ns);
-		learn(q, &run, &late, handed_ns, now_ns);
-		break;
-	}
 	if (!is_outstanding(q))
 		q->quiet_since_ns = HG_NEVER;
 	else if (was_any_handed)
@@ -634,19 +613,114 @@ static void settle(struct hg_inflight *q, const struct instants *as, const struc
 
 void hg_inflight_settle(struct hg_inflight *q, const struct hg_tag *tags, unsigned n, hg_ns now_ns)
 {
-	const struct instants each = {.are_one = false};
+	bool was_any_handed = false;
 
-	settle(q, &each, tags, n, now_ns);
+	for (unsigned i = 0; i < n;) {
+		struct run run, late = {0};
+
+		if (tags[i].queue == 0) {
+			i++;
+			continue;
+		}
+		was_any_handed |= tags[i].handed_ns != 0;
+		run = find_run(&tags[i], n - i);
+		if (i + run.n < n) {
+			i += settle_burst(q, &tags[i], n - i, run, now_ns);
+			continue;
+		}
+		/* Nothing else: what one instance alone sends. */
+		settle_run(q, &tags[i], run, &late, tags[i].handed_ns, now_ns);
+		learn(q, &run, &late, tags[i].handed_ns, now_ns);
+		break;
+	}
+	note_quiet(q, was_any_handed, now_ns);
+}
+
+/* ---- several bursts at once --------------------------------------------------------------------- */
+
+/* Those who send by turns come back by turns: so many accounts are added up at a time, each in the place that its
+ * instance has. */
+#define SUMS 16u
+
+struct sums {
+	uint64_t accounts[SUMS]; /* 0: none */
+	struct run runs[SUMS];
+	const struct hg_tag *firsts[SUMS];
+	struct run all, late; /* of what is settled */
+};
+
+static inline void settle_sum(struct hg_inflight *q, struct sums *sums, unsigned place,
+			      hg_ns handed_ns, hg_ns now_ns)
+{
+	const struct run *run = &sums->runs[place];
+
+	settle_run(q, sums->firsts[place], *run, &sums->late, handed_ns, now_ns);
+	sums->all.n += run->n;
+	sums->all.bytes += run->bytes;
+	sums->all.parts += run->parts;
+}
+
+/* What did not reach the card, or has no queue. */
+static HG_NOINLINE void settle_unhanded(struct hg_inflight *q, const struct hg_tag *tag,
+					hg_ns now_ns)
+{
+	struct run run = {0}, late = {0};
+
+	if (tag->queue == 0)
+		return;
+	add_to_run(&run, tag);
+	settle_run(q, tag, run, &late, 0, now_ns);
+	learn(q, &run, &late, 0, now_ns);
+}
+
+/* At most HG_INFLIGHT_RUN_MAX / 2, all as if handed over at handed_ns. */
+static void settle_sums(struct hg_inflight *q, const struct hg_tag *tags, unsigned n,
+			hg_ns handed_ns, hg_ns now_ns)
+{
+	struct sums sums;
+
+	memset(sums.accounts, 0, sizeof(sums.accounts));
+	sums.all = sums.late = (struct run){0};
+	for (const struct hg_tag *tag = tags; tag < tags + n; tag++) {
+		const uint64_t account = account_of(tag);
+		const unsigned place = tag->instance_idx % SUMS;
+
+		if (HG_UNLIKELY(tag->handed_ns == 0 || tag->queue == 0)) {
+			settle_unhanded(q, tag, now_ns);
+			continue;
+		}
+		if (HG_UNLIKELY(sums.accounts[place] != account)) {
+			if (sums.accounts[place] != 0)
+				settle_sum(q, &sums, place, handed_ns, now_ns);
+			sums.accounts[place] = account;
+			sums.firsts[place] = tag;
+			sums.runs[place] = (struct run){0};
+		}
+		add_to_run(&sums.runs[place], tag);
+	}
+	for (unsigned place = 0; place < SUMS; place++) {
+		if (sums.accounts[place] != 0)
+			settle_sum(q, &sums, place, handed_ns, now_ns);
+	}
+	if (sums.all.n > 0)
+		learn(q, &sums.all, &sums.late, handed_ns, now_ns);
 }
 
 void hg_inflight_settle_together(struct hg_inflight *q, const struct hg_tag *tags, unsigned n,
 				 hg_ns now_ns)
 {
-	struct instants last = {.are_one = true};
+	hg_ns handed_ns = 0;
 
-	for (unsigned i = n; i-- > 0 && last.handed_ns == 0;)
-		last.handed_ns = tags[i].queue != 0 ? tags[i].handed_ns : 0;
-	settle(q, &last, tags, n, now_ns);
+	for (unsigned i = n; i-- > 0 && handed_ns == 0;)
+		handed_ns = tags[i].queue != 0 ? tags[i].handed_ns : 0;
+	while (n > 0) {
+		unsigned n_now = n < HG_INFLIGHT_RUN_MAX / 2u ? n : HG_INFLIGHT_RUN_MAX / 2u;
+
+		settle_sums(q, tags, n_now, handed_ns, now_ns);
+		tags += n_now;
+		n -= n_now;
+	}
+	note_quiet(q, handed_ns != 0, now_ns);
 }
 
 /* What is outstanding for too long. */
