@@ -4,6 +4,7 @@
  *            tied together, for the worker that owns the uplinks' trees.
  * Model      pop -> hg_flight_tag -> staged -> hg_flight_hand -> the driver's tx -> released, on whatever thread ->
  *            the hook's list -> hg_flight_settle: accounts, histograms, who may go on, how the root is paced.
+ *            A run that went by the scheduler is tagged as one, and handed over with that if it goes on at once.
  *            What dies on the way is released with its tag, and gives back what it took.
  * Late       While MAX is in force somewhere, releases are settled once a burst: somebody may wait for them. While
  *            each link is paced nobody does, and the bursts of one card queue are settled together, as if all had
@@ -56,7 +57,7 @@ static inline void hg_flight_tag(struct hg_worker *w, struct hg_tree *tree,
 
 /* The same for a run of one instance's packets, from 1, that went by the scheduler. */
 void hg_flight_tag_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run);
-/* And all of it goes to the card now. */
+/* The same, and all of it goes to the card now. */
 void hg_flight_hand_run(struct hg_worker *w, struct hg_tree *tree, const struct hg_run *run);
 
 /* Packets with a tag go to the card now, in this order; n at most HG_BURST_PKTS. */

@@ -5,8 +5,9 @@
  *            (hg_sched_pass).
  * Model      Packets that one port delivered, in their order, as long as they leave by the same port. A run ends with
  *            the burst, or with a packet that goes elsewhere; then it passes the sender's scheduler, the
- *            receiver's, and is staged for the port. At the first of these where it does not pass as a whole, its
- *            packets go on one by one (hg_path_stage), which makes the same of them.
+ *            receiver's, and is staged for the port; a whole burst for an uplink goes to the card at once. At the first
+ *            of these where it does not pass as a whole, its packets go on one by one (hg_path_stage), which makes the
+ *            same of them.
  * Promise    Packets of one port to another keep their order, whichever way they take: a run passes only a scheduler
  *            for which nothing is collected, and in which its instance has nothing queued.
  * Threads    The worker's own. Cost: per packet a few stores. Errors: none; drops as without it.
