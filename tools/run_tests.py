@@ -174,7 +174,7 @@ def threads(tally):
     say("threads")
     # Where addresses are drawn from more than this ThreadSanitizer does not find room for its own.
     with open("/proc/sys/vm/mmap_rnd_bits", encoding="utf-8") as file:
-        wrapper = "setarch -R" if int(file.read()) > 28 else None
+        wrapper = os.path.join(ROOT, "tools", "races.py") + (" setarch -R" if int(file.read()) > 28 else "")
     if build(tally, "build-tsan", ["-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Db_sanitize=thread"],
              suite="threads"):
         meson_tests(tally, "build-tsan", ["threads"], timeout_factor=10, jobs=1, wrapper=wrapper)

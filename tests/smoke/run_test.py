@@ -17,6 +17,8 @@ from lab.table import BUSY_SHARE
 SECONDS = 120 if IS_LONG else 20
 # ./run measures others in the place of those that were stolen; of the seconds asked for half are enough to judge by.
 JUDGED_SECONDS = SECONDS // 2
+# Of the seconds, stolen from: with more of them the others are not those of a machine of its own either.
+STOLEN_MAX = 0.25
 # Of the time in which something waited the link may rest for so much since its worker comes late, by less than a card is
 # ever filled ahead for: half of it is what headgate lets be, and as much is for what it has to see first. And for so
 # much since the card was not given enough.
@@ -98,6 +100,10 @@ def s1_8_every_contract_is_kept_in_each_second(world):
     dry = result["contracts"]["dry"]
     print(f"of the time in which something waited the link was dry for {dry}")
     assert dry["late"] - dry["beyond"] <= LATE_MAX and dry["full"] <= FULL_MAX, (dry, text)
+    if n_stolen > STOLEN_MAX * result["seconds"]:
+        # Seconds that were stolen from are left out, but the loads' processes take longer than that to recover.
+        print(f"of {result['seconds']} s {n_stolen} were stolen from: the goals are not judged")
+        return
     if result["kept_waiting_share"] > BUSY_SHARE:
         # What a contract promises holds all the same; how full the link is depends on who else runs.
         print(f"headgated waited {100 * result['kept_waiting_share']:.0f} % of the time for a "
