@@ -97,7 +97,7 @@ def measure(bench, options):
     os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "tools/load/hgload", "bench/bench_copier")
     import lab.world
     try:
-        with HugePages(N_HUGE_PAGES), lab.world.World(harness.CONGESTION) as world:
+        with HugePages(N_HUGE_PAGES), lab.world.World() as world:
             return run(bench, options, world)
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error

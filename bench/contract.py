@@ -22,7 +22,7 @@ QUICK = ["--rates", "100", "1000", "--loads", "tcp16", "--seconds", "1", "--side
 BUDGET_S = (180, 20)
 
 RATES_MBIT_PER_S = (10, 100, 1000, 5000)
-LOADS = {"tcp1": ("-P", "1"), "tcp16": ("-P", "16"), "tcp64": ("-P", "64"), "udp": ("-u", "-l", "1472")}
+LOADS = {**{f"tcp{n}": ("-P", str(n), "-C", harness.CONGESTION) for n in (1, 16, 64)}, "udp": ("-u", "-l", "1472")}
 # Of a full packet, on the wire, as a frame, as IP.
 WIRE_BYTES, FRAME_BYTES, IP_BYTES = 1538, 1514, 1500
 PAYLOAD_BYTES = {"tcp1": 1448, "tcp16": 1448, "tcp64": 1448, "udp": 1472}
@@ -291,7 +291,7 @@ def measure(bench, options):
     os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "apps/headgate")
     import lab.world
     try:
-        with HugePages(N_HUGE_PAGES), lab.world.World(harness.CONGESTION) as world:
+        with HugePages(N_HUGE_PAGES), lab.world.World() as world:
             return run(bench, options, world)
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error

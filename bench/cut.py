@@ -83,7 +83,7 @@ def measure(bench, options):
     os.environ["HEADGATE_BUILD"] = build
     import lab.world
     try:
-        with lab.world.World(harness.CONGESTION) as world:
+        with lab.world.World() as world:
             more = with_tcp(bench, options, world)
     except lab.world.LabError as error:
         raise harness.Failure(str(error)) from error

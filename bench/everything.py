@@ -225,12 +225,16 @@ def options_of(words):
     parser.add_argument("--quick", action="store_true", help="in under 5 minutes, with wider intervals")
     parser.add_argument("--only", metavar="NAMES", type=lambda text: text.split(","), default=[],
                         help="these, with commas between them")
+    parser.add_argument("--into", metavar="FILE", help="the result of an earlier run that these belong to; it says that they "
+                        "were measured again")
     parser.add_argument("--out", metavar="FILE", help="the result (default bench/out/all.json, or quick.json)")
     options = parser.parse_args(words)
     unknown = sorted(set(options.only) - set(harness.names()))
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {' '.join(harness.names())}")
-    options.out = options.out or os.path.join(os.path.relpath(OUT), "quick.json" if options.quick else "all.json")
+    if options.into and not options.only:
+        parser.error("--into needs --only: which are measured again?")
+    options.out = options.into or options.out or os.path.join(os.path.relpath(OUT), "quick.json" if options.quick else "all.json")
     return options
 
 
@@ -253,6 +257,19 @@ def summary(result):
             print(goals.line(judged))
 
 
+def again(path, result):
+    """An earlier result with what is measured now noted in it."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            earlier = json.load(file)
+    except (OSError, ValueError) as error:
+        sys.exit(f"bench/run all: --into {path}: {error}")
+    if (earlier.get("format"), earlier.get("kind")) != (result["format"], result["kind"]):
+        sys.exit(f"bench/run all: --into {path}: not the result of a {result['kind']} run of format {result['format']}")
+    earlier.setdefault("again", []).append({name: result[name] for name in ("command", "commit", "commit_is_clean", "began")})
+    return earlier
+
+
 def interrupt(*what):
     raise KeyboardInterrupt
 
@@ -272,16 +289,21 @@ def main(words):
               "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "seconds": 0, "prepare_s": 0,
               "is_complete": False, "machine": {}, "versions": {}, "benches": {}, "goals": []}
     code = 0
+    if options.into:
+        result = again(options.into, result)
 
     def keep():
-        result["seconds"] = round(time.monotonic() - began, 1)
-        result["machine"] = dict(harness.machine(), stolen_ms_during_run=harness.stolen_ms() - bench.stolen_before_ms)
+        if not options.into:
+            result["seconds"] = round(time.monotonic() - began, 1)
+            result["machine"] = dict(harness.machine(), stolen_ms_during_run=harness.stolen_ms() - bench.stolen_before_ms)
         result["goals"] = goals.judge(result["benches"])
         save(options.out, result)
 
     try:
         prepare(bench, is_all=not options.only)
-        result["versions"], result["prepare_s"] = versions(), round(time.monotonic() - began, 1)
+        result["versions"] = versions()
+        if not options.into:
+            result["prepare_s"] = round(time.monotonic() - began, 1)
         for number, entry in enumerate(found, 1):
             clock_.next()
             print(f"{clock_.prefix()} {number} of {len(found)}: {entry.name}, {clock(entry.budget_s)}: {entry.about}",
@@ -292,7 +314,7 @@ def main(words):
                 code = 1
                 print(f"{clock_.prefix()} {entry.name} FAILED: {failure}", file=sys.stderr, flush=True)
             keep()
-        result["is_complete"] = not options.only
+        result["is_complete"] = result["is_complete"] or not options.only
     except KeyboardInterrupt:
         code = 130
     except harness.Failure as failure:

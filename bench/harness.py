@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 BUILD = os.path.join(ROOT, "build-bench")
 
-# Of kernels' TCP in all benchmarks: what Linux and Debian come with, whatever the measuring machine is set to.
+# Of whoever sends by TCP in bulk, in all benchmarks: what Linux and Debian come with, whatever the measuring machine is set to.
 CONGESTION = "cubic"
 
 

@@ -156,7 +156,7 @@ class Leg:
         """The light one's round trips and the link's use, of each of so many seconds in which nobody took the
         processor away; of fewer, if there are not as many in ATTEMPTS times that. And the seconds thrown away."""
         from lab.world import until
-        heavy = [self.load(netns, "flood", HEAVY_PORT, "--seconds", 86400)
+        heavy = [self.load(netns, "flood", HEAVY_PORT, "--seconds", 86400, "--congestion", harness.CONGESTION)
                  for netns in (self.heavy if has_heavy else [])]
         time.sleep(SETTLE_S)
         light = self.load(self.light, "rr", LIGHT_PORT, "--seconds", 86400, "--pause-us", PAUSE_US)
@@ -333,7 +333,7 @@ def real(bench, options):
     os.environ["HEADGATE_BUILD"] = build
     import lab.world
     try:
-        with lab.world.World(harness.CONGESTION) as world:
+        with lab.world.World() as world:
             return figures_of(*rounds(bench, options, world))
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error

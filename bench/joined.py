@@ -113,7 +113,8 @@ class Pair:
         """iperf3 from a to b: its report, and processor seconds of both ends, the switch and the kernel's threads."""
         server = self.serve("iperf3", "-s", "-1")
         before = self.ticks()
-        said, error = self.run("iperf3", "-J", "-c", ADDRESSES["b"], *options)
+        control = () if "-u" in options else ("-C", harness.CONGESTION)
+        said, error = self.run("iperf3", "-J", "-c", ADDRESSES["b"], *control, *options)
         spent = (self.ticks() - before) / os.sysconf("SC_CLK_TCK")
         self.world.end(server)
         report = json.loads(said or "{}")

@@ -92,6 +92,10 @@ def head(result):
         f"What `{result['command']}` measured: a {kind}, of commit {told_commit}, begun {result['began']}, in "
         f"{seconds / 60:.0f} minutes. This page is written by `bench/report` from [{RESULT[5:]}]({RESULT[5:]}); "
         "what each benchmark does, and how, is in [../bench/README.md](../bench/README.md).") + "\n"
+    for more in result.get("again", []):
+        told_commit = more["commit"][:12] + ("" if more["commit_is_clean"] else ", with changes")
+        yield paragraph(f"Measured again, of commit {told_commit}, begun {more['began']}, and shown here in the place of what "
+                        f"was found before: `{more['command']}`.") + "\n"
     yield paragraph(
         "What is compared was measured in turn. Where a benchmark says how many pairs, figures are medians over pairs "
         "and ratios and differences have a 95 % bootstrap interval. Pairs in which the machine was stolen from, or in "

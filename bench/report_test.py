@@ -54,6 +54,29 @@ def lines_outside_code(text):
             yield line
 
 
+class Again(unittest.TestCase):
+    """A run of some that goes into the result of an earlier one."""
+
+    def test_its_page_says_what_was_measured_again(self):
+        now = dict(result_with(), commit="b" * 40, command="bench/run all --only sched --into FILE")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "all.json")
+            everything.save(path, result_with(sched=SCHED))
+            got = everything.again(path, now)
+        self.assertEqual(got["benches"], result_with(sched=SCHED)["benches"])
+        self.assertIn("Measured again, of commit bbbbbbbbbbbb", " ".join(page.of(got)["docs/benchmarks.md"].split()))
+        self.assertNotIn("Measured again", page.of(result_with(sched=SCHED))["docs/benchmarks.md"])
+
+    def test_it_has_to_be_a_result_of_the_same_kind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "quick.json")
+            everything.save(path, dict(result_with(), kind="quick"))
+            with self.assertRaisesRegex(SystemExit, "not the result of a full run"):
+                everything.again(path, result_with())
+            with self.assertRaisesRegex(SystemExit, "No such file"):
+                everything.again(path + "x", result_with())
+
+
 class Goals(unittest.TestCase):
     def verdict(self, sense, value, is_disturbed=False, aim=2.0):
         goal = goals.Goal("b", "f", sense, 1.0, aim if sense == "least" else 0.5, "")

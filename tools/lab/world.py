@@ -182,10 +182,9 @@ def clean_leftovers():
 
 
 class World:
-    """Use as a context manager; everything made through it is gone afterwards. congestion: of TCP in its namespaces; None:
-    the host's."""
+    """Use as a context manager; everything made through it is gone afterwards."""
 
-    def __init__(self, congestion=None):
+    def __init__(self):
         if os.geteuid() != 0:
             raise LabError("needs root: it makes network namespaces and TAP devices")
         if not os.path.exists("/dev/net/tun"):
@@ -195,7 +194,7 @@ class World:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.prefix = f"hg{os.getpid()}-"
         self.folder = os.path.join(FOLDERS, str(os.getpid()))
-        self.children, self.congestion = [], congestion
+        self.children = []
         with _folders_locked():
             os.makedirs(self.folder, mode=0o755)
             with open(self.path("owner"), "w", encoding="utf-8") as owner:
@@ -230,9 +229,6 @@ class World:
         name = self.name(short)
         ip("netns", "add", name)
         ip("link", "set", "lo", "up", netns=name)
-        if self.congestion:
-            subprocess.run(["nsenter", f"--net=/run/netns/{name}", "sysctl", "-qw",
-                            f"net.ipv4.tcp_congestion_control={self.congestion}"], check=True)
         return name
 
     def address(self, netns, device, address):

@@ -193,14 +193,21 @@ int hg_exchange_serve(const struct hg_load_cfg *cfg)
 
 /* ---- client ------------------------------------------------------------------------------------- */
 
-static int connect_to(const struct sockaddr_in *address)
+static bool takes(int fd, const char *congestion)
 {
+	return congestion == NULL || setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+						(socklen_t)strlen(congestion)) == 0;
+}
+
+static int connect_to(const struct hg_load_cfg *cfg)
+{
+	const struct sockaddr_in *address = &cfg->address;
 	int64_t end_ns = hg_load_now_ns() + CONNECT_FOR_NS;
 
 	while (!hg_load_is_over) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-		if (fd >= 0 &&
+		if (fd >= 0 && takes(fd, cfg->congestion) &&
 		    connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
 		    set_up(fd) == 0)
 			return fd;
@@ -380,8 +387,8 @@ int hg_exchange_run(const struct hg_load_cfg *cfg)
 	unsigned n_seconds = 0;
 
 	for (unsigned i = 0; i < cfg->n_streams; i++)
-		streams[i] = (struct stream){
-			.fd = connect_to(&cfg->address), .step = STEP_IDLE, .is_small = true};
+		streams[i] =
+			(struct stream){.fd = connect_to(cfg), .step = STEP_IDLE, .is_small = true};
 	now_ns = began_ns = hg_load_now_ns();
 	second_ends_ns = began_ns + HG_LOAD_NS_PER_S;
 	end_ns = began_ns + cfg->seconds * HG_LOAD_NS_PER_S;

@@ -22,6 +22,7 @@ static const char usage[] =
 	"  seq-recv   receive them and say which are missing\n"
 	"options (defaults)\n"
 	"  --seconds N (10)  --streams N (1)  --reverse\n"
+	"  --congestion NAME (the namespace's)                             TCP\n"
 	"  --request-bytes N (64)  --response-bytes N (64)  --pause-us N (0)     rr\n"
 	"  --idle-ms N (500)  --burst-bytes N (4000000)                        wake\n"
 	"  --pkts-per-s N (10000)  --request-bytes N (64)                  seq-send\n"
@@ -78,7 +79,7 @@ static void parse_address(char *text, struct sockaddr_in *ret_address)
 
 static void parse_options(int argc, char **argv, struct hg_load_cfg *cfg)
 {
-	enum { SECONDS, STREAMS, REVERSE, REQUEST, RESPONSE, PAUSE, IDLE, BURST, PKTS };
+	enum { SECONDS, STREAMS, REVERSE, REQUEST, RESPONSE, PAUSE, IDLE, BURST, PKTS, CC };
 	static const struct option options[] = {
 		{"seconds", required_argument, NULL, SECONDS},
 		{"streams", required_argument, NULL, STREAMS},
@@ -89,6 +90,7 @@ static void parse_options(int argc, char **argv, struct hg_load_cfg *cfg)
 		{"idle-ms", required_argument, NULL, IDLE},
 		{"burst-bytes", required_argument, NULL, BURST},
 		{"pkts-per-s", required_argument, NULL, PKTS},
+		{"congestion", required_argument, NULL, CC},
 		{0}};
 	int option;
 
@@ -120,6 +122,9 @@ static void parse_options(int argc, char **argv, struct hg_load_cfg *cfg)
 			break;
 		case PKTS:
 			cfg->pkts_per_s = (unsigned)number(optarg, 1, 10000000);
+			break;
+		case CC:
+			cfg->congestion = optarg;
 			break;
 		default:
 			wrong_use("unknown option");

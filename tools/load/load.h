@@ -44,6 +44,7 @@ struct hg_load_cfg {
 	uint64_t burst_bytes; /* wake */
 	int64_t idle_ns; /* wake: silence between bursts; rr: pause between exchanges */
 	unsigned pkts_per_s; /* seq-send */
+	const char *congestion; /* control of a client's TCP, by its name; NULL: the namespace's */
 };
 
 /* Set by SIGTERM and SIGINT: close the account and end. */
