@@ -1,13 +1,10 @@
 #include "core/inflight.h"
 
-#include "tests/harness.h"
+#include "tests/inflight_world.h"
 
 #include <stdbool.h>
 
 enum { N_INSTANCES = 16, N_RING = 1 << 16 };
-
-#define FRAME 1538u
-#define GBIT UINT64_C(125000000)
 
 /* A card on virtual time: sends in order at its rate, and reports in batches. */
 static struct {
@@ -44,9 +41,6 @@ static uint32_t load_of(uint32_t wire_bytes)
 
 static void world(uint64_t bytes_per_s, uint64_t pin_bytes)
 {
-	static void *memory;
-	size_t size;
-
 	memset(&card, 0, sizeof(card));
 	memset(&w, 0, sizeof(w));
 	card.bytes_per_s = bytes_per_s;
@@ -63,40 +57,18 @@ static void world(uint64_t bytes_per_s, uint64_t pin_bytes)
 					 .depth = {.bytes_per_s = bytes_per_s,
 						   .pin_bytes = pin_bytes,
 						   .largest_bytes = FRAME}};
-	size = (hg_inflight_size(&w.cfg) + 63u) & ~(size_t)63u;
-	free(memory);
-	memory = aligned_alloc(64, size);
-	HG_CHECK(memory != NULL);
-	memset(memory, 0, size);
-	w.q = hg_inflight_init(memory, &w.cfg, w.now);
+	w.q = inflight_world(&w.cfg, w.now);
 	w.window = hg_inflight_window(w.q);
-	hg_window_set_tenant(w.window, 0, 1);
-	for (uint32_t i = 0; i < N_INSTANCES; i++)
-		hg_window_set_instance(w.window, i, 0, 1, 0);
 }
 
 static struct hg_inflight_stats stats(void)
 {
-	struct hg_inflight_stats s;
-
-	hg_inflight_sample(w.q, &s);
-	HG_CHECK_EQ(s.window.taken_bytes,
-		    s.window.given_bytes + s.window.lost_bytes + s.window.outstanding_bytes);
-	HG_CHECK_EQ(s.window.taken_pkts,
-		    s.window.given_pkts + s.window.lost_pkts + s.window.outstanding_pkts);
-	return s;
+	return inflight_stats(w.q);
 }
 
 static enum hg_hook_state state(void)
 {
 	return stats().state;
-}
-
-static uint64_t card_count(void)
-{
-	struct hg_inflight_stats s = stats();
-
-	return hg_histogram_count(&s.card);
 }
 
 static void card_push(struct hg_tag tag)
@@ -279,7 +251,7 @@ static void s2_3_what_was_never_handed_says_nothing_of_the_card(void)
 	hg_inflight_advance(w.q, w.now);
 	HG_CHECK_EQ(stats().never_handed_pkts, 2);
 	HG_CHECK_EQ(stats().window.outstanding_bytes, 0);
-	HG_CHECK_EQ(card_count(), 0);
+	HG_CHECK_EQ(inflight_card_count(w.q), 0);
 	HG_CHECK_EQ(hg_inflight_next_at(w.q), HG_NEVER);
 }
 
@@ -304,7 +276,7 @@ static void s2_3_bursts_settled_together_give_back_exactly(void)
 	HG_CHECK_EQ(stats().window.given_bytes, 6 * 100 + 15 + FRAME);
 	HG_CHECK_EQ(stats().window.outstanding_pkts, 0);
 	HG_CHECK_EQ(stats().never_handed_pkts, 1);
-	HG_CHECK_EQ(card_count(), 6);
+	HG_CHECK_EQ(inflight_card_count(w.q), 6);
 	for (uint32_t i = 0; i < 2; i++) {
 		HG_CHECK_EQ(hg_histogram_count(hg_inflight_card(w.q, i)), 3);
 		HG_CHECK_BETWEEN(hg_histogram_quantile(hg_inflight_card(w.q, i), 1000000),
@@ -332,7 +304,7 @@ static void s2_2_off_follows_nothing(void)
 	hg_inflight_settle(w.q, &tag, 1, w.now);
 	hg_inflight_advance(w.q, w.now);
 	HG_CHECK_EQ(stats().window.taken_bytes, 0);
-	HG_CHECK_EQ(card_count(), 0);
+	HG_CHECK_EQ(inflight_card_count(w.q), 0);
 	HG_CHECK_EQ(hg_inflight_next_at(w.q), HG_NEVER);
 }
 

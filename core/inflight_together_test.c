@@ -1,13 +1,10 @@
 /* Releases of several bursts settled at once: each account gives back what it took, and no other's. */
 #include "core/inflight.h"
 
-#include "tests/harness.h"
+#include "tests/inflight_world.h"
 
 /* More than are added up at a time. */
 enum { N_INSTANCES = 40 };
-
-#define FRAME 1538u
-#define GBIT UINT64_C(125000000)
 
 static struct {
 	struct hg_inflight *q;
@@ -29,36 +26,15 @@ static void world(void)
 		.is_on = true,
 		.depth = {.bytes_per_s = GBIT, .largest_bytes = FRAME},
 	};
-	const size_t size = (hg_inflight_size(&cfg) + 63u) & ~(size_t)63u;
-	static void *memory;
 
-	free(memory);
-	memory = aligned_alloc(64, size);
-	HG_CHECK(memory != NULL);
-	memset(memory, 0, size);
 	w.now = HG_NS_PER_S;
-	w.q = hg_inflight_init(memory, &cfg, w.now);
+	w.q = inflight_world(&cfg, w.now);
 	w.window = hg_inflight_window(w.q);
-	hg_window_set_tenant(w.window, 0, 1);
-	for (uint32_t i = 0; i < N_INSTANCES; i++)
-		hg_window_set_instance(w.window, i, 0, 1, 0);
 }
 
 static struct hg_inflight_stats stats(void)
 {
-	struct hg_inflight_stats s;
-
-	hg_inflight_sample(w.q, &s);
-	HG_CHECK_EQ(s.window.taken_bytes,
-		    s.window.given_bytes + s.window.lost_bytes + s.window.outstanding_bytes);
-	return s;
-}
-
-static uint64_t card_count(void)
-{
-	struct hg_inflight_stats s = stats();
-
-	return hg_histogram_count(&s.card);
+	return inflight_stats(w.q);
 }
 
 /* Tags of a round: those that come back, in front, and those that do not yet. */
@@ -120,7 +96,7 @@ static void s2_3_what_leaves_in_turn_is_settled_together_exactly(void)
 		HG_CHECK_EQ(stats().window.outstanding_pkts, r.n_kept);
 		HG_CHECK_EQ(stats().never_handed_pkts, r.n_never);
 		HG_CHECK_EQ(stats().late_pkts, 0);
-		HG_CHECK_EQ(card_count(), r.n - r.n_never);
+		HG_CHECK_EQ(inflight_card_count(w.q), r.n - r.n_never);
 		for (uint32_t idx = 0; idx < N_INSTANCES; idx++) {
 			hg_window_sample_instance(w.window, idx, &row);
 			HG_CHECK_EQ(row.outstanding_bytes, r.kept_bytes[idx]);

@@ -5,7 +5,7 @@
  *            account is written for all of it.
  * Memory     A row is one line, and so is the part of a tenant that a question reads. Of what is outstanding only
  *            the accounts by epoch are kept; all else is a sum of them.
- * Used by    core/window.c, and those who ask and give for each run: core/sched.c, core/inflight.c.
+ * Used by    core/window.c, and those who ask and give for each run: core/sched.c, core/inflight*.c.
  * Not here   Nothing else includes this.
  */
 #ifndef HG_CORE_WINDOW_IMPL_H

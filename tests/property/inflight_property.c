@@ -3,7 +3,7 @@
  * agree with the accounts, and all of it ends at zero. */
 #include "core/inflight.h"
 
-#include "tests/harness.h"
+#include "tests/inflight_world.h"
 
 #include <stdbool.h>
 
@@ -51,9 +51,6 @@ static void set_instance(uint32_t idx)
 
 static void world(uint64_t seed, enum twin twin)
 {
-	static void *memory;
-	size_t size;
-
 	memset(&c, 0, sizeof(c));
 	c.seed = seed;
 	c.twin = twin;
@@ -62,14 +59,8 @@ static void world(uint64_t seed, enum twin twin)
 					 .max_instances = N_INSTANCES,
 					 .is_on = true,
 					 .depth = {.bytes_per_s = LINK, .largest_bytes = 9000}};
-	size = (hg_inflight_size(&c.cfg) + 63u) & ~(size_t)63u;
-	free(memory);
-	memory = aligned_alloc(64, size);
-	HG_CHECK(memory != NULL);
-	memset(memory, 0, size);
-	c.q = hg_inflight_init(memory, &c.cfg, c.now);
+	c.q = inflight_world(&c.cfg, c.now);
 	c.window = hg_inflight_window(c.q);
-	hg_window_set_tenant(c.window, 0, 1);
 	for (uint32_t i = 0; i < N_INSTANCES; i++)
 		set_instance(i);
 }
