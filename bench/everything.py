@@ -1,4 +1,4 @@
-"""All benchmarks in one run and one result: bench/run all [--quick] [--only NAME,NAME] [--out FILE].
+"""All benchmarks in one run and one result: bench/run all [--quick] [--only NAMES] [--patience SECONDS] [--out FILE].
 
 Installs what is missing (tools/setup.sh), builds, and then runs every benchmark as its own process, one after the
 other, each with the options that its module names for this kind of run:
@@ -47,7 +47,7 @@ BUDGETS_S = {
 }
 BUDGET_S = (120, 12)  # of one that says nothing
 LIMIT_S = (40 * 60, 5 * 60)  # of the whole
-PATIENCE, PATIENCE_S = 3, 60  # a benchmark is ended after so many times its budget, and so long more
+OVERRUN, OVERRUN_S = 3, 60  # a benchmark is ended after so many times its budget, and so long more
 TICK_S = 15  # without a word of a benchmark there is one of the run
 
 
@@ -162,14 +162,15 @@ class Child:
         self.process.wait()
 
 
-def measure(entry, clock_):
+def measure(entry, clock_, patience_s=0):
     """Runs one benchmark; returns its part of the result."""
-    command = [sys.executable, os.path.join(harness.HERE, "run"), entry.name] + entry.options
-    limit_s = PATIENCE * entry.budget_s + PATIENCE_S
+    options = entry.options + (["--patience", f"{patience_s:g}"] if patience_s else [])
+    command = [sys.executable, os.path.join(harness.HERE, "run"), entry.name] + options
+    limit_s = OVERRUN * entry.budget_s + OVERRUN_S + patience_s
     began = time.monotonic()
     child = Child(command, clock_, dict(os.environ, HEADGATE_BENCH_BUDGET_S=str(entry.budget_s)))
     code = child.wait(limit_s)
-    found = {"about": entry.about, "command": shlex.join(["bench/run", entry.name] + entry.options),
+    found = {"about": entry.about, "command": shlex.join(["bench/run", entry.name] + options),
              "budget_s": entry.budget_s, "seconds": round(time.monotonic() - began, 1)}
     if code is None:
         found["failure"] = f"ended after {limit_s} s"
@@ -228,22 +229,26 @@ def options_of(words):
     parser.add_argument("--into", metavar="FILE", help="the result of an earlier run that these belong to; it says that they "
                         "were measured again")
     parser.add_argument("--out", metavar="FILE", help="the result (default bench/out/all.json, or quick.json)")
+    parser.add_argument("--patience", metavar="SECONDS", type=float, default=0,
+                        help=harness.PATIENCE_HELP + "; each benchmark, beside its budget")
     options = parser.parse_args(words)
     unknown = sorted(set(options.only) - set(harness.names()))
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {' '.join(harness.names())}")
     if options.into and not options.only:
         parser.error("--into needs --only: which are measured again?")
+    if options.patience < 0:
+        parser.error(f"--patience {options.patience:g}: so many seconds, 0 or more")
     options.out = options.into or options.out or os.path.join(os.path.relpath(OUT), "quick.json" if options.quick else "all.json")
     return options
 
 
-def announce(found, prepare_s, is_quick):
+def announce(found, prepare_s, is_quick, patience_s):
     for entry in found:
         print(f"  {entry.name:12} {clock(entry.budget_s):>6}  {shlex.join(entry.options)}", file=sys.stderr)
     total = sum(entry.budget_s for entry in found) + prepare_s
     print(f"{len(found)} benchmarks, about {clock(total)} with what has to be built; "
-          f"at most {clock(LIMIT_S[int(is_quick)])} for all of them", file=sys.stderr, flush=True)
+          f"at most {clock(LIMIT_S[int(is_quick)] + patience_s * len(found))} for all of them", file=sys.stderr, flush=True)
 
 
 def summary(result):
@@ -279,7 +284,7 @@ def main(words):
     signal.signal(signal.SIGTERM, interrupt)
     found = entries(options.quick, options.only)
     prepare_s = PREPARE_BUDGET_S[int(options.quick)]
-    announce(found, prepare_s, options.quick)
+    announce(found, prepare_s, options.quick, options.patience)
     began, bench = time.monotonic(), harness.Bench("all", ["bench/run", "all"] + words)
     clock_ = Clock([prepare_s] + [entry.budget_s for entry in found])
     clock_.next()
@@ -308,7 +313,7 @@ def main(words):
             clock_.next()
             print(f"{clock_.prefix()} {number} of {len(found)}: {entry.name}, {clock(entry.budget_s)}: {entry.about}",
                   file=sys.stderr, flush=True)
-            result["benches"][entry.name] = measure(entry, clock_)
+            result["benches"][entry.name] = measure(entry, clock_, options.patience)
             failure = result["benches"][entry.name].get("failure")
             if failure:
                 code = 1

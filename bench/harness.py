@@ -1,4 +1,5 @@
 """What all benchmarks share: the build, progress, programs that print figures, the machine, the result."""
+import contextlib
 import glob
 import json
 import os
@@ -15,6 +16,9 @@ BUILD = os.path.join(ROOT, "build-bench")
 
 # Of whoever sends by TCP in bulk, in all benchmarks: what Linux and Debian come with, whatever the measuring machine is set to.
 CONGESTION = "cubic"
+PATIENCE_HELP = ("how long to wait, in all, for times in which nobody steals from the processors, after something was measured "
+                 "in one in which somebody did (default 0)")
+PROBE_PAUSE_S = 3  # between two looks at whether the machine is quiet
 
 
 class Failure(Exception):
@@ -74,6 +78,19 @@ def stolen_ms(processors=None):
     found = (line.split() for line in read("/proc/stat").splitlines())
     ticks = sum(int(columns[8]) for columns in found if len(columns) > 8 and columns[0] in rows)
     return ticks * 1000 // os.sysconf("SC_CLK_TCK")
+
+
+def is_quiet(seconds=1.0):
+    """Whether nobody steals more than a hundredth of a processor while all are busy: from one that is idle nothing can be
+    stolen."""
+    with contextlib.ExitStack() as busy:
+        before_ms = stolen_ms()
+        for processor in sorted(os.sched_getaffinity(0)):
+            program = subprocess.Popen(["taskset", "-c", str(processor), sys.executable, "-c", "while True: pass"])
+            busy.callback(program.wait)
+            busy.callback(program.kill)
+        time.sleep(seconds)
+        return stolen_ms() - before_ms <= 10 * seconds
 
 
 def machine():
@@ -200,11 +217,28 @@ class Bench:
         # bench/run all plans so long for it: what was disturbed is repeated only within that.
         self.began_s, self.budget_s = time.monotonic(), float(os.environ.get("HEADGATE_BENCH_BUDGET_S", "inf"))
         self.n_turns = 1  # how many turns.Turns share that time, one after the other
+        self.patience_s = 0.0  # how long it may wait, in all, for a machine that nobody steals from; beside its budget
+        self.waited_s = 0.0
 
     def has_time(self):
         """Whether what is measured now may go on: what was disturbed first does not take the time of what comes last."""
         part = min(max(len(self.turns), 1) / self.n_turns, 1)
-        return time.monotonic() - self.began_s < part * self.budget_s
+        return time.monotonic() - self.began_s - self.waited_s < part * self.budget_s
+
+    def wait_for_quiet(self, is_quiet=is_quiet, sleep=time.sleep):
+        """What was measured last was stolen from, and others steal for minutes at a time: returns when they do not, or
+        when there is no patience left; False then, at once if there was none. Its pace is the same whatever was found."""
+        if self.waited_s >= self.patience_s:
+            return False
+        self.progress(f"waits for a machine that nobody steals from, up to {self.patience_s - self.waited_s:.0f} s")
+        while self.waited_s < self.patience_s:
+            began, found = time.monotonic(), is_quiet()
+            if not found:
+                sleep(PROBE_PAUSE_S)
+            self.waited_s += time.monotonic() - began
+            if found:
+                return True
+        return False
 
     def progress(self, text):
         print(f"{self.name}: {text}", file=sys.stderr, flush=True)

@@ -146,12 +146,12 @@ class Run(unittest.TestCase):
         self.assertIn("no result", self.measure("print('done')")["failure"])
 
     def test_what_never_ends_is_ended(self):
-        before = everything.PATIENCE_S
-        everything.PATIENCE_S = 1
+        before = everything.OVERRUN_S
+        everything.OVERRUN_S = 1
         try:
             found = self.measure("import time\ntime.sleep(600)", 0)
         finally:
-            everything.PATIENCE_S = before
+            everything.OVERRUN_S = before
         self.assertEqual(found["failure"], "ended after 1 s")
 
     def heard(self, pipe):

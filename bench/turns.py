@@ -147,6 +147,7 @@ class Alone(Guard):
             if attempt == ATTEMPTS - 1 or not self.bench.has_time():
                 break
             self.n_again += 1
+            self.bench.wait_for_quiet()
         return piece
 
     def why(self, pair):
@@ -195,7 +196,8 @@ class Turns:
         began, told = now_s(), float("-inf")
         while self.n_pairs < self.pairs and self._may_measure():
             first = len(self.measured) % len(names)
-            self._judge(self._pair(names[first:] + names[:first]))
+            if "stolen" in self._judge(self._pair(names[first:] + names[:first])):
+                self.bench.wait_for_quiet()
             if now_s() - told >= TELL_S or self.n_pairs == self.pairs:
                 told = now_s()
                 self._progress(told - began)
@@ -224,6 +226,7 @@ class Turns:
             self.why[reason] = self.why.get(reason, 0) + 1
         if not reasons:
             self.clean.append(pair)
+        return reasons
 
     def _choose(self):
         ended = [pair for pair in self.measured if all(piece["figures"] is not None for piece in pair.values())]

@@ -19,13 +19,16 @@ class Bench:
     """As much of harness.Bench as Turns needs."""
 
     def __init__(self):
-        self.turns, self.told, self.is_late = [], [], False
+        self.turns, self.told, self.is_late, self.n_waited = [], [], False, 0
 
     def has_time(self):
         return not self.is_late
 
     def progress(self, text):
         self.told.append(text)
+
+    def wait_for_quiet(self):
+        self.n_waited += 1
 
 
 class Machine:
@@ -324,6 +327,38 @@ class TooFew(unittest.TestCase):
         for n, seconds, has_time in (1, 4, True), (1, 6, False), (2, 6, True), (2, 11, False), (3, 11, False):
             bench.turns, bench.began_s = [None] * n, time.monotonic() - seconds
             self.assertEqual(bench.has_time(), has_time, (n, seconds))
+
+    def test_a_thief_is_waited_for_and_nothing_else(self):
+        world = World({3: steal(100), 4: steal(100), 9: declare, 13: steal(100)}, pairs=5)
+        world.turns.run()
+        self.assertEqual(world.bench.n_waited, 3)  # pairs 1, 2 and 6; of pair 4 it declared itself disturbed
+
+    def waiting(self, patience_s, looks):
+        """(whether it was quiet in the end, how often it was looked): it is where looks say so, and not after them."""
+        bench, looks, n = harness.Bench("made-up", ["bench/run", "made-up"]), iter(looks), [0]
+        bench.patience_s, bench.progress = patience_s, lambda text: None
+
+        def is_quiet():
+            n[0] += 1
+            return next(looks, False)
+
+        return bench.wait_for_quiet(is_quiet, sleep=lambda s: time.sleep(0.001)), n[0], bench
+
+    def test_who_has_no_patience_does_not_look(self):
+        self.assertEqual(self.waiting(0, [True])[:2], (False, 0))
+
+    def test_a_wait_ends_with_the_thief(self):
+        found, n, bench = self.waiting(1000, [False, False, True])
+        self.assertEqual((found, n), (True, 3))
+        self.assertGreater(bench.waited_s, 0)
+
+    def test_a_wait_ends_with_the_patience_and_is_not_of_the_budget(self):
+        found, n, bench = self.waiting(0.02, [])
+        self.assertFalse(found)
+        self.assertGreater(n, 1)
+        bench.budget_s = time.monotonic() - bench.began_s - bench.waited_s / 2
+        self.assertTrue(bench.has_time())
+        self.assertFalse(bench.wait_for_quiet(lambda: self.fail("looked again")))
 
     def test_a_result_knows_its_turns(self):
         world = World()
