@@ -25,11 +25,7 @@
 
 #define SENDERS_MAX 256u
 #define BURST 32u
-#define SLOT_PKTS_MIN 20000
-#define SLOTS_MAX 100u
 #define POOL_ROUNDS 200000u
-/* After a switch, until caches and states are as they stay. */
-#define SETTLE_NS (5 * HG_NS_PER_MS)
 
 static struct hg_dp *dp;
 /* So fast that the link never waits. */
@@ -103,39 +99,30 @@ static void check_hook(void)
 		    hg_hook_state_name(sample.inflight.state));
 }
 
+static uint64_t sent_pkts(void)
+{
+	struct hg_dp_flow flow;
+
+	hg_dp_sample_tenant(dp, 0, HG_OUT, &flow);
+	return flow.sent_pkts;
+}
+
 static double slot_ns(bool is_on, hg_ns slot_for_ns)
 {
-	struct hg_dp_flow before, after;
-	hg_ns cpu_ns;
-	clockid_t clock = bench_worker_clock(dp, 0);
-	uint64_t n_pkts = 0;
+	double ns;
 
 	uplink.is_inflight_off = !is_on;
 	apply();
-	bench_rest(SETTLE_NS);
-	hg_dp_sample_tenant(dp, 0, HG_OUT, &before);
-	cpu_ns = bench_clock_ns(clock);
-	/* A machine that does other things may take the processor away for a whole slot. */
-	for (unsigned i = 0; n_pkts < SLOT_PKTS_MIN && i < SLOTS_MAX; i++) {
-		bench_rest(slot_for_ns);
-		hg_dp_sample_tenant(dp, 0, HG_OUT, &after);
-		n_pkts = after.sent_pkts - before.sent_pkts;
-	}
-	cpu_ns = bench_clock_ns(clock) - cpu_ns;
-	if (n_pkts < SLOT_PKTS_MIN)
-		die("nothing is forwarded", "no packets in a slot");
+	ns = bench_slot_ns(dp, sent_pkts, slot_for_ns);
 	if (is_on)
 		check_hook();
-	return (double)cpu_ns / (double)n_pkts;
+	return ns;
 }
 
 static void wait_for_traffic(void)
 {
-	struct hg_dp_flow flow;
-
 	for (unsigned i = 0; i < 1000; i++) {
-		hg_dp_sample_tenant(dp, 0, HG_OUT, &flow);
-		if (flow.sent_pkts > 100000)
+		if (sent_pkts() > 100000)
 			return;
 		bench_rest(5 * HG_NS_PER_MS);
 	}

@@ -58,20 +58,13 @@ static void *array(size_t n, size_t size)
 static void add_instance(uint32_t i)
 {
 	struct hg_desired_instance *instance = &desired.instances[i];
-	struct hg_desired_port *port = &desired.ports[i];
 
 	instance->tenant_idx = i % 2u;
 	snprintf(instance->name, sizeof(instance->name), "i%u", i);
 	hg_contract_init(&instance->contract);
 	instance->contract.dir[HG_OUT].min_bytes_per_s = i == 0 ? 0 : 10000;
 	instance->contract.dir[HG_OUT].max_bytes_per_s = UINT64_C(5000000000);
-	port->has_mac = true;
-	port->mac[0] = 2;
-	hg_bytes_put32(port->mac + 2, i);
-	port->mtu = HG_MTU_DEFAULT;
-	port->instance_idx = i;
-	snprintf(port->name, sizeof(port->name), "i%u", i);
-	snprintf(port->device, sizeof(port->device), "dummy(ring=64):i%u", i);
+	bench_port(&desired.ports[i], i);
 }
 
 static void describe(uint32_t n)

@@ -14,10 +14,6 @@
 
 #include <pthread.h>
 
-/* After it was stopped, until caches are as they stay. */
-#define SETTLE_NS (5 * HG_NS_PER_MS)
-#define SLOTS_MAX 100u
-#define SLOT_PKTS_MIN 20000u
 /* Ethernet, IPv4 and UDP. */
 #define HEADERS_BYTES 42u
 #define MAXIMUM_BYTES_PER_S UINT64_C(12500000000)
@@ -81,26 +77,12 @@ static void describe(uint32_t n_bytes)
 	hg_dummy_sink(hg_dummy_hold("up0"), true);
 }
 
-static double slot_ns(hg_ns slot_for_ns)
+static uint64_t received_pkts(void)
 {
-	const clockid_t clock = bench_worker_clock(dp, 0);
-	struct hg_dp_flow before, after;
-	uint64_t n_pkts = 0;
-	hg_ns cpu_ns;
+	struct hg_dp_flow flow;
 
-	bench_rest(SETTLE_NS);
-	hg_dp_sample_instance(dp, 1, HG_IN, &before);
-	cpu_ns = bench_clock_ns(clock);
-	/* A machine that does other things may take the processor away for a whole slot. */
-	for (unsigned i = 0; n_pkts < SLOT_PKTS_MIN && i < SLOTS_MAX; i++) {
-		bench_rest(slot_for_ns);
-		hg_dp_sample_instance(dp, 1, HG_IN, &after);
-		n_pkts = after.sent_pkts - before.sent_pkts;
-	}
-	cpu_ns = bench_clock_ns(clock) - cpu_ns;
-	if (n_pkts < SLOT_PKTS_MIN)
-		die("nothing goes through", "no packets in a slot");
-	return (double)cpu_ns / (double)n_pkts;
+	hg_dp_sample_instance(dp, 1, HG_IN, &flow);
+	return flow.sent_pkts;
 }
 
 static void check_drops(void)
@@ -132,7 +114,8 @@ int main(int argc, char **argv)
 	while (hg_told(&told)) {
 		if (hg_told_number(&told, 0) < 1)
 			die("not understood", "SLOT_MS, from 1 on");
-		hg_figure("ns", slot_ns(hg_told_number(&told, 0) * HG_NS_PER_MS));
+		hg_figure("ns", bench_slot_ns(dp, received_pkts,
+					      hg_told_number(&told, 0) * HG_NS_PER_MS));
 		check_drops();
 	}
 	hg_dp_destroy(dp, /* keep_devices= */ false);

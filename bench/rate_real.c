@@ -13,6 +13,7 @@
  * Burst      what the rate makes in 10 ms, at least the default: so late may the worker be when others want
  *            its processor, and still make up for it.
  */
+#include "bench/clock.h"
 #include "bench/figures.h"
 #include "dataplane/dataplane.h"
 #include "drivers/dummy.h"
@@ -22,7 +23,6 @@
 #include <math.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BURST_NS (10 * HG_NS_PER_MS)
@@ -69,10 +69,7 @@ static void die(const char *what, const char *why)
 
 static hg_ns clock_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
+	return bench_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- packets that go round ---------------------------------------------------------------------- */
@@ -206,13 +203,6 @@ static double error_ppm(uint64_t rate, struct look before, struct look after)
 	return ((double)(after.sent_bytes - before.sent_bytes) / due - 1.0) * 1e6;
 }
 
-static void rest(hg_ns for_ns)
-{
-	struct timespec t = {.tv_sec = for_ns / HG_NS_PER_S, .tv_nsec = for_ns % HG_NS_PER_S};
-
-	(void)nanosleep(&t, NULL);
-}
-
 /* ---- the two kinds of load ---------------------------------------------------------------------- */
 
 static void begin_frames(uint64_t rate)
@@ -275,7 +265,7 @@ static const struct load {
 	void (*keep_up)(hg_ns for_ns);
 	void (*end)(uint64_t rate);
 } loads[] = {
-	{"frames", begin_frames, rest, end_frames},
+	{"frames", begin_frames, bench_rest, end_frames},
 	{"segments", begin_segments, go_round, end_segments},
 };
 

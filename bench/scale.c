@@ -15,7 +15,6 @@
 #include "dataplane/dp.h"
 #include "drivers/dummy.h"
 #include "tests/frames.h"
-#include "vswitch/bytes.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -102,18 +101,10 @@ static void set_contract(struct hg_contract *contract, uint64_t min_bytes_per_s)
 
 static void add_instance(uint32_t i, uint32_t n)
 {
-	struct hg_desired_port *port = &ports[i];
-
 	instances[i].tenant_idx = i / PER_TENANT;
 	snprintf(instances[i].name, sizeof(instances[i].name), "i%u", i);
 	set_contract(&instances[i].contract, SLOW_BYTES_PER_S / 2 / n);
-	snprintf(port->name, sizeof(port->name), "i%u", i);
-	snprintf(port->device, sizeof(port->device), "dummy(ring=64):i%u", i);
-	port->instance_idx = i;
-	port->has_mac = true;
-	port->mtu = HG_MTU_DEFAULT;
-	port->mac[0] = 2;
-	hg_bytes_put32(port->mac + 2, i);
+	bench_port(&ports[i], i);
 }
 
 static void describe(uint32_t n)

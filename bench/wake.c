@@ -13,7 +13,6 @@
 #include "dataplane/dp.h"
 #include "drivers/dummy.h"
 #include "tests/frames.h"
-#include "vswitch/bytes.h"
 #include "vswitch/pool.h"
 
 #include <pthread.h>
@@ -77,7 +76,6 @@ static hg_ns clock_ns(void)
 static void add_instance(uint32_t i, uint32_t n_others)
 {
 	static const uint8_t far[HG_MAC_BYTES] = {2, 1, 0, 0, 0, 0};
-	struct hg_desired_port *port = &ports[i];
 
 	/* The first one is a tenant by itself. */
 	instances[i].tenant_idx = i == 0 ? 0 : 1u + (i - 1u) / PER_TENANT;
@@ -85,14 +83,8 @@ static void add_instance(uint32_t i, uint32_t n_others)
 	hg_contract_init(&instances[i].contract);
 	instances[i].contract.dir[HG_OUT].min_bytes_per_s =
 		i == 0 ? GUARANTEE_BYTES_PER_S : LINK_BYTES_PER_S / 2 / n_others;
-	snprintf(port->name, sizeof(port->name), "i%u", i);
-	snprintf(port->device, sizeof(port->device), "dummy(ring=64):i%u", i);
-	port->instance_idx = i;
-	port->has_mac = true;
-	port->mtu = HG_MTU_DEFAULT;
-	port->mac[0] = 2;
-	hg_bytes_put32(port->mac + 2, i);
-	frame_eth(&frames[i], far, port->mac);
+	bench_port(&ports[i], i);
+	frame_eth(&frames[i], far, ports[i].mac);
 	frame_ip4(&frames[i], HG_IP_UDP, 0);
 	frame_udp(&frames[i]);
 	frame_payload(&frames[i], FRAME_BYTES - HEADERS_BYTES, 1);

@@ -80,4 +80,10 @@ void model_check_nothing_left(struct model *m, unsigned sched, hg_ns now_ns);
  * 0. To be called after each step. */
 void model_check_samples(struct model *m, unsigned sched, const struct hg_sched *s, hg_ns now_ns);
 
+/* Fails the test: history number `round`, of that seed. */
+#define MODEL_FAIL(round, seed, m, wrong, now_ns)                                                \
+	HG_TEST_FAIL("round %u (seed %" PRIu64 "): %s: node %u, %.1f against %.1f, at %" PRId64, \
+		     (round), (seed), (wrong), (m)->wrong_node, (m)->wrong_got, (m)->wrong_want, \
+		     (now_ns))
+
 #endif

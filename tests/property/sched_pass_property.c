@@ -4,7 +4,7 @@
 #include "core/caps.h"
 #include "core/sched.h"
 #include "core/window.h"
-#include "tests/harness.h"
+#include "tests/property/twins.h"
 
 #include <string.h>
 
@@ -475,11 +475,10 @@ static const char *run(uint64_t seed, enum lie lie)
 
 static void s1_1_what_goes_by_the_scheduler_is_as_if_it_had_stood_in_it(void)
 {
-	unsigned n_rounds = hg_test_rounds > 0 ? hg_test_rounds : DEFAULT_ROUNDS;
 	uint64_t n_runs = 0, n_passed = 0;
 
-	for (unsigned r = 0; r < n_rounds; r++) {
-		uint64_t seed = hg_test_seed * 1000003 + r;
+	for (unsigned r = 0; r < n_rounds(DEFAULT_ROUNDS); r++) {
+		uint64_t seed = round_seed(r);
 		const char *wrong = run(seed, HONEST);
 
 		n_runs += h.n_runs;
@@ -492,25 +491,11 @@ static void s1_1_what_goes_by_the_scheduler_is_as_if_it_had_stood_in_it(void)
 		HG_TEST_FAIL("only %" PRIu64 " of %" PRIu64 " runs passed", n_passed, n_runs);
 }
 
-static void expect_caught(enum lie lie, const char *name)
-{
-	for (unsigned r = 0; r < 100; r++)
-		if (run(hg_test_seed * 1000003 + r, lie) != NULL)
-			return;
-	HG_TEST_FAIL("%s was not noticed", name);
-}
-
-#define CAUGHT(test, lie)                   \
-	static void test(void)              \
-	{                                   \
-		expect_caught((lie), #lie); \
-	}
-
-CAUGHT(broken_lighter_pass_is_noticed, LIGHTER)
-CAUGHT(broken_shorter_pass_is_noticed, SHORTER)
-CAUGHT(broken_later_pass_is_noticed, LATER)
-CAUGHT(broken_reordered_pass_is_noticed, REORDERED)
-CAUGHT(broken_untaken_pass_is_noticed, UNTAKEN)
+NOTICED(broken_lighter_pass_is_noticed, LIGHTER)
+NOTICED(broken_shorter_pass_is_noticed, SHORTER)
+NOTICED(broken_later_pass_is_noticed, LATER)
+NOTICED(broken_reordered_pass_is_noticed, REORDERED)
+NOTICED(broken_untaken_pass_is_noticed, UNTAKEN)
 
 int main(int argc, char **argv)
 {

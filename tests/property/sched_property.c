@@ -1,8 +1,7 @@
 /* Random histories of one scheduler for a link and one for local traffic, over the same maxima, against the
  * model. Each property is seen to fail with a liar between the history and the scheduler. */
 #include "tests/property/sched_model.h"
-
-#include "tests/harness.h"
+#include "tests/property/twins.h"
 
 enum { N_PKTS = 1 << 16, QUEUE_MOST = 1000, STEPS = 600, DEFAULT_ROUNDS = 400 };
 
@@ -390,50 +389,28 @@ static const char *run(uint64_t seed, enum lie lie)
 	return wrong;
 }
 
-static unsigned n_rounds(void)
-{
-	return hg_test_rounds > 0 ? hg_test_rounds : DEFAULT_ROUNDS;
-}
-
 static void s1_8_random_histories_keep_every_promise(void)
 {
-	for (unsigned r = 0; r < n_rounds(); r++) {
-		uint64_t seed = hg_test_seed * 1000003 + r;
+	for (unsigned r = 0; r < n_rounds(DEFAULT_ROUNDS); r++) {
+		uint64_t seed = round_seed(r);
 		const char *wrong = run(seed, HONEST);
 
 		if (wrong != NULL)
-			HG_TEST_FAIL("round %u (seed %" PRIu64
-				     "): %s: node %u, %.1f against %.1f, at step time %" PRId64,
-				     r, seed, wrong, h.m.wrong_node, h.m.wrong_got, h.m.wrong_want,
-				     h.now);
+			MODEL_FAIL(r, seed, &h.m, wrong, h.now);
 	}
 }
 
-static void expect_caught(enum lie lie, const char *name)
-{
-	for (unsigned r = 0; r < 200; r++)
-		if (run(hg_test_seed * 1000003 + r, lie) != NULL)
-			return;
-	HG_TEST_FAIL("%s was not noticed", name);
-}
-
-#define CAUGHT(test, lie)                   \
-	static void test(void)              \
-	{                                   \
-		expect_caught((lie), #lie); \
-	}
-
-CAUGHT(broken_higher_max_is_noticed, HIGHER_MAX)
-CAUGHT(broken_higher_pkts_is_noticed, HIGHER_PKTS)
-CAUGHT(broken_higher_tenant_max_is_noticed, HIGHER_TENANT_MAX)
-CAUGHT(broken_no_min_is_noticed, NO_MIN)
-CAUGHT(broken_faster_root_is_noticed, FASTER_ROOT)
-CAUGHT(broken_order_is_noticed, OUT_OF_ORDER)
-CAUGHT(broken_loss_is_noticed, LOST)
-CAUGHT(broken_lazy_pop_is_noticed, LAZY)
-CAUGHT(broken_late_change_is_noticed, LATE_CHANGE)
-CAUGHT(broken_held_time_is_noticed, HELD_LATE)
-CAUGHT(broken_next_at_is_noticed, LATE_NEXT_AT)
+NOTICED(broken_higher_max_is_noticed, HIGHER_MAX)
+NOTICED(broken_higher_pkts_is_noticed, HIGHER_PKTS)
+NOTICED(broken_higher_tenant_max_is_noticed, HIGHER_TENANT_MAX)
+NOTICED(broken_no_min_is_noticed, NO_MIN)
+NOTICED(broken_faster_root_is_noticed, FASTER_ROOT)
+NOTICED(broken_order_is_noticed, OUT_OF_ORDER)
+NOTICED(broken_loss_is_noticed, LOST)
+NOTICED(broken_lazy_pop_is_noticed, LAZY)
+NOTICED(broken_late_change_is_noticed, LATE_CHANGE)
+NOTICED(broken_held_time_is_noticed, HELD_LATE)
+NOTICED(broken_next_at_is_noticed, LATE_NEXT_AT)
 
 int main(int argc, char **argv)
 {

@@ -2,8 +2,7 @@
  * order, or never, until they are written off. Each property is seen to fail with a liar between the history and the
  * scheduler. */
 #include "tests/property/sched_model.h"
-
-#include "tests/harness.h"
+#include "tests/property/twins.h"
 
 enum { N_PKTS = 1 << 16, QUEUE_MOST = 200, STEPS = 800, DEFAULT_ROUNDS = 300 };
 
@@ -365,39 +364,20 @@ static const char *run(uint64_t seed, enum lie lie)
 
 static void s2_5_random_releases_keep_every_promise(void)
 {
-	unsigned n_rounds = hg_test_rounds > 0 ? hg_test_rounds : DEFAULT_ROUNDS;
-
-	for (unsigned r = 0; r < n_rounds; r++) {
-		uint64_t seed = hg_test_seed * 1000003 + r;
+	for (unsigned r = 0; r < n_rounds(DEFAULT_ROUNDS); r++) {
+		uint64_t seed = round_seed(r);
 		const char *wrong = run(seed, HONEST);
 
 		if (wrong != NULL)
-			HG_TEST_FAIL("round %u (seed %" PRIu64
-				     "): %s: node %u, %.1f against %.1f, at %" PRId64,
-				     r, seed, wrong, h.m.wrong_node, h.m.wrong_got, h.m.wrong_want,
-				     h.now);
+			MODEL_FAIL(r, seed, &h.m, wrong, h.now);
 	}
 }
 
-static void expect_caught(enum lie lie, const char *name)
-{
-	for (unsigned r = 0; r < 100; r++)
-		if (run(hg_test_seed * 1000003 + r, lie) != NULL)
-			return;
-	HG_TEST_FAIL("%s was not noticed", name);
-}
-
-#define CAUGHT(test, lie)                   \
-	static void test(void)              \
-	{                                   \
-		expect_caught((lie), #lie); \
-	}
-
-CAUGHT(broken_wider_max_is_noticed, WIDER_MAX)
-CAUGHT(broken_deaf_scheduler_is_noticed, DEAF)
-CAUGHT(broken_priority_is_noticed, OTHER_PRIORITY)
-CAUGHT(broken_held_time_is_noticed, HELD_LATE)
-CAUGHT(broken_next_at_is_noticed, LATE_NEXT_AT)
+NOTICED(broken_wider_max_is_noticed, WIDER_MAX)
+NOTICED(broken_deaf_scheduler_is_noticed, DEAF)
+NOTICED(broken_priority_is_noticed, OTHER_PRIORITY)
+NOTICED(broken_held_time_is_noticed, HELD_LATE)
+NOTICED(broken_next_at_is_noticed, LATE_NEXT_AT)
 
 int main(int argc, char **argv)
 {
