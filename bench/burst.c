@@ -191,18 +191,6 @@ static void hold(enum row row)
 
 /* ---- a run -------------------------------------------------------------------------------------- */
 
-static hg_ns stolen_now_ns(void)
-{
-	unsigned long long user, nice, system, idle, wait, irq, soft, stolen = 0;
-	FILE *f = fopen("/proc/stat", "re");
-
-	if (f == NULL || fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
-				&system, &idle, &wait, &irq, &soft, &stolen) != 8)
-		bench_give_up("/proc/stat", "is not as Linux writes it");
-	fclose(f);
-	return (hg_ns)stolen * S / sysconf(_SC_CLK_TCK);
-}
-
 /* The loop, until everything is answered; notes what is stolen at the beginning of each slice. */
 static void run_loop(hg_ns for_ns)
 {
@@ -215,13 +203,13 @@ static void run_loop(hg_ns for_ns)
 		hg_ns slice_ns = s->begins_ns + (hg_ns)w.n_slices * SLICE_NS;
 
 		if (now_ns >= slice_ns && w.n_slices < MAX_SLICES) {
-			w.stolen_ns[w.n_slices++] = stolen_now_ns();
+			w.stolen_ns[w.n_slices++] = bench_stolen_ns();
 			slice_ns += SLICE_NS;
 		}
 		bench_sleep_until(due_ns < slice_ns ? due_ns : slice_ns);
 		now_ns = hg_clock_now_ns();
 	}
-	w.stolen_ns[w.n_slices] = stolen_now_ns();
+	w.stolen_ns[w.n_slices] = bench_stolen_ns();
 }
 
 static int by_size(const void *a, const void *b)

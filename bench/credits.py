@@ -1,12 +1,13 @@
 """Used against entitled: busy control groups with processor credits, beside static quotas, in real time.
 
 1, 4 and 16 groups that would take a whole processor each, with launch credits and baselines of 80 % of one processor
-together (one by itself: 40 %); then the same groups with a quota of the same baselines (period 100 ms), in turn. worst_error_percent: by how
-much the worst group missed launch + baseline * time. The machine must have two processors, and time to spare on them:
-a group that was kept waiting by other work (not held by its quota, and below it) in its last ten seconds is called
-disturbed, counted, and its error given by itself; all of that work it did not get is unserved_percent, and credits
-catch up with it. stolen_percent: the part of their use that two thieves were not charged for, one asleep whenever the
-loop looks, one whenever the kernel's tick comes. Root, control groups of version 1.
+together (one by itself: 40 %); then the same groups with a quota of the same baselines (period 100 ms), in turn.
+worst_error_percent: by how much the worst group missed launch + baseline * time. The machine must have two
+processors, and time to spare on them: a group that was kept waiting by other work (not held by its quota, and below
+it) or of which more than 20 ms of a second were stolen in its last ten seconds is called disturbed, counted, and its
+error given by itself; all of that work it did not get is unserved_percent, and credits catch up with it.
+stolen_percent: the part of their use that two thieves were not charged for, one asleep whenever the loop looks, one
+whenever the kernel's tick comes. Root, control groups of version 1.
 """
 import os
 

@@ -145,6 +145,18 @@ void bench_groups_make(unsigned n)
 
 /* ---- tasks -------------------------------------------------------------------------------------- */
 
+int64_t bench_stolen_ns(void)
+{
+	unsigned long long user, nice, system, idle, wait, irq, soft, stolen = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (f == NULL || fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
+				&system, &idle, &wait, &irq, &soft, &stolen) != 8)
+		bench_give_up("/proc/stat", "is not as Linux writes it");
+	fclose(f);
+	return (int64_t)stolen * 1000000000 / sysconf(_SC_CLK_TCK);
+}
+
 void bench_burn(void *arg)
 {
 	(void)arg;

@@ -8,7 +8,7 @@
  * Memory     none but static; one set at a time. Threads: one. Errors: end the program with a sentence.
  *            Groups and tasks are gone when the program exits, also by SIGINT, SIGTERM and SIGHUP; tasks by
  *            SIGKILL as well.
- * Used by    credits.c, credit_loop.c.
+ * Used by    credits.c, credit_loop.c, burst.c.
  */
 #ifndef HG_BENCH_GROUPS_H
 #define HG_BENCH_GROUPS_H
@@ -32,6 +32,9 @@ int64_t bench_group_used_cpu_ns(unsigned i);
 /* Periods of the group's quota so far, and those in which it was held. */
 void bench_group_periods(unsigned i, uint64_t *ret_periods, uint64_t *ret_held);
 void bench_group_write(unsigned i, const char *file, long value);
+
+/* What this machine's host took from its processors since the boot, in steps of a tick. */
+int64_t bench_stolen_ns(void);
 
 /* Does nothing but use its processor. */
 void bench_burn(void *arg);
