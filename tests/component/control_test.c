@@ -677,6 +677,43 @@ static void s2_3_time_in_the_card_of_the_second_and_since_start(void)
 	tear_down();
 }
 
+static uint64_t heap_bytes(void)
+{
+	struct hg_status_host host;
+
+	hg_control_status_host(w.control, w.now_ns, &host);
+	return host.heap_bytes;
+}
+
+/* Small pieces, which come from what the C library keeps, and a large one, which it maps for itself. */
+static void heap_is_what_is_allocated_and_not_freed(void)
+{
+	enum { N_SMALL = 1000, SMALL_BYTES = 1000, LARGE_BYTES = 64 << 20 };
+	static void *volatile small[N_SMALL], *volatile large;
+	uint64_t before, with_small, with_both;
+
+	set_up();
+	before = heap_bytes();
+	if (before == 0)
+		HG_SKIP("a sanitizer's allocator does not count");
+	for (unsigned i = 0; i < N_SMALL; i++)
+		small[i] = malloc(SMALL_BYTES);
+	with_small = heap_bytes();
+	large = malloc(LARGE_BYTES);
+	with_both = heap_bytes();
+	/* A sixteenth for what it costs the library to remember a piece. */
+	HG_CHECK_BETWEEN(with_small - before, N_SMALL * SMALL_BYTES,
+			 N_SMALL * SMALL_BYTES * 17 / 16);
+	HG_CHECK_BETWEEN(with_both - with_small, LARGE_BYTES, LARGE_BYTES + 65536);
+	free(large);
+	HG_CHECK_EQ(heap_bytes(), with_small);
+	for (unsigned i = 0; i < N_SMALL; i++)
+		free(small[i]);
+	/* The library keeps a few for who asks next, and counts them. */
+	HG_CHECK_BETWEEN(heap_bytes() - before, 0, 16 * SMALL_BYTES);
+	tear_down();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
@@ -701,6 +738,7 @@ int main(int argc, char **argv)
 		HG_TEST(s2_12_a_card_queue_that_fills_is_told_with_the_reason),
 		HG_TEST(s2_12_a_queue_that_nothing_keeps_short_is_no_news),
 		HG_TEST(s2_3_time_in_the_card_of_the_second_and_since_start),
+		HG_TEST(heap_is_what_is_allocated_and_not_freed),
 		{0},
 	};
 

@@ -210,6 +210,44 @@ static void s7_6_metrics_have_every_reason_and_limit(void)
 	tear_down();
 }
 
+static json_int_t heap_of_metrics(void)
+{
+	static const char name[] = "\nheadgate_host_heap_bytes ";
+	const char *at_name;
+
+	HG_CHECK_EQ(get("/metrics"), 200);
+	HG_CHECK((at_name = strstr(w.reply.text, name)) != NULL);
+	return (json_int_t)strtod(at_name + strlen(name), NULL);
+}
+
+static json_int_t heap_of_status(void)
+{
+	HG_CHECK_EQ(get("/v1/status"), 200);
+	return number("host.heap_bytes");
+}
+
+/* What holds the answers themselves is among it, and small. */
+static void s7_6_what_leaks_is_seen(void)
+{
+	enum { LEAK_BYTES = 64 << 20, ANSWERS_BYTES = 1 << 20 };
+	static void *volatile leak;
+	json_int_t status, metrics;
+
+	set_up();
+	status = heap_of_status();
+	metrics = heap_of_metrics();
+	if (status == 0)
+		HG_SKIP("a sanitizer's allocator does not count");
+	leak = malloc(LEAK_BYTES);
+	HG_CHECK_BETWEEN(heap_of_status() - status, LEAK_BYTES - ANSWERS_BYTES,
+			 LEAK_BYTES + ANSWERS_BYTES);
+	HG_CHECK_BETWEEN(heap_of_metrics() - metrics, LEAK_BYTES - ANSWERS_BYTES,
+			 LEAK_BYTES + ANSWERS_BYTES);
+	free(leak);
+	HG_CHECK_BETWEEN(heap_of_status() - status, -ANSWERS_BYTES, ANSWERS_BYTES);
+	tear_down();
+}
+
 static void s2_2_inflight_is_switched_off_and_on_live(void)
 {
 	set_up();
@@ -685,6 +723,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_8_explain_adds_up_and_names_the_others),
 		HG_TEST(s5_1_an_instance_says_what_its_ports_dropped),
 		HG_TEST(s7_6_metrics_have_every_reason_and_limit),
+		HG_TEST(s7_6_what_leaks_is_seen),
 		HG_TEST(s2_2_inflight_is_switched_off_and_on_live),
 		HG_TEST(s2_6_priority_is_shown_of_instances),
 		HG_TEST(s2_3_an_uplink_says_what_is_in_its_card),
