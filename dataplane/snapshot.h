@@ -18,6 +18,7 @@
 #include "core/desired.h"
 #include "core/histogram.h"
 #include "core/inflight.h"
+#include "core/linger.h"
 #include "core/sched.h"
 #include "dataplane/dataplane.h"
 #include "drivers/driver.h"
@@ -120,6 +121,7 @@ struct hg_port {
 	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
 	hg_ns progress_at_ns;
 	hg_ns quiet_at_ns; /* from when on it may be left to its descriptor */
+	struct hg_linger linger; /* of one that has to be asked to notify */
 	struct hg_flood_limit flood_limit;
 	uint8_t told_mac[HG_MAC_BYTES]; /* the source address last told to the other workers */
 	uint16_t told_vlan;

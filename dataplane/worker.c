@@ -111,6 +111,22 @@ static bool may_leave(const struct hg_worker *w, struct hg_port *port)
 	return w->now_ns >= port->quiet_at_ns && !port->dev->driver->arm(port->dev);
 }
 
+static void wait_until(struct hg_port *port, hg_ns until_ns)
+{
+	if (until_ns > port->quiet_at_ns)
+		port->quiet_at_ns = until_ns;
+}
+
+void hg_worker_expect(struct hg_worker *w, struct hg_port *port)
+{
+	hg_ns for_ns = hg_linger_handed(&port->linger, w->now_ns);
+
+	if (for_ns == 0)
+		return;
+	wait_until(port, w->now_ns + for_ns);
+	list_port(w, port);
+}
+
 static void tell_held(struct hg_port *port)
 {
 	if (port->dev->driver->hold != NULL)
@@ -205,10 +221,12 @@ static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 	n = hg_path_receive(w, port);
 	if (n > 0) {
 		w->has_moved = true;
-		port->quiet_at_ns = w->now_ns + w->lane->spin_ns;
+		wait_until(port, w->now_ns + w->lane->spin_ns);
+		hg_linger_came(&port->linger, w->now_ns);
 	} else if (n_refusals == hg_buffers_refusals_here() && may_leave(w, port)) {
 		/* For lack of buffers nothing is received whatever lies there, and the descriptor only tells of what is
 		 * new. (That there are some by now, from another worker, says nothing of what there was.) */
+		hg_linger_ends(&port->linger);
 		leave(w, i);
 		*ret_stays = false;
 	}

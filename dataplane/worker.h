@@ -6,7 +6,8 @@
  *            serve the trees, transmit, and every HG_HOUSEKEEPING_NS look after the snapshot, the
  *            mailbox and the counters. After spin_ns of turns without a packet the worker sleeps on the
  *            descriptors of its ports, until the next instant at which a tree or a device has something
- *            to do. A port that has nothing leaves the list and comes back by its descriptor.
+ *            to do. A port that has nothing leaves the list and comes back by its descriptor; one that has to be
+ *            asked to notify stays while it is worth looking for what it answers (core/linger).
  * Ownership  trees: out of all uplinks and of local traffic: worker 0. in: the last worker. Ports are
  *            dealt out in turn; uplinks to worker 0, beside their trees. Packets that another worker has
  *            to go on with cross by single-producer single-consumer rings.
@@ -160,6 +161,9 @@ static inline void hg_worker_begin_turn(struct hg_worker *w)
 	if (HG_UNLIKELY(round != atomic_load_explicit(&w->round, memory_order_relaxed)))
 		atomic_store_explicit(&w->round, round, memory_order_release);
 }
+
+/* The worker's own: the port, which has to be asked to notify, was handed something that it may answer. */
+void hg_worker_expect(struct hg_worker *w, struct hg_port *port);
 
 /* From any thread: makes a sleeping worker look around. */
 void hg_worker_wake(struct hg_worker *w);

@@ -54,10 +54,13 @@ static void disarm(struct hg_vring *ring)
 	if (ring->is_packed)
 		__atomic_store_n(&ring->used.packed->flags, VRING_PACKED_EVENT_FLAG_DISABLE,
 				 __ATOMIC_RELAXED);
-	else if (!ring->has_event_idx)
+	else if (ring->has_event_idx)
+		/* It is behind, and stays there. */
+		__atomic_store_n(avail_event(ring), (uint16_t)(ring->avail_at - 1u),
+				 __ATOMIC_RELAXED);
+	else
 		__atomic_store_n(&ring->used.split->flags, VRING_USED_F_NO_NOTIFY,
 				 __ATOMIC_RELAXED);
-	/* An event index says it by staying behind. */
 }
 
 int hg_vring_begin(struct hg_vring *ring, const struct hg_vring_cfg *cfg, struct hg_error *reterr)
@@ -98,9 +101,6 @@ int hg_vring_begin(struct hg_vring *ring, const struct hg_vring_cfg *cfg, struct
 		ring->used_at &= 0x7fff;
 		ring->avail_wrap = cfg->avail_at >> 15;
 		ring->used_wrap = cfg->used_at >> 15;
-	} else if (cfg->has_event_idx) {
-		__atomic_store_n(avail_event(ring), (uint16_t)(ring->avail_at - 1u),
-				 __ATOMIC_RELAXED);
 	}
 	ring->told_at = ring->used_at;
 	disarm(ring);
@@ -379,10 +379,10 @@ static HG_ALWAYS_INLINE unsigned receive(struct hg_vring *ring, bool is_packed,
 		}
 		n_done += n_now;
 	}
+	if (HG_UNLIKELY(ring->is_armed))
+		disarm(ring);
 	if (n_done > 0) {
 		hg_show_used(ring, is_packed);
-		if (ring->is_armed)
-			disarm(ring);
 		if (HG_LIKELY(is_known)) {
 			hg_look_ahead(ring, is_packed, 0);
 			hg_fetch_used(ring, is_packed);

@@ -88,6 +88,16 @@ static void check_notifications(struct world *world)
 		HG_CHECK_EQ(kicks(), before);
 		HG_CHECK_EQ(receive(world, dev), 1);
 	}
+	/* Who looks again, and finds nothing, looks: nothing is said, and nothing forgotten. */
+	for (unsigned i = 0; i < 3; i++) {
+		HG_CHECK(!dev->driver->arm(dev));
+		HG_CHECK_EQ(receive(world, dev), 0);
+		before = kicks();
+		far_sends(world, i);
+		HG_CHECK_EQ(kicks(), before);
+		HG_CHECK(dev->driver->arm(dev));
+		HG_CHECK_EQ(receive(world, dev), 1);
+	}
 	close(edges);
 	end(world, dev);
 }
