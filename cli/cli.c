@@ -4,6 +4,8 @@
 #include "cli/commands.h"
 #include "cli/table.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,11 +42,12 @@ const char *hg_cli_option(const struct hg_cli *cli, const char *name)
 static void command_line(FILE *out, const struct hg_command *c)
 {
 	char head[64];
+	int n;
 
 	snprintf(head, sizeof(head), "%s%s%s %s", c->noun, c->verb == NULL ? "" : " ",
 		 c->verb == NULL ? "" : c->verb, c->words);
-	fprintf(out, "  %-22s ", head);
-	hg_table_wrap(out, 25, 25, c->doc);
+	n = fprintf(out, "  %-22s ", head);
+	hg_table_wrap(out, (unsigned)n, 25, c->doc);
 }
 
 static void usage(FILE *out)
@@ -424,6 +427,26 @@ static int help(struct hg_cli *cli, struct arguments *a)
 	return HG_EXIT_DONE;
 }
 
+/* Who exports to a full disk must not believe that it is all there. */
+static int check_written(const struct hg_cli *cli, int rc)
+{
+	bool is_written = fflush(cli->out) == 0;
+
+	if (rc != HG_EXIT_DONE || (is_written && !ferror(cli->out)))
+		return rc;
+	fprintf(cli->err, "headgate: cannot write the output: %s\n",
+		is_written ? "some of it was lost" : strerror(errno));
+	return HG_EXIT_FAILED;
+}
+
+/* Not of a terminal that shows escapes as they are, and not of who says so (https://no-color.org). */
+static bool wants_colour(void)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
 int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
 {
 	struct hg_cli cli = {
@@ -438,7 +461,7 @@ int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
 		return HG_EXIT_DONE;
 	}
 	cli.is_terminal = fd >= 0 && isatty(fd);
-	cli.has_colour = cli.is_terminal;
+	cli.has_colour = cli.is_terminal && wants_colour();
 	rc = parse(&cli, &a);
 	if (rc != HG_EXIT_DONE)
 		return rc;
@@ -449,5 +472,5 @@ int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
 	if (a.command == NULL)
 		return refuse_command(&cli, &a);
 	rc = check_words(&cli, &a);
-	return rc != HG_EXIT_DONE ? rc : a.command->run(&cli);
+	return rc != HG_EXIT_DONE ? rc : check_written(&cli, a.command->run(&cli));
 }

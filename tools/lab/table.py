@@ -1,4 +1,5 @@
 """What ./run shows: a live table of 80 columns, and the summary at the end. Rates are Mbit/s."""
+import os
 import sys
 import time
 
@@ -8,6 +9,11 @@ PIPE_EVERY_S = 5  # on a pipe a block this often is enough to follow
 
 def mbit(bytes_per_s):
     return f"{bytes_per_s * 8e-6:.1f}"
+
+
+def rate(bytes_per_s):
+    bit_per_s = bytes_per_s * 8
+    return f"{bit_per_s / 1e9:g} Gbit/s" if bit_per_s >= 1e9 else f"{bit_per_s / 1e6:.0f} Mbit/s"
 
 
 def limit(bytes_per_s):
@@ -32,13 +38,14 @@ def span(us):
 
 
 class Screen:
-    """Draws a block over the last one on a terminal; on a pipe prints one now and then."""
+    """Draws a block over the last one on a terminal that can; on a pipe, and on a dumb one, prints one now and then."""
 
     def __init__(self, out=sys.stdout):
         self.out, self.height, self.next_at = out, 0, 0.0
+        self.can_draw = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
     def show(self, lines):
-        if self.out.isatty():
+        if self.can_draw:
             if self.height:
                 self.out.write(f"\x1b[{self.height}A\x1b[J")
             self.height = len(lines)
@@ -131,7 +138,7 @@ def live_block(phase, n_seconds):
     of = f"/{n_seconds}" if n_seconds < 10**6 else ""
     stolen = " STOLEN" if at["stolen"] else ""
     lines = [f"{phase.title}   second {phase.n_counted() if of else at['second']}{of}   link {100 * at['link_use']:.1f} % of "
-             f"{phase.capacity * 8e-6:.0f} Mbit/s{stolen}",
+             f"{rate(phase.capacity)}{stolen}",
              HEADER]
     lines += [contract_row(line, at["mode"] == "observe") for line in phase.lines.values()]
     lines.append(card_row(at["card"], at["mode"] == "observe"))
