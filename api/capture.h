@@ -24,6 +24,8 @@
 #define HG_CAPTURE_SECONDS 600u
 #define HG_CAPTURE_BYTES (UINT64_C(1) << 30)
 
+#define HG_CAPTURE_PARAMETERS "direction count bytes seconds snaplen bpf"
+
 struct hg_capture_stream;
 
 struct hg_capture_ask {

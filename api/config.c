@@ -403,7 +403,13 @@ int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn check_
 
 	if (rc < 0)
 		return rc;
-	rc = hg_config_from_tree(&tree, check_device, ret, reterr);
+	/* Whose disk was full, whose pipe had no writer and who wrote only comments does not mean: no tenants. */
+	if (json_is_string(tree.root) && json_string_length(tree.root) == 0)
+		rc = hg_error_set(reterr, -HG_EINVAL,
+				  "there is nothing in it; for a host without tenants write {}",
+				  NULL);
+	else
+		rc = hg_config_from_tree(&tree, check_device, ret, reterr);
 	hg_tree_fini(&tree);
 	return rc;
 }

@@ -26,6 +26,7 @@
  * hg_dev_check() fits. NULL: device texts are taken as they are. */
 typedef int (*hg_config_device_fn)(const char *device, struct hg_error *reterr);
 
+/* -EINVAL too where nothing is written, or only comments: a host without tenants is {}. */
 HG_MUST_CHECK int hg_config_parse(const char *text, size_t n_bytes,
 				  hg_config_device_fn check_device, struct hg_desired **ret,
 				  struct hg_error *reterr);
@@ -35,7 +36,7 @@ HG_MUST_CHECK int hg_config_from_tree(const struct hg_tree *tree, hg_config_devi
 /* All but admission: for comparing with what may not fit beside what is in force. */
 HG_MUST_CHECK int hg_config_read(const struct hg_tree *tree, hg_config_device_fn check_device,
 				 struct hg_desired **ret, struct hg_error *reterr);
-/* Reads a whole file of up to HG_YAML_MAX_BYTES, which must not be blank. "-" is standard input. The
+/* Reads a whole file of up to HG_YAML_MAX_BYTES. "-" is standard input. The
  * caller frees *ret_text with free(); it is not terminated. */
 HG_MUST_CHECK int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
 				      struct hg_error *reterr);

@@ -18,6 +18,8 @@
 #define IDLE_S 30u
 /* Many more than the commands and collectors of one host; each costs a few KiB. */
 #define CONNECTIONS_MAX 128u
+/* What bodies that are still coming in may take together: two of the largest. */
+#define BODIES_MAX_BYTES (2u * (size_t)HG_YAML_MAX_BYTES)
 /* Bodies grow from here by doubling. */
 #define BODY_FIRST_BYTES 4096u
 
@@ -33,6 +35,7 @@ struct hg_http {
 	int listen_fd;
 	bool was_left; /* a dead daemon's socket file was there */
 	bool is_leaving;
+	size_t bodies_bytes; /* of all requests together */
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct reader *readers;
 };
@@ -104,7 +107,8 @@ static int listen_at(const char *path, int *ret_fd, bool *ret_was_left, struct h
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return hg_error_set(reterr, -HG_EINVAL,
-				    "the path of the socket is too long: ", path, NULL);
+				    "the path of the socket is too long, at most 107 bytes: ", path,
+				    NULL);
 	strcpy(address.sun_path, path);
 	rc = clear_path(&address, ret_was_left, reterr);
 	if (rc < 0)
@@ -129,10 +133,10 @@ static int listen_at(const char *path, int *ret_fd, bool *ret_was_left, struct h
 
 /* ---- requests ----------------------------------------------------------------------------------- */
 
-static void collect(struct incoming *in, const char *data, size_t n)
+static void collect(struct hg_http *http, struct incoming *in, const char *data, size_t n)
 {
 	size_t size = in->size;
-	char *body;
+	char *body = NULL;
 
 	if (in->is_too_large || in->has_no_memory)
 		return;
@@ -143,11 +147,13 @@ static void collect(struct incoming *in, const char *data, size_t n)
 	while (size < in->n_bytes + n)
 		size = size == 0 ? BODY_FIRST_BYTES : size * 2u;
 	if (size > in->size) {
-		body = realloc(in->body, size);
+		if (size - in->size <= BODIES_MAX_BYTES - http->bodies_bytes)
+			body = realloc(in->body, size);
 		if (body == NULL) {
 			in->has_no_memory = true;
 			return;
 		}
+		http->bodies_bytes += size - in->size;
 		in->body = body;
 		in->size = size;
 	}
@@ -155,9 +161,35 @@ static void collect(struct incoming *in, const char *data, size_t n)
 	in->n_bytes += n;
 }
 
-static const char *query(void *user, const char *key)
+struct taking {
+	hg_parameter_fn take;
+	void *with;
+};
+
+static enum MHD_Result take_argument(void *user, enum MHD_ValueKind kind, const char *key,
+				     const char *value)
 {
-	return MHD_lookup_connection_value(user, MHD_GET_ARGUMENT_KIND, key);
+	const struct taking *t = user;
+
+	(void)kind;
+	t->take(t->with, key, value);
+	return MHD_YES;
+}
+
+static void parameters(void *user, hg_parameter_fn take, void *with)
+{
+	struct taking t = {take, with};
+
+	(void)MHD_get_connection_values(user, MHD_GET_ARGUMENT_KIND, take_argument, &t);
+}
+
+/* A path or a parameter that hides a NUL stays as it is, and so names nothing: what is meant by "web1%00x" is not
+ * web1. */
+static size_t unescape(void *user, struct MHD_Connection *connection, char *text)
+{
+	(void)user;
+	(void)connection;
+	return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
 }
 
 static int fd_of(struct MHD_Connection *connection)
@@ -187,14 +219,15 @@ static void reply_to(struct hg_http *http, struct MHD_Connection *connection, co
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
 		.body = in->body == NULL ? "" : in->body,
 		.n_bytes = in->n_bytes,
-		.query = query,
+		.parameters = parameters,
 		.user = connection,
 	};
 
 	if (in->is_too_large)
 		hg_reply_refuse(reply, 413, -HG_EINVAL, "the body is larger than 64 MiB");
 	else if (in->has_no_memory)
-		hg_reply_refuse(reply, 503, -HG_ENOMEM, "no memory for the body");
+		hg_reply_refuse(reply, 503, -HG_ENOMEM,
+				"no memory for the body: others are coming in; try again");
 	else
 		hg_service_handle(http->cfg.service, &request, http->cfg.clock_ns(), reply);
 }
@@ -332,7 +365,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		return *request == NULL ? MHD_NO : MHD_YES;
 	}
 	if (*n_data > 0) {
-		collect(in, data, *n_data);
+		collect(user, in, data, *n_data);
 		*n_data = 0;
 		return MHD_YES;
 	}
@@ -343,13 +376,15 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 static void on_completed(void *user, struct MHD_Connection *connection, void **request,
 			 enum MHD_RequestTerminationCode code)
 {
+	struct hg_http *http = user;
 	struct incoming *in = *request;
 
-	(void)user;
 	(void)connection;
 	(void)code;
-	if (in != NULL)
-		free(in->body);
+	if (in == NULL)
+		return;
+	http->bodies_bytes -= in->size;
+	free(in->body);
 	free(in);
 	*request = NULL;
 }
@@ -372,9 +407,9 @@ int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_
 	http->listen_fd = fd;
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-		MHD_OPTION_END);
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_END);
 	if (http->daemon == NULL) {
 		rc = hg_error_set(reterr, -HG_EIO, "cannot serve on ", cfg->socket_path, NULL);
 		goto fail_daemon;

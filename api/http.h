@@ -3,7 +3,8 @@
  * Why        The command, scripts and collectors of metrics all speak it, and the rights of a socket file
  *            are access control that every operator knows.
  * Model      libmicrohttpd without threads of its own: when fd() is readable or timeout is over, run().
- *            Bodies are collected up to HG_YAML_MAX_BYTES, then hg_service_handle() answers.
+ *            Bodies are collected up to HG_YAML_MAX_BYTES, those of all connections together up to twice
+ *            that, then hg_service_handle() answers.
  * Socket     A socket file on which nobody listens any more is replaced; one on which somebody does is
  *            an error: another headgated is running. The file has mode 0660.
  * Memory     Allocates; the service outlives it. Threads: the control lane.

@@ -86,16 +86,6 @@ static int read_all(int fd, struct bytes *b, struct hg_error *err)
 	}
 }
 
-static bool is_blank(const struct bytes *b)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		if (b->data[i] != ' ' && b->data[i] != '\t' && b->data[i] != '\n' &&
-		    b->data[i] != '\r')
-			return false;
-	}
-	return true;
-}
-
 int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
 			struct hg_error *reterr)
 {
@@ -111,9 +101,6 @@ int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
 		rc = read_all(fd, &b, reterr);
 	if (!is_stdin)
 		close(fd);
-	if (rc == 0 && is_blank(&b))
-		rc = hg_error_set(reterr, -HG_EINVAL,
-				  "the file is empty; for a host without tenants write {}", NULL);
 	if (rc < 0) {
 		free(b.data);
 		return rc;

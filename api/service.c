@@ -72,7 +72,12 @@ void hg_service_handle(struct hg_service *service, const struct hg_request *requ
 	}
 	route = find(&call, &has_path);
 	if (route != NULL) {
-		route->handle(&call);
+		int rc = hg_call_read_parameters(&call, route);
+
+		if (rc < 0)
+			hg_call_fail(&call, rc);
+		else
+			route->handle(&call);
 	} else if (has_path) {
 		snprintf(sentence, sizeof(sentence), "%s does not take %s", request->path,
 			 request->method);

@@ -4,7 +4,8 @@
  *            tested and fuzzed by function calls.
  * Model      A table of paths and methods, each with one function. docs/api.md is its contract.
  * Promise    Whatever is asked, there is exactly one reply, and errors have the shape of docs/api.md.
- *            A change that is refused has changed nothing.
+ *            A change that is refused has changed nothing. A parameter that is not known, is there twice or has
+ *            no value is refused: "dryrun=1" must not do what "dry_run=1" only tries.
  * Memory     The reply's text, or its stream, is the caller's: hg_reply_fini(). Threads: the control lane.
  * Errors     none beyond the reply; without memory its text is NULL and its status 503.
  */
@@ -27,14 +28,17 @@ struct hg_service {
 	bool is_leaving; /* another process answers from now on */
 };
 
+/* Takes one parameter of a request, percent signs decoded; value NULL: it has no '='. The texts stay until the reply. */
+typedef void (*hg_parameter_fn)(void *with, const char *key, const char *value);
+
 struct hg_request {
 	const char *method; /* "GET" */
 	const char *path; /* "/v1/status", percent signs decoded */
 	const char *accept; /* NULL: not said */
 	const char *body;
 	size_t n_bytes;
-	/* The value of a parameter behind the question mark; NULL: not there. */
-	const char *(*query)(void *user, const char *key);
+	/* Gives what stands behind the question mark to take(), in order. NULL: there is nothing. */
+	void (*parameters)(void *user, hg_parameter_fn take, void *with);
 	void *user;
 	const char *who; /* "process 4711 of user 0"; NULL: not known */
 };

@@ -17,12 +17,21 @@
 
 #include <jansson.h>
 
+/* One more than any route takes. */
+#define HG_CALL_PARAMETERS_MAX 8u
+
+struct hg_parameter {
+	const char *key, *value;
+};
+
 /* A request on its way to its reply. */
 struct hg_call {
 	struct hg_service *service;
 	const struct hg_request *request;
 	hg_ns now_ns;
 	char name[HG_NAME_BYTES]; /* where the path has one */
+	struct hg_parameter parameters[HG_CALL_PARAMETERS_MAX];
+	unsigned n_parameters;
 	struct hg_reply *reply;
 	struct hg_error error;
 };
@@ -31,6 +40,7 @@ struct hg_route {
 	const char *method;
 	const char *path; /* '*' stands for one name */
 	void (*handle)(struct hg_call *call);
+	const char *parameters; /* those that it takes, with blanks between */
 };
 
 /* Each ends with an empty row. */
@@ -38,6 +48,8 @@ extern const struct hg_route hg_routes_show[], hg_routes_change[], hg_routes_mov
 
 /* ---- parameters --------------------------------------------------------------------------------- */
 
+/* Reads those of the request, against what the route takes. -EINVAL */
+HG_MUST_CHECK int hg_call_read_parameters(struct hg_call *call, const struct hg_route *route);
 /* NULL: it was not given. */
 const char *hg_call_parameter(const struct hg_call *call, const char *key);
 bool hg_call_is_set(const struct hg_call *call, const char *key);
@@ -50,7 +62,7 @@ void hg_call_text(struct hg_call *call, int status, const char *type, char *text
 void hg_call_json(struct hg_call *call, int status, json_t *json);
 /* With what call->error says, if it says anything. */
 void hg_call_fail(struct hg_call *call, int rc);
-/* There is no such thing of that kind under call->name. */
+/* There is no such thing of that kind under call->name: which it may have been is said. */
 void hg_call_fail_missing(struct hg_call *call, const char *kind);
 
 #endif

@@ -226,21 +226,24 @@ CREDIT(post_transfer, hg_credit_transfer)
 
 /* ---- routes ------------------------------------------------------------------------------------- */
 
+/* What a change can be asked for with. */
+#define CHANGE "dry_run confirm"
+
 const struct hg_route hg_routes_change[] = {
-	{"GET", "/v1/restart", get_restart},
-	{"POST", "/v1/restart", post_restart},
-	{"GET", "/v1/credits", get_credits},
-	{"GET", "/v1/credits/*", get_credit},
-	{"GET", "/v1/credits/*/history", get_credit_history},
-	{"POST", "/v1/credits/*/grant", post_grant},
-	{"POST", "/v1/credits/*/transfer", post_transfer},
-	{"PUT", "/v1/config", put_config},
-	{"POST", "/v1/config/diff", post_diff},
-	{"POST", "/v1/config/confirm", post_confirm},
-	{"PUT", "/v1/uplinks/*", put_uplink},
-	{"PUT", "/v1/instances/*", put_instance},
-	{"DELETE", "/v1/instances/*", delete_instance},
-	{"PUT", "/v1/ports/*", put_port},
-	{"DELETE", "/v1/ports/*", delete_port},
+	{"GET", "/v1/restart", get_restart, ""},
+	{"POST", "/v1/restart", post_restart, ""},
+	{"GET", "/v1/credits", get_credits, ""},
+	{"GET", "/v1/credits/*", get_credit, ""},
+	{"GET", "/v1/credits/*/history", get_credit_history, "since"},
+	{"POST", "/v1/credits/*/grant", post_grant, ""},
+	{"POST", "/v1/credits/*/transfer", post_transfer, ""},
+	{"PUT", "/v1/config", put_config, CHANGE},
+	{"POST", "/v1/config/diff", post_diff, ""},
+	{"POST", "/v1/config/confirm", post_confirm, ""},
+	{"PUT", "/v1/uplinks/*", put_uplink, CHANGE},
+	{"PUT", "/v1/instances/*", put_instance, CHANGE},
+	{"DELETE", "/v1/instances/*", delete_instance, CHANGE},
+	{"PUT", "/v1/ports/*", put_port, CHANGE},
+	{"DELETE", "/v1/ports/*", delete_port, CHANGE},
 	{0},
 };

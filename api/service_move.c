@@ -222,9 +222,9 @@ static void post_announce(struct hg_call *call)
 /* ---- routes ------------------------------------------------------------------------------------- */
 
 const struct hg_route hg_routes_move[] = {
-	{"GET", "/v1/instances/*/state", get_state},
-	{"PUT", "/v1/instances/*/state", put_state},
-	{"POST", "/v1/instances/*/detach", post_detach},
-	{"POST", "/v1/ports/*/announce", post_announce},
+	{"GET", "/v1/instances/*/state", get_state, ""},
+	{"PUT", "/v1/instances/*/state", put_state, "dry_run uplink"},
+	{"POST", "/v1/instances/*/detach", post_detach, ""},
+	{"POST", "/v1/ports/*/announce", post_announce, ""},
 	{0},
 };

@@ -4,7 +4,6 @@
 #include "api/card.h"
 #include "api/explain.h"
 #include "api/metrics.h"
-#include "api/nearest.h"
 #include "api/view.h"
 
 #include <string.h>
@@ -121,13 +120,17 @@ static void get_config(struct hg_call *call)
 	const char *format = hg_call_parameter(call, "format"), *accept = call->request->accept;
 	bool wants_yaml = format != NULL ? strcmp(format, "yaml") == 0
 					 : accept != NULL && strstr(accept, "yaml") != NULL;
+	bool is_known = format == NULL || wants_yaml || strcmp(format, "json") == 0;
 	json_t *json = NULL;
 	char *text = NULL;
 	size_t n_bytes = 0;
 	int rc;
 
-	rc = wants_yaml ? hg_config_export_yaml(desired, &text, &n_bytes, &call->error)
-			: hg_config_export_json(desired, &json, &call->error);
+	if (!is_known)
+		rc = hg_error_set(&call->error, -HG_EINVAL, "format is yaml or json", NULL);
+	else
+		rc = wants_yaml ? hg_config_export_yaml(desired, &text, &n_bytes, &call->error)
+				: hg_config_export_json(desired, &json, &call->error);
 	if (rc < 0)
 		hg_call_fail(call, rc);
 	else if (wants_yaml)
@@ -147,24 +150,15 @@ static const char *parameter_of(void *user, const char *key)
 static void reply_nothing_to_capture(struct hg_call *call, bool is_uplink)
 {
 	const struct hg_desired *d = hg_control_desired(call->service->control);
-	const char *kind = is_uplink ? "uplink" : "port";
-	struct hg_nearest nearest;
-	int rc;
 
-	hg_nearest_init(&nearest, call->name);
-	for (uint32_t i = 0; i < (is_uplink ? d->n_uplinks : d->n_ports); i++)
-		hg_nearest_offer(&nearest, is_uplink ? d->uplinks[i].name : d->ports[i].name);
-	if (!is_uplink && hg_view_find_uplink(d, call->name) != HG_VIEW_NONE)
-		rc = hg_error_set(&call->error, -HG_ENOENT, call->name,
-				  " is an uplink, not a port: /v1/uplinks/", call->name,
-				  "/capture, or headgate capture --uplink ", call->name, NULL);
-	else if (nearest.best != NULL)
-		rc = hg_error_set(&call->error, -HG_ENOENT, "there is no ", kind, " named ",
-				  call->name, "; did you mean ", nearest.best, "?", NULL);
+	if (is_uplink || hg_view_find_uplink(d, call->name) == HG_VIEW_NONE)
+		hg_call_fail_missing(call, is_uplink ? "uplink" : "port");
 	else
-		rc = hg_error_set(&call->error, -HG_ENOENT, "there is no ", kind, " named ",
-				  call->name, NULL);
-	hg_call_fail(call, rc);
+		hg_call_fail(call,
+			     hg_error_set(&call->error, -HG_ENOENT, call->name,
+					  " is an uplink, not a port: /v1/uplinks/", call->name,
+					  "/capture, or headgate capture --uplink ", call->name,
+					  NULL));
 }
 
 static void capture(struct hg_call *call, bool is_uplink)
@@ -208,21 +202,21 @@ static void get_uplink_capture(struct hg_call *call)
 /* ---- routes ------------------------------------------------------------------------------------- */
 
 const struct hg_route hg_routes_show[] = {
-	{"GET", "/v1/status", get_status},
-	{"GET", "/v1/host", get_host},
-	{"GET", "/v1/uplinks", get_uplinks},
-	{"GET", "/v1/uplinks/*", get_uplink},
-	{"GET", "/v1/uplinks/*/depth", get_depth},
-	{"GET", "/v1/tenants", get_tenants},
-	{"GET", "/v1/tenants/*", get_tenant},
-	{"GET", "/v1/instances", get_instances},
-	{"GET", "/v1/instances/*", get_instance},
-	{"GET", "/v1/instances/*/explain", get_explanation},
-	{"GET", "/v1/ports", get_ports},
-	{"GET", "/v1/ports/*", get_port},
-	{"GET", "/v1/ports/*/capture", get_port_capture},
-	{"GET", "/v1/uplinks/*/capture", get_uplink_capture},
-	{"GET", "/v1/config", get_config},
-	{"GET", "/metrics", get_metrics},
+	{"GET", "/v1/status", get_status, ""},
+	{"GET", "/v1/host", get_host, ""},
+	{"GET", "/v1/uplinks", get_uplinks, ""},
+	{"GET", "/v1/uplinks/*", get_uplink, ""},
+	{"GET", "/v1/uplinks/*/depth", get_depth, "since"},
+	{"GET", "/v1/tenants", get_tenants, ""},
+	{"GET", "/v1/tenants/*", get_tenant, ""},
+	{"GET", "/v1/instances", get_instances, ""},
+	{"GET", "/v1/instances/*", get_instance, ""},
+	{"GET", "/v1/instances/*/explain", get_explanation, ""},
+	{"GET", "/v1/ports", get_ports, ""},
+	{"GET", "/v1/ports/*", get_port, ""},
+	{"GET", "/v1/ports/*/capture", get_port_capture, HG_CAPTURE_PARAMETERS},
+	{"GET", "/v1/uplinks/*/capture", get_uplink_capture, HG_CAPTURE_PARAMETERS},
+	{"GET", "/v1/config", get_config, "format"},
+	{"GET", "/metrics", get_metrics, ""},
 	{0},
 };

@@ -120,7 +120,8 @@ void hg_rows_totals(const struct hg_row *row, const struct hg_dp_flow *last, hg_
 		    struct hg_totals *ret)
 {
 	*ret = row->carried;
-	ret->age_ns = now_ns - row->created_at_ns;
+	/* Of who came within the second that is still open nothing is known yet. */
+	ret->age_ns = now_ns > row->created_at_ns ? now_ns - row->created_at_ns : 0;
 	for (unsigned d = 0; d < HG_N_DIRS; d++) {
 		const struct hg_dp_flow *flow = last != NULL ? &last[d] : &row->dir[d].last;
 		const struct hg_proof *proof = &row->dir[d].proof;

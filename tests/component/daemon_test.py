@@ -261,6 +261,61 @@ def a_body_without_end_is_refused(world):
         assert b" 413 " in client.recv(4096)
 
 
+def ask(world, request, seconds=20):
+    """All that is answered."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(seconds)
+        client.connect(world.socket)
+        client.sendall(request)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def s7_2_a_name_that_hides_a_nul_is_not_what_stands_before_it(world):
+    world.start()
+    for name in (b"web1%00", b"web1%00x", b"%00web1"):
+        ask(world, b"DELETE /v1/instances/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % name)
+    assert "web1" in world.headgate("instance", "list")
+
+
+def s7_2_a_parameter_without_a_value_is_refused(world):
+    world.start()
+    said = ask(world, b"DELETE /v1/instances/web1?dry_run HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b" 400 " in said and b"dry_run=1" in said, said
+    assert "web1" in world.headgate("instance", "list")
+
+
+def s7_2_bodies_together_are_bounded(world):
+    """Who begins to send a lot and stops keeps the memory for as long as the connection may be idle."""
+    world.start()
+    size = 40 << 20  # of which each is allowed alone
+    clients = []
+    try:
+        for _ in range(4):
+            client = socket.socket(socket.AF_UNIX)
+            clients.append(client)
+            client.settimeout(20)
+            client.connect(world.socket)
+            client.sendall(b"PUT /v1/config HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (size + 1))
+            client.sendall(b" " * size)
+        host = json.loads(world.headgate("-j", "show"))["host"]
+        assert host["heap_bytes"] < 200 << 20, host
+        clients[-1].sendall(b" ")
+        said = clients[-1].recv(4096)
+        assert b" 503 " in said and b"ENOMEM" in said, said
+    finally:
+        for client in clients:
+            client.close()
+    world.headgate("apply", world.config)
+
+
+def s7_2_the_help_fits_80_columns(world):
+    nouns = ("", "show", "uplink", "tenant", "instance", "port", "credit", "instance add", "port attach",
+             "uplink set", "capture", "apply", "instance restore")
+    for noun in nouns:
+        said = world.headgate(*noun.split(), "--help")
+        assert not [line for line in said.splitlines() if len(line) > 80], said
+
+
 # ---- the command --------------------------------------------------------------------------------
 
 def s6_7_what_becomes_of_credits_is_told(world):
@@ -275,6 +330,36 @@ def s6_7_what_becomes_of_credits_is_told(world):
     assert "it goes on with 1.50 processor credits" in said, said
     said = json.loads(world.headgate("instance", "save", "web9", "--detach"))
     assert said["credits"]["gift_cpu_ns"] == 90 * 10**9, said
+
+
+def s7_2_output_that_cannot_be_written_is_a_failure(world):
+    """A backup on a full disk."""
+    world.start()
+    for words in (["export"], ["-j", "show"], ["show"], ["instance", "save", "web1"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([HEADGATE, "--socket", world.socket, *words], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+        assert done.returncode == 1, (words, done)
+        assert "No space left" in done.stderr or "lost" in done.stderr, (words, done.stderr)
+
+
+def terminal_says(world, words, **more):
+    """What the command prints on a terminal."""
+    ours, theirs = os.openpty()
+    try:
+        subprocess.run([HEADGATE, "--socket", world.socket, *words], stdout=theirs, stderr=theirs,
+                       timeout=20, check=True, env=dict(os.environ, **more))
+        return os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def s7_6_colours_are_for_terminals_that_want_them(world):
+    world.start()
+    assert b"\x1b[" in terminal_says(world, ["show"], TERM="xterm", NO_COLOR="")
+    assert b"\x1b" not in terminal_says(world, ["show"], TERM="xterm", NO_COLOR="1")
+    assert b"\x1b" not in terminal_says(world, ["show"], TERM="dumb", NO_COLOR="")
 
 
 def exit_codes_of_the_command(world):

@@ -33,15 +33,12 @@ struct world {
 
 static struct world w;
 
-static const char *query(void *user, const char *key)
+static void parameters(void *user, hg_parameter_fn take, void *with)
 {
 	struct world *world = user;
 
-	for (unsigned i = 0; world->keys[i] != NULL; i++) {
-		if (strcmp(world->keys[i], key) == 0)
-			return world->values[i];
-	}
-	return NULL;
+	for (unsigned i = 0; world->keys[i] != NULL; i++)
+		take(with, world->keys[i], world->values[i]);
 }
 
 /* One request; the reply's JSON stays until the next. */
@@ -52,7 +49,7 @@ static inline int ask(const char *method, const char *path, const char *body)
 		.path = path,
 		.body = body,
 		.n_bytes = strlen(body),
-		.query = query,
+		.parameters = parameters,
 		.user = &w,
 	};
 
