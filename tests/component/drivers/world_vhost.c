@@ -56,6 +56,12 @@ static const char *packed_build(struct world *world)
 	return build(world, GUEST_FEATURES | GUEST_PACKED, 1);
 }
 
+/* Without an event index: notifications are switched on and off by a flag. */
+static const char *flags_build(struct world *world)
+{
+	return build(world, GUEST_FEATURES & ~GUEST_BIT(VIRTIO_RING_F_EVENT_IDX), 1);
+}
+
 static const char *queues_build(struct world *world)
 {
 	return build(world, GUEST_FEATURES, WORLD_VHOST_QUEUES);
@@ -135,4 +141,5 @@ struct guest *world_vhost_guest(void)
 
 struct world world_vhost = {.name = "vhost", .build = split_build, GUEST};
 struct world world_vhost_packed = {.name = "vhost_packed", .build = packed_build, GUEST};
+struct world world_vhost_flags = {.name = "vhost_flags", .build = flags_build, GUEST};
 struct world world_vhost_queues = {.name = "vhost_queues", .build = queues_build, GUEST};
