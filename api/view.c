@@ -397,6 +397,7 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 	put_u64(object, "tx_bytes", status.tx_bytes);
 	put_u64(object, "learned", status.n_learned);
 	put_u64(object, "learn_refused", status.n_refused);
+	put_u64(object, "introductions", status.n_introductions);
 	put(object, "drops", drops_json(status.drops));
 	return object;
 }

@@ -610,6 +610,7 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 		.tx_bytes = now.tx_bytes,
 		.n_learned = now.n_learned,
 		.n_refused = now.n_refused,
+		.n_introductions = now.n_introductions,
 	};
 	memcpy(ret->reason, now.reason, sizeof(ret->reason));
 	memcpy(ret->last_reason, now.last_reason, sizeof(ret->last_reason));

@@ -185,6 +185,7 @@ struct hg_status_port {
 	hg_ns last_reason_age_ns; /* since then; 0 while there is none */
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned, n_refused; /* addresses; frames from those that were not learned */
+	uint64_t n_introductions; /* frames sent because its guest was back */
 	uint64_t drops[HG_N_DROPS];
 };
 

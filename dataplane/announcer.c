@@ -14,22 +14,24 @@
 
 /* ---- the worker's part -------------------------------------------------------------------------- */
 
-static struct hg_pkt *make_packet(struct hg_worker *w, const struct hg_announcement *what,
-				  const struct hg_switch_port *port)
+struct hg_pkt *hg_announcer_make(struct hg_worker *w, const struct hg_announcement *what,
+				 uint16_t vlan)
 {
 	uint8_t frame[HG_ANNOUNCE_FRAME_BYTES];
 	uint32_t n_bytes = hg_announce_build(what, frame);
 	struct hg_pkt *pkt = hg_pkt_create_chain(w->lane->pool, n_bytes);
 	enum hg_drop reason;
 
-	if (pkt == NULL)
+	if (pkt == NULL) {
+		HG_COUNT(w->drops[HG_DROP_NO_BUFFER], 1u);
 		return NULL;
+	}
 	pkt->flags = 0;
 	pkt->gso = HG_GSO_NONE;
 	pkt->gso_ecn = false;
 	memcpy(pkt->data, frame, n_bytes);
-	if (!hg_parse(pkt, &reason) ||
-	    (port->vlan != HG_VLAN_NONE && !hg_vlan_push(pkt, port->vlan, 0))) {
+	if (!hg_parse(pkt, &reason) || (vlan != HG_VLAN_NONE && !hg_vlan_push(pkt, vlan, 0))) {
+		HG_COUNT(w->drops[HG_DROP_NO_BUFFER], 1u);
 		hg_pool_put(w->lane->pool, &pkt, 1);
 		return NULL;
 	}
@@ -51,11 +53,9 @@ static void send(struct hg_worker *w, const struct hg_announce_batch *batch,
 	/* Uplinks are known by their slot. */
 	if (port->is_uplink || s->ports[port->uplink_idx] == NULL)
 		return;
-	pkt = make_packet(w, &item->what, port);
-	if (pkt == NULL) {
-		HG_COUNT(w->drops[HG_DROP_NO_BUFFER], 1u);
+	pkt = hg_announcer_make(w, &item->what, port->vlan);
+	if (pkt == NULL)
 		return;
-	}
 	pkt->in_port_idx = item->slot;
 	pkt->out_port_idx = port->uplink_idx;
 	pkt->instance_idx = s->port_instance[item->slot];

@@ -32,6 +32,9 @@ struct hg_announce_batch {
 	struct hg_announce_item items[];
 };
 
+/* The frame for a port or an uplink, in that VLAN with a tag; NULL: there is no buffer, which is counted. */
+struct hg_pkt *hg_announcer_make(struct hg_worker *w, const struct hg_announcement *what,
+				 uint16_t vlan);
 /* In housekeeping: sends what is due. */
 void hg_announcer_look(struct hg_worker *w);
 

@@ -133,6 +133,8 @@ struct hg_dp_port_sample {
 	uint32_t n_learned; /* addresses */
 	uint32_t
 		n_refused; /* frames from addresses that were not learned, since the limit was set */
+	uint64_t
+		n_introductions; /* frames sent because its guest was back; dataplane/introducer.h */
 	uint64_t drops[HG_N_DROPS];
 };
 

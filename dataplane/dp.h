@@ -13,6 +13,7 @@
 struct hg_port_counts {
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes; /* frames and their bytes, by the device */
 	uint64_t tx_wire_bytes, rx_wire_bytes;
+	uint64_t n_introductions;
 	uint64_t drops[HG_N_DROPS];
 };
 

@@ -32,7 +32,7 @@ void hg_path_go_on(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir);
 /* Passes over what was collected for another worker. */
 void hg_path_flush_outbox(struct hg_worker *w, uint32_t to);
 
-/* Gives a packet of headgate's own, which no instance is charged with, to its uplink. */
+/* Gives a packet of headgate's own, which no instance is charged with, to the port or uplink that it is for. */
 void hg_path_send_own(struct hg_worker *w, struct hg_pkt *pkt);
 
 /* Goes on with a copy that a mirror made, as what the destination's instance receives. */

@@ -46,6 +46,7 @@ void hg_counters_add_port(struct hg_port_counts *sum, const struct hg_port *port
 	sum->tx_bytes += stats->tx_bytes;
 	sum->tx_wire_bytes += HG_READ(port->tx_wire_bytes);
 	sum->rx_wire_bytes += HG_READ(port->rx_wire_bytes);
+	sum->n_introductions += HG_READ(port->introduction.n_sent);
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		sum->drops[i] += stats->drops[i] + HG_READ(port->drops[i]);
 }
@@ -216,6 +217,7 @@ void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sa
 	ret->rx_bytes = counts.rx_bytes;
 	ret->tx_pkts = counts.tx_pkts;
 	ret->tx_bytes = counts.tx_bytes;
+	ret->n_introductions = counts.n_introductions;
 	memcpy(ret->drops, counts.drops, sizeof(ret->drops));
 	if (dp->states[slot].port != NULL) {
 		const struct hg_fdb *fdb = &dp->lane.workers[dp->states[slot].port->worker]->fdb;

@@ -128,6 +128,17 @@ struct hg_port {
 	hg_ns told_at_ns;
 	uint64_t tx_wire_bytes, rx_wire_bytes;
 	uint32_t drops[HG_N_DROPS];
+
+	/* Its guest's return; dataplane/introducer.h. */
+	struct hg_introduction {
+		uint32_t arrival; /* the last one, by its driver */
+		bool is_listed; /* on the worker's list of those that return */
+		bool has_spoken; /* somebody was told something since it is back */
+		uint8_t round;
+		uint32_t at; /* in the round: 0: the uplink, then its neighbours, from 1 on */
+		hg_ns began_ns, next_at_ns; /* 0: at once */
+		uint64_t n_sent; /* ever */
+	} introduction;
 };
 
 /* A segment above either is cut into pieces that are not, or are one packet; UINT32_MAX: never. */

@@ -364,6 +364,7 @@ static void read_port(const struct reader *r, const struct port_record *from, ui
 	state->before.tx_bytes -= own.tx_bytes;
 	state->before.tx_wire_bytes -= own.tx_wire_bytes;
 	state->before.rx_wire_bytes -= own.rx_wire_bytes;
+	state->before.n_introductions -= own.n_introductions;
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		state->before.drops[i] -= own.drops[i];
 }

@@ -3,6 +3,7 @@
 #include "dataplane/announcer.h"
 #include "dataplane/buffers.h"
 #include "dataplane/flight.h"
+#include "dataplane/introducer.h"
 #include "dataplane/ops.h"
 #include "dataplane/news.h"
 #include "dataplane/path.h"
@@ -86,6 +87,7 @@ static void take_events(struct hg_worker *w, const struct epoll_event *events, i
 				continue;
 		} else if (slot < w->snapshot->n_port_slots && w->snapshot->ports[slot] != NULL) {
 			list_port(w, w->snapshot->ports[slot]);
+			hg_introducer_notice(w, w->snapshot->ports[slot]);
 		}
 	}
 }
@@ -305,6 +307,7 @@ static void adopt(struct hg_worker *w, const struct hg_snapshot *s)
 	w->n_active = keep_known(w->active, w->n_active, s);
 	w->n_ticking = keep_known(w->ticking, w->n_ticking, s);
 	w->n_held = keep_known(w->held, w->n_held, s);
+	w->n_returning = keep_known(w->returning, w->n_returning, s);
 	hg_ops_run(w, s);
 	/* A port may be another instance's now. */
 	let_go(w);
@@ -331,6 +334,7 @@ static void keep_house(struct hg_worker *w)
 	hg_news_hear(w);
 	hg_state_answer(w);
 	hg_announcer_look(w);
+	hg_introducer_look(w);
 	(void)hg_fdb_advance(&w->fdb, FDB_BUCKETS_A_LOOK, w->now_ns);
 }
 
@@ -356,6 +360,8 @@ static hg_ns next_at(struct hg_worker *w)
 
 	if (w->announce_at_ns < at_ns)
 		at_ns = w->announce_at_ns;
+	if (w->introduce_at_ns < at_ns)
+		at_ns = w->introduce_at_ns;
 	for (uint32_t i = 0; i < w->n_ticking; i++) {
 		if (w->ticking[i]->progress_at_ns < at_ns)
 			at_ns = w->ticking[i]->progress_at_ns;
@@ -557,7 +563,7 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	w->owns_cards = idx == lane->out_owner;
 	w->snapshot = first;
 	w->dirty_head = w->publish_head = HG_SLOT_NONE;
-	w->announce_at_ns = HG_NEVER;
+	w->announce_at_ns = w->introduce_at_ns = HG_NEVER;
 	w->look_for_ns = LOOK_NS;
 	w->epoll_fd = w->wake_fd = -1;
 	hg_watching_init(w, clock_ns());
@@ -565,8 +571,9 @@ int hg_worker_create(struct hg_lane *lane, uint32_t idx, const struct hg_snapsho
 	w->staged = malloc(list_bytes);
 	w->ticking = malloc(list_bytes);
 	w->held = malloc(list_bytes);
+	w->returning = malloc(list_bytes);
 	if (w->active == NULL || w->staged == NULL || w->ticking == NULL || w->held == NULL ||
-	    !make_fdb(w)) {
+	    w->returning == NULL || !make_fdb(w)) {
 		r = hg_error_set(reterr, -HG_ENOMEM, "out of memory for a worker", NULL);
 		goto fail;
 	}
@@ -618,6 +625,7 @@ void hg_worker_destroy(struct hg_worker *w)
 	free(w->staged);
 	free(w->ticking);
 	free(w->held);
+	free(w->returning);
 	free(w->fdb_memory);
 	free(w);
 }

@@ -95,6 +95,11 @@ struct hg_worker {
 	struct hg_port **held; /* not received from; dataplane/pushback.h */
 	uint32_t n_active, n_staged, n_ticking, n_held;
 	uint32_t next_active; /* where the next turn goes on */
+
+	struct hg_port **returning; /* whose guests are back; dataplane/introducer.h */
+	uint32_t n_returning, next_returning; /* where it goes on */
+	hg_ns introduce_at_ns; /* when there is something to send for them next */
+	hg_ns lot_at_ns; /* not before */
 	uint32_t releases_seen; /* of the lane's, when held ports were last looked at */
 
 	struct hg_fdb fdb;

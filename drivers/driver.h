@@ -152,6 +152,9 @@ struct hg_driver {
 				    struct hg_error *reterr);
 	void (*sample)(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 		       struct hg_dev_stats *ret_stats);
+	/* Optional, from any thread. For a device whose far side comes and goes while it stays open: 0 while that is not
+	 * ready, else a number that is another each time that it has become so. Its fd tells of that, too. */
+	uint32_t (*arrival)(const struct hg_dev *dev);
 	/* Optional. Takes nothing more from its far side, or does again: what it holds back of what it has
 	 * received (a modelled line) still comes out of rx. Between two calls of rx, by the worker. */
 	void (*pause)(struct hg_dev *dev, bool is_paused);

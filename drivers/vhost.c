@@ -307,6 +307,13 @@ static int vhost_fd(const struct hg_dev *dev)
 	return ((const struct vhost *)dev)->link->epoll_fd;
 }
 
+static uint32_t vhost_arrival(const struct hg_dev *dev)
+{
+	const struct vhost *vhost = (const struct vhost *)dev;
+
+	return atomic_load_explicit(&vhost->link->arrival, memory_order_acquire);
+}
+
 static bool vhost_arm(struct hg_dev *dev)
 {
 	struct vhost *vhost = (struct vhost *)dev;
@@ -352,6 +359,7 @@ const struct hg_driver hg_driver_vhost = {
 	.tx = vhost_tx,
 	.fd = vhost_fd,
 	.arm = vhost_arm,
+	.arrival = vhost_arrival,
 	.adjust = vhost_adjust,
 	.sample = vhost_sample,
 };

@@ -189,6 +189,18 @@ static void close_door(struct hg_vhost_link *link)
 	}
 }
 
+/* A card is one with a ring of each direction, be others of its rings ready or not, and stays so while its guest changes
+ * some of them in a message. */
+static void note_arrival(struct hg_vhost_link *link, bool is_ready)
+{
+	bool was_ready = atomic_load_explicit(&link->arrival, memory_order_relaxed) != 0;
+
+	if (is_ready && !was_ready && ++link->last_arrival == 0)
+		link->last_arrival = 1;
+	atomic_store_explicit(&link->arrival, is_ready ? link->last_arrival : 0,
+			      memory_order_release);
+}
+
 /* ---- what the guest offers ---------------------------------------------------------------------- */
 
 static bool watch_memory(struct hg_vhost_link *link, const struct rte_vhost_mem_region *region)
@@ -341,6 +353,7 @@ static void open_door(struct hg_vhost_link *link)
 		link->reason[0] = '\0';
 		link->offence = NULL;
 	}
+	note_arrival(link, link->n_rx > 0 && link->n_tx > 0);
 	atomic_store_explicit(&link->is_open, true, memory_order_seq_cst);
 	tell_worker(link);
 }
@@ -360,8 +373,12 @@ static void look_again(struct hg_vhost_link *link)
 	close_door(link);
 	say_not_ready(link);
 	/* In the middle of a message the library's own is half changed; it is looked at behind it. */
-	if (!link->is_closing && !link->is_in_message && link->vid >= 0)
+	if (link->is_closing || link->is_in_message)
+		return;
+	if (link->vid >= 0)
 		open_door(link);
+	if (!atomic_load_explicit(&link->is_open, memory_order_relaxed))
+		note_arrival(link, false);
 }
 
 /* ---- the library's calls ------------------------------------------------------------------------ */
@@ -510,6 +527,7 @@ static void disconnected(int vid)
 		remember(link);
 	}
 	link->vid = -1;
+	note_arrival(link, false);
 	say_not_ready(link);
 	unlock_link(link);
 	pthread_mutex_lock(&list_lock);
@@ -592,6 +610,7 @@ static void shut(struct hg_vhost_link *link)
 	pthread_mutex_lock(&link->lock);
 	link->is_closing = true;
 	close_door(link);
+	note_arrival(link, false);
 	say(link, "the port is closed", "", "");
 	if (link->vid >= 0 && by_vid[link->vid] == link)
 		by_vid[link->vid] = NULL;

@@ -39,6 +39,7 @@ struct hg_vhost_link {
 	_Alignas(HG_CACHE_LINE_BYTES) _Atomic bool is_open;
 	_Atomic uint8_t
 		fault; /* enum hg_vring_fault; set by the worker, cleared with the door closed */
+	_Atomic uint32_t arrival; /* as hg_driver.arrival */
 	bool has_far_fence; /* does not change: closing the door is a fence for the worker, too */
 
 	/* Written by the worker. */
@@ -58,6 +59,7 @@ struct hg_vhost_link {
 	int vid; /* -1: not connected */
 	bool is_closing, has_memory, is_listening, is_in_message;
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
+	uint32_t last_arrival; /* the number given last; 0: none yet */
 	char path[HG_VHOST_PATH_BYTES];
 	char reason[128]; /* why the door is closed */
 	struct hg_vhost_rules rules;
