@@ -23,6 +23,8 @@
 
 #define HG_FIFO_CHUNK 16u /* entries in a chunk, the link among them */
 #define HG_FIFO_LINK 15u /* which of them is the link */
+/* For the owner of an empty queue as its tail: so one question tells whether a packet needs a new chunk. */
+#define HG_FIFO_NONE HG_FIFO_LINK
 
 struct hg_fifo_entry {
 	uint32_t handle; /* of the packet; in a link: the next chunk */
@@ -67,13 +69,19 @@ static inline void hg_fifo_start(struct hg_fifo_pool *pool, uint32_t *head, uint
 	*tail = *head + 1u;
 }
 
+/* Whether the chunk that a queue ends in has no room for another packet, or there is none. */
+static inline bool hg_fifo_needs_chunk(uint32_t tail)
+{
+	return (tail & (HG_FIFO_CHUNK - 1u)) == HG_FIFO_LINK;
+}
+
 /* One more packet for a queue that holds some. */
 static inline void hg_fifo_push(struct hg_fifo_pool *pool, uint32_t *tail,
 				struct hg_fifo_entry entry)
 {
 	uint32_t at = *tail;
 
-	if (HG_UNLIKELY((at & (HG_FIFO_CHUNK - 1u)) == HG_FIFO_LINK)) {
+	if (HG_UNLIKELY(hg_fifo_needs_chunk(at))) {
 		uint32_t chunk = hg_fifo_chunk_take(pool);
 
 		pool->entries[at].handle = chunk;

@@ -269,6 +269,37 @@ static inline void take_plain(struct hg_sched *s, struct pop *p, uint32_t idx, s
 		d->outcome = EMPTIED;
 }
 
+/* Takes all that is queued, where nothing ends the decision before that. */
+static inline void take_all(struct hg_sched *s, struct pop *p, uint32_t idx, uint32_t bytes,
+			    struct decision *d)
+{
+	uint32_t head = d->head, n_left = d->n_queued, parts = 0;
+	struct hg_sched_item *out = p->out;
+
+	for (;;) {
+		const struct hg_fifo_entry *entry = &s->fifo.entries[head], *end;
+		const uint32_t n_chunk = HG_FIFO_LINK - head % HG_FIFO_CHUNK;
+		const bool is_last = n_left <= n_chunk;
+
+		if (!is_last)
+			hg_fifo_look_ahead(&s->fifo, head, n_left);
+		end = entry + (is_last ? n_left : n_chunk);
+		do {
+			*out++ = item_of(s, *entry, idx);
+			parts += load_parts(entry->load);
+		} while (++entry != end);
+		head = hg_fifo_after(&s->fifo, head + (is_last ? n_left : n_chunk) - 1u, is_last);
+		if (is_last)
+			break;
+		n_left -= n_chunk;
+	}
+	d->head = head;
+	d->n = d->n_queued;
+	d->bytes = bytes;
+	d->parts = parts;
+	d->outcome = EMPTIED;
+}
+
 /* Takes packets for each of which maxima, or the window, are asked, or classes which it is. */
 static HG_NOINLINE void take_asking(struct hg_sched *s, struct pop *p, uint32_t idx,
 				    bool asks_maxima, struct decision *d)
@@ -324,7 +355,11 @@ static enum outcome serve(struct hg_sched *s, struct pop *p, uint32_t idx, bool 
 			     .outcome = MORE};
 
 	if (HG_LIKELY(!asks_maxima && s->window == NULL && !(node->flags & CLASSED))) {
-		take_plain(s, p, idx, &d);
+		if (queue->bytes <= d.stop_bytes && (int64_t)queue->bytes <= d.left_bytes &&
+		    d.n_queued <= (uint32_t)(p->end - p->out))
+			take_all(s, p, idx, queue->bytes, &d);
+		else
+			take_plain(s, p, idx, &d);
 	} else {
 		p->told_bytes = p->told_pkts = 0;
 		p->run.left_bytes = 0; /* not asked yet */
@@ -377,10 +412,9 @@ static inline bool leave_turn(struct hg_sched *s, struct pop *p, uint32_t idx,
 /* Serves a tenant's instances of a priority in the order of their shares, up to a quantum. Returns the bytes. */
 static uint32_t visit(struct hg_sched *s, struct pop *p, struct hg_share *share, bool is_guaranteed)
 {
+	struct calendar_look ahead = ahead_begin(s, share);
 	uint32_t total_bytes = 0;
-	struct ahead ahead;
 
-	ahead_begin(s, share, &ahead);
 	do {
 		uint32_t idx = calendar_take(s, share);
 		struct hg_node *node = &s->nodes[idx];
@@ -757,5 +791,5 @@ uint32_t hg_sched_queued_pkts(const struct hg_sched *s)
 
 uint32_t hg_sched_instance_queued_bytes(const struct hg_sched *s, uint32_t instance_idx)
 {
-	return s->queues[instance_idx].bytes;
+	return queued_bytes(&s->queues[instance_idx]);
 }

@@ -63,12 +63,23 @@ static inline hg_ns tenant_priority_ns(const struct hg_sched *s, const struct hg
 	return band_behind_ns(s, t->held_band, now_ns) - t->held_behind_ns;
 }
 
+/* Whether somebody waits for the link, as before: what most packets leave as it was. */
+static inline bool tenant_still_waits(const struct hg_tenant *t)
+{
+	return (t->held_by == HG_LIMIT_LINK) & (t->n_backlogged != t->n_parked) &
+	       !(t->flags & (PARKED | HAS_BANDS));
+}
+
 /* Books the time up to now when that state has changed. */
 static inline void tenant_account(const struct hg_sched *s, struct hg_tenant *t, hg_ns now_ns)
 {
-	enum hg_limit held_by = tenant_held_by(t);
-	unsigned band = tenant_band(t);
+	enum hg_limit held_by;
+	unsigned band;
 
+	if (HG_LIKELY(tenant_still_waits(t)))
+		return;
+	held_by = tenant_held_by(t);
+	band = tenant_band(t);
 	if (held_by == t->held_by && band == t->held_band)
 		return;
 	if (t->held_by != HG_LIMIT_NONE) {
@@ -148,6 +159,7 @@ static inline void hg_sched_emptied(struct hg_sched *s, uint32_t idx, hg_ns now_
 	struct hg_tenant *t = &s->tenants[s->nodes[idx].tenant_idx];
 
 	s->queues[idx].emptied_at_ns = now_ns;
+	s->queues[idx].tail = HG_FIFO_NONE;
 	if (HG_UNLIKELY(s->window != NULL))
 		hg_window_wants(s->window, idx, false);
 	if (--t->n_backlogged == 0)

@@ -14,9 +14,8 @@
 
 /* Those whose guarantees fall due that are asked for together. */
 #define STARTS_AHEAD 8u
-/* Decisions of a visit before which an instance, and then its packets, are asked for. */
+/* Decisions of a visit before which an instance is asked for; its packets, one later. */
 #define INSTANCES_AHEAD 2u
-#define PKTS_AHEAD 1u
 /* Visits of tenants that are looked at before they come. */
 #define VISITS_AHEAD 4u
 
@@ -52,39 +51,27 @@ static inline void prefetch_along(const struct hg_sched *s, const struct hg_shar
 		prefetch_instance(s, look.idx);
 }
 
-/* Goes along a calendar in front of the decisions of a visit: asks for instances, and behind that for their packets. Each
- * step reads what one some decisions before has asked for. */
-struct ahead {
-	struct calendar_look instance, pkts;
-};
-
-static inline void ahead_begin(const struct hg_sched *s, const struct hg_share *share,
-			       struct ahead *ahead)
+/* Goes along a calendar in front of the decisions of a visit: asks for an instance, and at the step behind that for its
+ * packets. Each step reads what one some decisions before has asked for. */
+static inline void ahead_step(const struct hg_sched *s, const struct hg_share *share,
+			      struct calendar_look *ahead)
 {
-	ahead->pkts = ahead->instance = look_first(share);
-	for (unsigned i = 0; i < INSTANCES_AHEAD && ahead->instance.idx != NO_INSTANCE; i++) {
-		if (i < PKTS_AHEAD)
-			prefetch_pkts(s, ahead->instance.idx);
-		if (i == PKTS_AHEAD)
-			ahead->pkts = ahead->instance;
-		look_next(s, share, &ahead->instance);
-		if (ahead->instance.idx != NO_INSTANCE)
-			prefetch_instance(s, ahead->instance.idx);
-	}
+	if (ahead->idx == NO_INSTANCE)
+		return;
+	prefetch_pkts(s, ahead->idx);
+	look_next(s, share, ahead);
+	if (ahead->idx != NO_INSTANCE)
+		prefetch_instance(s, ahead->idx);
 }
 
-static inline void ahead_step(const struct hg_sched *s, const struct hg_share *share,
-			      struct ahead *ahead)
+static inline struct calendar_look ahead_begin(const struct hg_sched *s,
+					       const struct hg_share *share)
 {
-	if (ahead->instance.idx != NO_INSTANCE) {
-		look_next(s, share, &ahead->instance);
-		if (ahead->instance.idx != NO_INSTANCE)
-			prefetch_instance(s, ahead->instance.idx);
-	}
-	if (ahead->pkts.idx != NO_INSTANCE) {
-		prefetch_pkts(s, ahead->pkts.idx);
-		look_next(s, share, &ahead->pkts);
-	}
+	struct calendar_look ahead = look_first(share);
+
+	for (unsigned i = 0; i < INSTANCES_AHEAD; i++)
+		ahead_step(s, share, &ahead);
+	return ahead;
 }
 
 /* For the next visits: each step of the chain that leads to the packets of one is asked for a visit before the step

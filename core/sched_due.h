@@ -36,8 +36,8 @@ static inline hg_ns deadline_ns(const struct hg_sched *s, uint32_t idx, hg_ns fr
 	const struct hg_node *node = &s->nodes[idx];
 	uint32_t bytes = s->quantum_bytes;
 
-	if (s->queues[idx].bytes < bytes && !(node->flags & ON_CREDIT))
-		bytes = s->queues[idx].bytes;
+	if (!(node->flags & ON_CREDIT) && queued_bytes(&s->queues[idx]) < bytes)
+		bytes = queued_bytes(&s->queues[idx]);
 	return from_ns + pace_cost_ns(node->guarantee, bytes);
 }
 

@@ -426,7 +426,7 @@ static HG_NOINLINE void push_classed(struct hg_sched *s, uint32_t idx, unsigned 
 	struct hg_queue *queue = &s->queues[idx];
 	uint32_t head = classes_push(s, idx, class_idx, entry);
 
-	queue->bytes += load_bytes(entry.load);
+	queue->bytes = queued_bytes(queue) + load_bytes(entry.load);
 	if (queue->n_pkts++ > 0 && queue->head == head)
 		return;
 	queue->head = queue->tail = head;
@@ -440,9 +440,8 @@ struct batch {
 	const struct hg_sched_item *items;
 	const uint8_t *classes; /* NULL: no instance has any */
 	unsigned n;
-	/* Places in items: of packets for a chunk that has begun, and of all others. */
-	uint16_t plain[PUSH_BATCH], others[PUSH_BATCH];
-	unsigned n_plain, n_others;
+	/* Bits for places in items: of packets for a chunk that has begun, and of all others. */
+	uint64_t plain, others;
 	/* Who had nothing. */
 	struct {
 		uint32_t idx;
@@ -452,29 +451,24 @@ struct batch {
 };
 
 /* Asks for where each packet will stand, and for the nodes of those who have none. Who has none, or begins a chunk, cannot
- * be guessed, so nothing branches on it; the packets are parted instead. All of an instance are in the same part. The
- * tail of an empty queue is no index, and what it names is asked for in vain. */
+ * be guessed, so nothing branches on it; the packets are parted instead. All of an instance are in the same part. What the
+ * tail of an empty queue names is asked for in vain. */
 static inline void part(const struct hg_sched *s, struct batch *b)
 {
-	unsigned n_plain = 0, n_others = 0;
+	uint64_t others = 0;
 
 	for (unsigned i = 0; i < b->n; i++)
 		HG_PREFETCH(&s->queues[b->items[i].instance_idx]);
 	for (unsigned i = 0; i < b->n; i++) {
-		const struct hg_queue *queue = &s->queues[b->items[i].instance_idx];
-		const uint32_t tail = queue->tail;
-		const uint32_t is_plain =
-			(queue->n_pkts > 0) & (tail % HG_FIFO_CHUNK != HG_FIFO_LINK);
+		const uint32_t tail = s->queues[b->items[i].instance_idx].tail;
 
 		HG_PREFETCH(&s->fifo.entries[tail]);
-		b->plain[n_plain] = b->others[n_others] = (uint16_t)i;
-		n_plain += is_plain;
-		n_others += is_plain ^ 1u;
+		others |= (uint64_t)hg_fifo_needs_chunk(tail) << i;
 	}
-	b->n_plain = n_plain;
-	b->n_others = n_others;
-	for (unsigned i = 0; i < n_others; i++)
-		HG_PREFETCH(&s->nodes[b->items[b->others[i]].instance_idx]);
+	b->others = others;
+	b->plain = ~others & (~UINT64_C(0) >> (PUSH_BATCH - b->n));
+	for (; others != 0; others &= others - 1u)
+		HG_PREFETCH(&s->nodes[b->items[__builtin_ctzll(others)].instance_idx]);
 }
 
 static inline struct hg_fifo_entry entry_of(const struct hg_sched *s,
@@ -518,10 +512,10 @@ static inline void push_one(struct hg_sched *s, struct batch *b, const struct hg
 
 static inline void push_parted(struct hg_sched *s, struct batch *b)
 {
-	for (unsigned i = 0; i < b->n_plain; i++)
-		push_behind(s, &b->items[b->plain[i]]);
-	for (unsigned i = 0; i < b->n_others; i++)
-		push_one(s, b, &b->items[b->others[i]]);
+	for (uint64_t left = b->plain; left != 0; left &= left - 1u)
+		push_behind(s, &b->items[__builtin_ctzll(left)]);
+	for (uint64_t left = b->others; left != 0; left &= left - 1u)
+		push_one(s, b, &b->items[__builtin_ctzll(left)]);
 }
 
 static HG_NOINLINE void push_in_order(struct hg_sched *s, struct batch *b, hg_ns now_ns)

@@ -96,12 +96,13 @@ typedef uint32_t pace32;
  * node, so that 32,768 of them stay in a second-level cache. */
 struct hg_queue {
 	union {
-		struct {
-			uint32_t head, tail; /* with something queued: see core/fifo.h */
+		struct { /* with something queued */
+			uint32_t head; /* see core/fifo.h */
+			uint32_t bytes;
 		};
 		hg_ns emptied_at_ns; /* with nothing queued */
 	};
-	uint32_t bytes;
+	uint32_t tail; /* with nothing queued HG_FIFO_NONE */
 	uint32_t n_pkts;
 };
 
@@ -290,6 +291,11 @@ static inline unsigned parked_by(uint32_t flags)
 static inline unsigned priority_of(const struct hg_node *node)
 {
 	return node->flags >> PRIORITY_SHIFT & 3u;
+}
+
+static inline uint32_t queued_bytes(const struct hg_queue *queue)
+{
+	return queue->n_pkts > 0 ? queue->bytes : 0;
 }
 
 /* Something queued, and held by nothing of its own. */

@@ -430,7 +430,8 @@ static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_poli
 	if (s->window != NULL || s->has_bands)
 		s->side[idx] = (struct hg_node_side){0};
 	node->flags = gens | IS_SET;
-	s->queues[idx] = (struct hg_queue){.emptied_at_ns = now_ns - policy->idle_after_ns};
+	s->queues[idx] = (struct hg_queue){.emptied_at_ns = now_ns - policy->idle_after_ns,
+					   .tail = HG_FIFO_NONE};
 }
 
 /* The first instance of another priority than normal: from now on bands are counted. */

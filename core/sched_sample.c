@@ -64,7 +64,7 @@ void hg_sched_sample_instance(const struct hg_sched *s, uint32_t instance_idx,
 		.sent_bytes = node->sent_bytes,
 		.sent_pkts = cold->sent_pkts + node->new_pkts,
 		.guaranteed_bytes = cold->guaranteed_bytes + node->new_guaranteed_bytes,
-		.queued_bytes = queue->bytes,
+		.queued_bytes = queued_bytes(queue),
 		.queued_pkts = queue->n_pkts,
 		.held_by = hg_sched_instance_held_by(s, instance_idx),
 		.is_active = queue->n_pkts > 0 || now_ns - queue->emptied_at_ns < idle_after_ns,
@@ -89,7 +89,7 @@ void hg_sched_sample_tenant(const struct hg_sched *s, uint32_t tenant_idx,
 
 		if (!(node->flags & IS_SET) || node->tenant_idx != tenant_idx)
 			continue;
-		ret_stats->queued_bytes += s->queues[i].bytes;
+		ret_stats->queued_bytes += queued_bytes(&s->queues[i]);
 		ret_stats->queued_pkts += s->queues[i].n_pkts;
 		n--;
 	}
