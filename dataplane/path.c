@@ -67,19 +67,14 @@ static void expect_receivers(struct hg_worker *w, struct hg_pkt *const *pkts, un
 	for (unsigned i = 0; i < n; i++) {
 		const uint32_t port_idx = pkts[i]->out_port_idx;
 		const uint32_t instance_idx = snapshot->port_instance[port_idx];
-		const struct hg_flow *flow;
 
 		if (port_idx == last || instance_idx == HG_SLOT_NONE)
 			continue;
 		last = port_idx;
 		instances[n_instances++] = instance_idx;
-		flow = hg_path_flow(w, instance_idx, HG_IN);
 		HG_PREFETCH(&snapshot->instances[instance_idx]);
 		HG_PREFETCH(&snapshot->instances[instance_idx].cut[HG_IN]);
-		HG_PREFETCH(&flow->offered_bytes);
-		HG_PREFETCH(&flow->wait);
-		HG_PREFETCH(&flow->last_wait_ns);
-		HG_PREFETCH(&flow->is_dirty);
+		HG_PREFETCH(hg_path_flow(w, instance_idx, HG_IN));
 		if (snapshot->ports[port_idx] != NULL) {
 			HG_PREFETCH(snapshot->ports[port_idx]);
 			HG_PREFETCH(&snapshot->ports[port_idx]->staged_tail);

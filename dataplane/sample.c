@@ -34,7 +34,12 @@ void hg_counters_add(struct hg_retired *sum, const struct hg_flow *flow)
 
 void hg_counters_clear(struct hg_flow *flow)
 {
-	memset(flow, 0, offsetof(struct hg_flow, next_dirty));
+	enum { behind_at = offsetof(struct hg_flow, is_full) };
+
+	static_assert(behind_at == offsetof(struct hg_flow, is_dirty) + sizeof(flow->is_dirty),
+		      "of the worker's own nothing is touched");
+	memset(flow, 0, offsetof(struct hg_flow, is_dirty));
+	memset((char *)flow + behind_at, 0, offsetof(struct hg_flow, next_dirty) - behind_at);
 }
 
 void hg_counters_add_port(struct hg_port_counts *sum, const struct hg_port *port,

@@ -25,8 +25,10 @@
 #include "vswitch/flood.h"
 #include "vswitch/forward.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define HG_SLOT_NONE UINT32_MAX
@@ -37,12 +39,21 @@
 /* Counters of one direction of one instance. Written by the worker that owns the direction's trees (but
  * for `published`'s reader side); read by the control lane, each field whole. */
 struct hg_flow {
-	uint64_t offered_bytes, offered_pkts, link_offered_bytes;
+	/* All that a packet touches which nothing holds, up to the first count of waits: one line. */
+	_Alignas(HG_CACHE_LINE_BYTES) uint64_t offered_bytes;
+	uint64_t offered_pkts, link_offered_bytes;
 	uint64_t sent_bytes, sent_pkts, link_bytes;
+	/* How long the last packet handed over had waited, while the worker was at work: what the hold time is judged by. */
+	hg_ns last_wait_ns;
+	bool is_dirty; /* on the list of flows to publish; the worker's alone, as next_dirty */
+	bool is_full; /* for sending: its ports that push back are held; dataplane/pushback.h */
+	struct hg_histogram wait;
+
+	uint32_t held_buffers; /* packet buffers in its queues */
+	uint32_t low_bytes, low_buffers; /* of full ones: when that ends */
 	uint64_t marked_pkts;
 	uint64_t cut_segments, cut_pieces;
 	uint32_t drops[HG_N_DROPS];
-	struct hg_histogram wait;
 	/* Held before its schedulers began to count: in the process before, and between the two. */
 	uint64_t held_before_ns[HG_N_LIMITS];
 
@@ -52,12 +63,6 @@ struct hg_flow {
 		hg_ns at_ns; /* 0: not yet */
 		uint64_t held_own_ns, held_tenant_ns;
 	} behave;
-
-	/* How long the last packet handed over had waited, while the worker was at work: what the hold time is judged by. */
-	hg_ns last_wait_ns;
-	uint32_t held_buffers; /* packet buffers in its queues */
-	bool is_full; /* for sending: its ports that push back are held; dataplane/pushback.h */
-	uint32_t low_bytes, low_buffers; /* of full ones: when that ends */
 
 	/* Copied from the schedulers when the control lane asks for it. */
 	struct hg_published {
@@ -69,11 +74,11 @@ struct hg_flow {
 		struct hg_behaviour behaviour; /* for sending */
 	} published;
 
-	/* The list of flows to publish; the worker's alone. All in front of it begins anew with the next
-	 * instance of this slot. */
+	/* The list of flows to publish; the worker's alone. All else begins anew with the next instance of this slot. */
 	uint32_t next_dirty; /* flow index, or HG_SLOT_NONE */
-	bool is_dirty;
 };
+static_assert(offsetof(struct hg_flow, wait.counts[1]) == HG_CACHE_LINE_BYTES,
+	      "a packet that nothing holds touches one line");
 
 /* One scheduler with what stands behind it. Owned by one worker. */
 struct hg_tree {
