@@ -15,11 +15,12 @@ struct wanted {
 
 static struct hg_port *make_port(struct hg_dp *dp, const struct wanted *want, struct hg_dev *dev)
 {
-	struct hg_port *port = calloc(1, sizeof(*port));
+	struct hg_port *port = aligned_alloc(HG_CACHE_LINE_BYTES, sizeof(*port));
 	struct hg_flood_rates limits;
 
 	if (port == NULL)
 		return NULL;
+	memset(port, 0, sizeof(*port));
 	port->dev = dev;
 	port->slot = want->slot;
 	port->is_uplink = want->is_uplink;

@@ -75,11 +75,8 @@ static void expect_receivers(struct hg_worker *w, struct hg_pkt *const *pkts, un
 		HG_PREFETCH(&snapshot->instances[instance_idx]);
 		HG_PREFETCH(&snapshot->instances[instance_idx].cut[HG_IN]);
 		HG_PREFETCH(hg_path_flow(w, instance_idx, HG_IN));
-		if (snapshot->ports[port_idx] != NULL) {
+		if (snapshot->ports[port_idx] != NULL)
 			HG_PREFETCH(snapshot->ports[port_idx]);
-			HG_PREFETCH(&snapshot->ports[port_idx]->staged_tail);
-			HG_PREFETCH(&snapshot->ports[port_idx]->tx_wire_bytes);
-		}
 	}
 	if (n_instances > 1 && w->lane->in_owner == w->idx)
 		hg_sched_expect(w->lane->in_tree->sched, instances, n_instances);
@@ -173,11 +170,13 @@ static void forward(struct hg_worker *w, struct burst *burst, struct hg_pkt *pkt
 /* How many frames to ask a port for next: as many as a turn has time for, judged by the last burst. */
 static void note_burst(struct hg_port *port, unsigned n, uint32_t n_bytes)
 {
+	unsigned n_ask = port->n_ask;
+
 	if (n_bytes > RECEIVE_BYTES)
-		port->n_ask =
-			port->n_ask / 2 > RECEIVE_MIN_PKTS ? port->n_ask / 2 : RECEIVE_MIN_PKTS;
-	else if (n == port->n_ask && n_bytes < RECEIVE_BYTES / 2)
-		port->n_ask = port->n_ask * 2 < HG_BURST_PKTS ? port->n_ask * 2 : HG_BURST_PKTS;
+		n_ask = n_ask / 2 > RECEIVE_MIN_PKTS ? n_ask / 2 : RECEIVE_MIN_PKTS;
+	else if (n == n_ask && n_bytes < RECEIVE_BYTES / 2)
+		n_ask = n_ask * 2 < HG_BURST_PKTS ? n_ask * 2 : HG_BURST_PKTS;
+	port->n_ask = (uint16_t)n_ask;
 }
 
 unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)

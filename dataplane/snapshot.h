@@ -108,10 +108,16 @@ struct hg_tree {
 /* A port or an uplink while its device is open. Written by the worker that polls it; `dev`, `slot`,
  * `worker`, `is_uplink` and `tree` do not change. */
 struct hg_port {
-	struct hg_dev *dev;
+	/* All that a packet touches on its way in or out: one line. */
+	_Alignas(HG_CACHE_LINE_BYTES) struct hg_dev *dev;
 	struct hg_tree *tree; /* uplinks only */
+	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
+	uint64_t tx_wire_bytes;
 	uint32_t slot;
+	uint32_t n_staged;
+	uint32_t n_refused; /* of those staged, at the head: the card had no room */
 	uint16_t worker;
+	uint16_t n_ask; /* frames to receive at once, in [2, HG_BURST_PKTS] */
 	bool is_uplink;
 	bool is_listed; /* on the worker's list of ports to poll */
 	bool is_held; /* on the worker's list of ports whose far side waits */
@@ -120,18 +126,16 @@ struct hg_port {
 	bool is_ticking; /* on the worker's list of devices with something under way */
 	_Atomic uint8_t
 		watched; /* who looks at its packets, as bits; written by the control lane */
-	uint32_t n_staged;
-	uint32_t n_refused; /* of those staged, at the head: the card had no room */
-	uint32_t n_ask; /* frames to receive at once, in [2, HG_BURST_PKTS] */
-	struct hg_pkt *staged_head, *staged_tail; /* by link; what an uplink's card refused stays */
+
 	hg_ns progress_at_ns;
-	hg_ns quiet_at_ns; /* from when on it may be left to its descriptor */
-	struct hg_linger linger; /* of one that has to be asked to notify */
+	/* Where the device has to be asked to notify: from when on it may be left to its descriptor, and how it answers. */
+	hg_ns quiet_at_ns;
+	struct hg_linger linger;
+	uint64_t rx_wire_bytes;
 	struct hg_flood_limit flood_limit;
 	uint8_t told_mac[HG_MAC_BYTES]; /* the source address last told to the other workers */
 	uint16_t told_vlan;
 	hg_ns told_at_ns;
-	uint64_t tx_wire_bytes, rx_wire_bytes;
 	uint32_t drops[HG_N_DROPS];
 
 	/* Its guest's return; dataplane/introducer.h. */
@@ -145,6 +149,8 @@ struct hg_port {
 		uint64_t n_sent; /* ever */
 	} introduction;
 };
+static_assert(offsetof(struct hg_port, progress_at_ns) == HG_CACHE_LINE_BYTES,
+	      "a packet touches one line");
 
 /* A segment above either is cut into pieces that are not, or are one packet; UINT32_MAX: never. */
 struct hg_cut {

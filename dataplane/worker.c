@@ -129,6 +129,13 @@ void hg_worker_expect(struct hg_worker *w, struct hg_port *port)
 	list_port(w, port);
 }
 
+/* Something came from a port whose far side has to be asked for notifications. */
+static void expect_more(const struct hg_worker *w, struct hg_port *port)
+{
+	wait_until(port, w->now_ns + w->lane->spin_ns);
+	hg_linger_came(&port->linger, w->now_ns);
+}
+
 static void tell_held(struct hg_port *port)
 {
 	if (port->dev->driver->hold != NULL)
@@ -223,8 +230,8 @@ static unsigned receive_one(struct hg_worker *w, uint32_t i, bool *ret_stays)
 	n = hg_path_receive(w, port);
 	if (n > 0) {
 		w->has_moved = true;
-		wait_until(port, w->now_ns + w->lane->spin_ns);
-		hg_linger_came(&port->linger, w->now_ns);
+		if (port->dev->driver->arm != NULL)
+			expect_more(w, port);
 	} else if (n_refusals == hg_buffers_refusals_here() && may_leave(w, port)) {
 		/* For lack of buffers nothing is received whatever lies there, and the descriptor only tells of what is
 		 * new. (That there are some by now, from another worker, says nothing of what there was.) */
