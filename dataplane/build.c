@@ -38,6 +38,17 @@ static uint32_t count_class_sets(const struct hg_desired *d)
 	return n;
 }
 
+/* Zeroed, on whole cache lines. */
+static struct hg_lane_instance *alloc_instances(size_t n)
+{
+	struct hg_lane_instance *instances =
+		aligned_alloc(HG_CACHE_LINE_BYTES, n * sizeof(*instances));
+
+	if (instances != NULL)
+		memset(instances, 0, n * sizeof(*instances));
+	return instances;
+}
+
 static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapshot *s)
 {
 	size_t n_ports = dp->port_slots.n_high, n_instances = dp->instance_slots.n_high;
@@ -53,7 +64,7 @@ static bool alloc_arrays(struct hg_dp *dp, struct hg_change *c, struct hg_snapsh
 	s->is_port = calloc(n_ports + 1u, sizeof(*s->is_port));
 	s->port_instance = malloc((n_ports + 1u) * sizeof(*s->port_instance));
 	s->port_since = calloc(n_ports + 1u, sizeof(*s->port_since));
-	s->instances = calloc(n_instances + 1u, sizeof(*s->instances));
+	s->instances = alloc_instances(n_instances + 1u);
 	s->uplink_trees = calloc(c->desired->n_uplinks + 1u, sizeof(struct hg_tree *));
 	s->always = calloc(n_devices + 1u, sizeof(struct hg_port *));
 	s->ops = calloc(n_ops + 1u, sizeof(*s->ops));

@@ -73,7 +73,6 @@ static void expect_receivers(struct hg_worker *w, struct hg_pkt *const *pkts, un
 		last = port_idx;
 		instances[n_instances++] = instance_idx;
 		HG_PREFETCH(&snapshot->instances[instance_idx]);
-		HG_PREFETCH(&snapshot->instances[instance_idx].cut[HG_IN]);
 		HG_PREFETCH(hg_path_flow(w, instance_idx, HG_IN));
 		if (snapshot->ports[port_idx] != NULL)
 			HG_PREFETCH(snapshot->ports[port_idx]);

@@ -159,16 +159,20 @@ struct hg_cut {
 
 /* What the packet lane knows of an instance. */
 struct hg_lane_instance {
-	uint32_t tenant_slot;
+	/* All that is asked for a packet: one line. */
+	_Alignas(HG_CACHE_LINE_BYTES) uint32_t tenant_slot;
 	struct hg_tree *uplink_tree; /* NULL: the instance does not exist */
 	uint32_t hold_bytes[HG_N_DIRS]; /* of each class, where it has any */
 	const struct hg_class_set *classes[HG_N_DIRS]; /* NULL: none */
 	struct hg_cut cut[HG_N_DIRS]; /* by its maxima */
 	struct hg_cut link_cut; /* of what leaves by the uplink: by the link's rate as well */
+
 	uint64_t min_bytes_per_s, max_bytes_per_s; /* for sending, in force */
 	uint8_t follow; /* enum hg_follow; NONE for who is only observed */
 	bool is_observed;
 };
+static_assert(offsetof(struct hg_lane_instance, min_bytes_per_s) == HG_CACHE_LINE_BYTES,
+	      "a packet touches one line");
 
 enum hg_op_kind {
 	HG_OP_REMOVE_INSTANCE,
