@@ -16,10 +16,11 @@
 typedef _Atomic uint64_t hg_count;
 
 struct hg_dev_counts {
+	/* Why the device is gone, a string that lives for ever; NULL while it is there. Asked in each call, so it lies
+	 * beside what each call counts. */
+	_Atomic(const char *) gone;
 	hg_count rx_pkts, rx_bytes, tx_pkts, tx_bytes, rx_dropped;
 	hg_count drops[HG_N_DROPS];
-	/* Why the device is gone, a string that lives for ever; NULL while it is there. */
-	_Atomic(const char *) gone;
 };
 
 static inline void hg_count_add(hg_count *count, uint64_t n)

@@ -22,8 +22,20 @@ struct ring {
 	uint32_t mask;
 };
 
+/* A far end, and the device that it has at most one of. */
 struct hg_dummy {
+	/* What a call of the device touches: two lines, one behind the other. */
+	_Alignas(HG_CACHE_LINE_BYTES) struct hg_dev dev;
+	_Atomic(struct hg_pool *) pool; /* of its last device */
+	_Atomic uint64_t accept_left; /* this and the next: switched by the test */
+	_Atomic bool is_sink;
+	_Atomic bool is_started;
+	_Atomic bool is_signalled; /* event_fd is readable, or about to be */
+	_Alignas(HG_CACHE_LINE_BYTES) struct hg_dev_counts counts; /* of its last device */
+
 	struct ring to_device, from_device;
+	struct hg_frames frames;
+	struct hg_dummy_acts acts;
 	char name[HG_NAME_BYTES];
 	struct hg_dummy *next;
 	unsigned n_holders; /* under the lock */
@@ -31,24 +43,11 @@ struct hg_dummy {
 	int event_fd;
 
 	/* Switched by the test. */
-	_Atomic uint64_t accept_left;
 	_Atomic uint32_t caps;
-	_Atomic bool is_sink, is_started;
-	_Atomic bool is_signalled; /* event_fd is readable, or about to be */
 	_Atomic(const char *) absent; /* why it cannot be opened, or NULL */
-	_Atomic(struct hg_pool *) pool; /* of its last device */
 	_Atomic bool is_stubborn;
 	_Atomic bool is_held;
 	_Atomic uint64_t mac; /* as a number in network order; 0: none was given */
-	struct hg_frames frames;
-	struct hg_dummy_acts acts;
-};
-
-struct dummy_dev {
-	struct hg_dev dev;
-	struct hg_dummy *far;
-	struct hg_pool *pool;
-	struct hg_dev_counts counts;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -89,6 +88,8 @@ static unsigned ring_pop(struct ring *ring, struct hg_pkt **pkts, unsigned n)
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	uint32_t used = atomic_load_explicit(&ring->tail, memory_order_acquire) - head;
 
+	if (used == 0)
+		return 0;
 	if (n > used)
 		n = used;
 	for (unsigned i = 0; i < n; i++)
@@ -245,6 +246,7 @@ void hg_dummy_accept(struct hg_dummy *far, uint64_t n)
 void hg_dummy_vanish(struct hg_dummy *far, const char *why)
 {
 	far->absent = why;
+	hg_counts_gone(&far->counts, why);
 	wake(far);
 }
 
@@ -299,6 +301,11 @@ void hg_dummy_act(struct hg_dummy *far, const struct hg_dummy_acts *acts)
 
 /* ---- the driver --------------------------------------------------------------------------------- */
 
+static struct hg_dummy *far_of(const struct hg_dev *dev)
+{
+	return (struct hg_dummy *)(uintptr_t)dev;
+}
+
 static int parse(const char *device, struct hg_dev_text *ret_text, uint32_t *ret_ring,
 		 struct hg_error *reterr)
 {
@@ -337,7 +344,7 @@ static void give_mac(struct hg_dummy *far, const uint8_t *mac)
 
 static void dummy_hold(struct hg_dev *dev, bool is_held)
 {
-	struct hg_dummy *far = ((struct dummy_dev *)dev)->far;
+	struct hg_dummy *far = far_of(dev);
 
 	far->is_held = is_held;
 	if (far->acts.on_hold != NULL)
@@ -346,13 +353,13 @@ static void dummy_hold(struct hg_dev *dev, bool is_held)
 
 static int dummy_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
-	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+	struct hg_dummy *far = far_of(dev);
 
-	if (dummy->far->is_stubborn)
-		return hg_error_set(reterr, -HG_EIO, "the dummy device ", dummy->far->name,
+	if (far->is_stubborn)
+		return hg_error_set(reterr, -HG_EIO, "the dummy device ", far->name,
 				    " refuses to change", NULL);
 	hg_dev_set_mtu(dev, cfg->mtu);
-	give_mac(dummy->far, cfg->mac);
+	give_mac(far, cfg->mac);
 	return 0;
 }
 
@@ -382,10 +389,20 @@ static int claim(struct hg_dummy *far, struct hg_error *reterr)
 	return 0;
 }
 
+static void begin_counts(struct hg_dummy *far)
+{
+	const char *absent;
+
+	memset(&far->counts, 0, sizeof(far->counts));
+	/* It may have vanished in between. */
+	absent = far->absent;
+	if (absent != NULL)
+		hg_counts_gone(&far->counts, absent);
+}
+
 static int dummy_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 		      struct hg_error *reterr)
 {
-	struct dummy_dev *dummy;
 	struct hg_dev_text text;
 	struct hg_dummy *far;
 	uint32_t n_ring = 0;
@@ -394,81 +411,67 @@ static int dummy_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 	if (r < 0)
 		return r;
 	far = hold(text.name, n_ring);
-	dummy = calloc(1, sizeof(*dummy));
-	if (far == NULL || dummy == NULL) {
-		r = hg_error_set(reterr, -HG_ENOMEM, "no memory for a dummy device", NULL);
-		goto fail;
-	}
+	if (far == NULL)
+		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a dummy device", NULL);
 	r = claim(far, reterr);
-	if (r < 0)
-		goto fail;
-	dummy->dev.driver = &hg_driver_dummy;
-	dummy->dev.n_tx_queues = 1;
-	dummy->dev.mtu = cfg->mtu;
-	dummy->dev.caps = far->caps;
-	dummy->pool = cfg->pool;
+	if (r < 0) {
+		hg_dummy_release(far);
+		return r;
+	}
+	far->dev = (struct hg_dev){
+		.driver = &hg_driver_dummy, .n_tx_queues = 1, .mtu = cfg->mtu, .caps = far->caps};
 	far->pool = cfg->pool;
+	begin_counts(far);
 	give_mac(far, cfg->mac);
-	dummy->far = far;
-	*ret_dev = &dummy->dev;
+	*ret_dev = &far->dev;
 	return 0;
-fail:
-	hg_dummy_release(far);
-	free(dummy);
-	return r;
 }
 
 static int dummy_start(struct hg_dev *dev, struct hg_error *reterr)
 {
-	struct dummy_dev *dummy = (struct dummy_dev *)dev;
-
 	(void)reterr;
-	dummy->far->is_started = true;
+	far_of(dev)->is_started = true;
 	return 0;
 }
 
 static void dummy_stop(struct hg_dev *dev)
 {
-	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+	struct hg_dummy *far = far_of(dev);
 
-	dummy->far->is_started = false;
-	ring_drain(&dummy->far->to_device, dummy->pool);
-	ring_drain(&dummy->far->from_device, dummy->pool);
+	far->is_started = false;
+	ring_drain(&far->to_device, far->pool);
+	ring_drain(&far->from_device, far->pool);
 }
 
 static void dummy_close(struct hg_dev *dev, bool keep)
 {
-	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+	struct hg_dummy *far = far_of(dev);
 
 	(void)keep;
 	if (dev == NULL)
 		return;
 	pthread_mutex_lock(&lock);
-	dummy->far->has_device = false;
+	far->has_device = false;
 	pthread_mutex_unlock(&lock);
-	hg_dummy_release(dummy->far);
-	free(dummy);
+	hg_dummy_release(far);
 }
 
-static bool is_gone(struct dummy_dev *dummy)
+static bool is_gone(const struct hg_dummy *far)
 {
-	const char *absent;
-
-	if (HG_UNLIKELY(hg_counts_why_gone(&dummy->counts) != NULL))
-		return true;
-	absent = atomic_load_explicit(&dummy->far->absent, memory_order_acquire);
-	if (HG_LIKELY(absent == NULL))
-		return false;
-	hg_counts_gone(&dummy->counts, absent);
-	return true;
+	return HG_UNLIKELY(hg_counts_why_gone(&far->counts) != NULL);
 }
 
-static unsigned generate(struct dummy_dev *dummy, struct hg_pkt **pkts, unsigned n)
+static struct hg_pool *pool_of(const struct hg_dummy *far)
 {
-	struct hg_frames *frames = &dummy->far->frames;
+	return atomic_load_explicit(&far->pool, memory_order_relaxed);
+}
+
+static unsigned generate(struct hg_dummy *far, struct hg_pkt **pkts, unsigned n)
+{
+	struct hg_frames *frames = &far->frames;
 	const uint16_t n_bytes = frames->n_bytes;
 
-	n = hg_pool_get(dummy->pool, pkts, n);
+	n = hg_pool_get(pool_of(far), pkts, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = pkts[i];
 
@@ -501,24 +504,24 @@ static void clear_event(struct hg_dummy *far)
 
 static unsigned dummy_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
 {
-	struct dummy_dev *dummy = (struct dummy_dev *)dev;
+	struct hg_dummy *far = far_of(dev);
 	unsigned n_got;
 	uint64_t bytes = 0;
 
 	(void)now_ns;
-	if (is_gone(dummy))
+	if (is_gone(far))
 		return 0;
-	n_got = ring_pop(&dummy->far->to_device, pkts, n);
-	if (n_got < n && dummy->far->frames.frame != NULL)
-		n_got += generate(dummy, pkts + n_got, n - n_got);
+	n_got = ring_pop(&far->to_device, pkts, n);
+	if (n_got < n && far->frames.frame != NULL)
+		n_got += generate(far, pkts + n_got, n - n_got);
 	else if (n_got == 0)
-		clear_event(dummy->far);
-	if (n_got == 0 && dummy->far->acts.on_nothing != NULL)
-		dummy->far->acts.on_nothing(dummy->far->acts.user);
+		clear_event(far);
+	if (n_got == 0 && far->acts.on_nothing != NULL)
+		far->acts.on_nothing(far->acts.user);
 	for (unsigned i = 0; i < n_got; i++)
 		bytes += pkts[i]->total_bytes;
-	hg_count_add(&dummy->counts.rx_pkts, n_got);
-	hg_count_add(&dummy->counts.rx_bytes, bytes);
+	hg_count_add(&far->counts.rx_pkts, n_got);
+	hg_count_add(&far->counts.rx_bytes, bytes);
 	return n_got;
 }
 
@@ -539,24 +542,24 @@ static unsigned take_allowance(struct hg_dummy *far, unsigned n)
 static unsigned dummy_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkts, unsigned n,
 			 hg_ns now_ns)
 {
-	struct dummy_dev *dummy = (struct dummy_dev *)dev;
-	struct ring *ring = &dummy->far->from_device;
-	bool is_sink = atomic_load_explicit(&dummy->far->is_sink, memory_order_relaxed);
+	struct hg_dummy *far = far_of(dev);
+	struct ring *ring = &far->from_device;
+	bool is_sink = atomic_load_explicit(&far->is_sink, memory_order_relaxed);
 	uint64_t bytes = 0;
 
 	(void)queue;
 	(void)now_ns;
-	if (is_gone(dummy))
+	if (is_gone(far))
 		return 0;
 	if (!is_sink && n > ring->mask + 1u - ring_used(ring))
 		n = ring->mask + 1u - ring_used(ring);
-	n = take_allowance(dummy->far, n);
+	n = take_allowance(far, n);
 	for (unsigned i = 0; i < n; i++)
 		bytes += pkts[i]->total_bytes;
-	hg_count_add(&dummy->counts.tx_pkts, n);
-	hg_count_add(&dummy->counts.tx_bytes, bytes);
+	hg_count_add(&far->counts.tx_pkts, n);
+	hg_count_add(&far->counts.tx_bytes, bytes);
 	if (is_sink)
-		hg_pool_put(dummy->pool, pkts, n);
+		hg_pool_put(pool_of(far), pkts, n);
 	else
 		ring_push(ring, pkts, n);
 	return n;
@@ -564,26 +567,26 @@ static unsigned dummy_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pkt
 
 static int dummy_fd(const struct hg_dev *dev)
 {
-	return ((const struct dummy_dev *)dev)->far->event_fd;
+	return far_of(dev)->event_fd;
 }
 
 static void dummy_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 			 struct hg_dev_stats *ret_stats)
 {
-	const struct dummy_dev *dummy = (const struct dummy_dev *)dev;
-	const char *gone = dummy->far->absent;
+	const struct hg_dummy *far = far_of(dev);
+	const char *gone = far->absent;
 
 	if (gone == NULL)
-		gone = hg_counts_why_gone(&dummy->counts);
+		gone = hg_counts_why_gone(&far->counts);
 	*ret_state = (struct hg_dev_state){
 		.link = gone != NULL ? HG_DEV_GONE : HG_DEV_UP,
 		.caps = dev->caps,
 		.mtu = hg_dev_mtu(dev),
-		.ring_size_pkts = dummy->far->from_device.mask + 1u,
+		.ring_size_pkts = far->from_device.mask + 1u,
 	};
 	if (gone != NULL)
 		strncpy(ret_state->reason, gone, sizeof(ret_state->reason) - 1u);
-	hg_counts_read(&dummy->counts, ret_stats);
+	hg_counts_read(&far->counts, ret_stats);
 }
 
 const struct hg_driver hg_driver_dummy = {
