@@ -23,6 +23,9 @@
 #define RECEIVE_BYTES (128u * 1024u)
 #define RECEIVE_MIN_PKTS 2u
 
+/* Of so many ports all that forwarding reads stays in the processor's second cache. */
+#define PORTS_NEAR 1024u
+
 /* ---- drops -------------------------------------------------------------------------------------- */
 
 void hg_path_drop_flow(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt,
@@ -178,6 +181,40 @@ static void note_burst(struct hg_port *port, unsigned n, uint32_t n_bytes)
 	port->n_ask = (uint16_t)n_ask;
 }
 
+/* Parses what a port received, and keeps what is no lie. Returns how many are left; adds their bytes. */
+static unsigned parse_all(struct hg_worker *w, struct hg_port *port, struct hg_pkt **pkts,
+			  unsigned n, uint32_t *n_bytes)
+{
+	unsigned n_left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct hg_pkt *pkt = pkts[i];
+		enum hg_drop reason;
+
+		*n_bytes += pkt->total_bytes;
+		pkt->in_port_idx = port->slot;
+		pkt->at_ns = w->now_ns;
+		pkt->generation = (uint32_t)w->snapshot->generation;
+		pkt->is_counted = false;
+		if (hg_parse(pkt, &reason))
+			pkts[n_left++] = pkt;
+		else
+			hg_path_drop_port(w, port, pkt, reason);
+	}
+	return n_left;
+}
+
+static void weigh_all(struct hg_port *uplink, struct hg_pkt *const *pkts, unsigned n)
+{
+	uint64_t wire_bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		hg_weigh(pkts[i]);
+		wire_bytes += pkts[i]->wire_bytes;
+	}
+	HG_COUNT(uplink->rx_wire_bytes, wire_bytes);
+}
+
 unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 {
 	struct hg_pkt *pkts[HG_BURST_PKTS];
@@ -192,24 +229,15 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 	hg_run_begin(&burst.run, w->snapshot->port_instance[port->slot]);
 	if (HG_UNLIKELY(hg_watching(port) != 0))
 		n_on = hg_watching_received(w, port, pkts, n);
-	for (unsigned i = 0; i < n_on; i++) {
-		enum hg_drop reason;
-
-		n_bytes += pkts[i]->total_bytes;
-		pkts[i]->in_port_idx = port->slot;
-		pkts[i]->at_ns = w->now_ns;
-		pkts[i]->generation = (uint32_t)w->snapshot->generation;
-		pkts[i]->is_counted = false;
-		if (!hg_parse(pkts[i], &reason)) {
-			hg_path_drop_port(w, port, pkts[i], reason);
-			continue;
-		}
-		if (port->is_uplink) {
-			hg_weigh(pkts[i]);
-			HG_COUNT(port->rx_wire_bytes, pkts[i]->wire_bytes);
-		}
-		forward(w, &burst, pkts[i]);
+	n_on = parse_all(w, port, pkts, n_on, &n_bytes);
+	if (port->is_uplink) {
+		weigh_all(port, pkts, n_on);
+		if (n_on > 1 && w->snapshot->n_port_slots > PORTS_NEAR)
+			hg_forward_expect(&w->snapshot->view, &w->fdb, pkts, n_on, port->slot,
+					  w->now_ns);
 	}
+	for (unsigned i = 0; i < n_on; i++)
+		forward(w, &burst, pkts[i]);
 	if (burst.n_on > 0)
 		send_collected(w, &burst);
 	hg_run_end(w, &burst.run);
@@ -384,6 +412,9 @@ void hg_path_stage_all(struct hg_worker *w, struct hg_port *port, struct hg_pkt 
 	if (!port->is_staged) {
 		port->is_staged = true;
 		w->staged[w->n_staged++] = port;
+		/* What a device counts lies behind what it is. */
+		HG_PREFETCH(port->dev);
+		HG_PREFETCH((const char *)port->dev + HG_CACHE_LINE_BYTES);
 	}
 }
 

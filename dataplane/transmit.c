@@ -7,9 +7,6 @@
 #include "vswitch/checksum.h"
 #include "vswitch/segment.h"
 
-/* Devices that are looked at before their packets' turn. */
-#define DEVS_AHEAD 3u
-
 void hg_path_note_progress(struct hg_worker *w, struct hg_port *port)
 {
 	if (port->dev->driver->progress == NULL)
@@ -256,13 +253,6 @@ void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port)
 	hg_path_note_progress(w, port);
 }
 
-/* What a device counts lies behind what it is. */
-static inline void expect_dev(const struct hg_dev *dev)
-{
-	HG_PREFETCH(dev);
-	HG_PREFETCH((const char *)dev + HG_CACHE_LINE_BYTES);
-}
-
 void hg_path_transmit(struct hg_worker *w)
 {
 	uint32_t n_left = 0;
@@ -270,8 +260,6 @@ void hg_path_transmit(struct hg_worker *w)
 	for (uint32_t i = 0; i < w->n_staged; i++) {
 		struct hg_port *port = w->staged[i];
 
-		if (i + DEVS_AHEAD < w->n_staged)
-			expect_dev(w->staged[i + DEVS_AHEAD]->dev);
 		hg_path_transmit_port(w, port);
 		if (port->n_staged > 0)
 			w->staged[n_left++] = port;

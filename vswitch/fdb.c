@@ -118,6 +118,14 @@ uint32_t hg_fdb_lookup(const struct hg_fdb *fdb, struct hg_fdb_key key, hg_ns no
 	return entry_at(fdb, slot)->port & PORT_MASK;
 }
 
+void hg_fdb_expect(const struct hg_fdb *fdb, struct hg_fdb_key key)
+{
+	uint32_t idx[2];
+
+	buckets_of(fdb, key, idx);
+	HG_PREFETCH_TO_READ(&fdb->buckets[idx[0]]);
+}
+
 /* Others read it meanwhile. */
 static void set_count(uint32_t *count, uint32_t value)
 {

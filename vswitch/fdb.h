@@ -67,6 +67,9 @@ struct hg_fdb_key hg_fdb_key(uint32_t scope, uint16_t vlan, const uint8_t *mac);
 /* The port, or HG_FDB_NONE. */
 uint32_t hg_fdb_lookup(const struct hg_fdb *fdb, struct hg_fdb_key key, hg_ns now_ns);
 
+/* The key is about to be looked up: asks for the line in which it most likely lies. Changes nothing. */
+void hg_fdb_expect(const struct hg_fdb *fdb, struct hg_fdb_key key);
+
 /* Makes the entry a configured one; what was learned for the key gives way.
  * -EEXIST: configured for another port. -ENOSPC: see Limits. */
 HG_MUST_CHECK int hg_fdb_configure(struct hg_fdb *fdb, struct hg_fdb_key key, uint32_t port_idx,

@@ -340,6 +340,29 @@ bool hg_forward(const struct hg_switch_view *view, struct hg_fdb *fdb, const str
 	return hg_forward_decide(view, fdb, pkt, in_port_idx, now_ns, ret_forward, ret_reason);
 }
 
+/* Of a frame from an uplink to one address. */
+static struct hg_fdb_key key_from_uplink(const struct hg_switch_port *uplink,
+					 const struct hg_pkt *pkt)
+{
+	return hg_fdb_key(hg_forward_uplink_scope(uplink->uplink_idx), hg_forward_vlan(uplink, pkt),
+			  pkt->data);
+}
+
+void hg_forward_expect(const struct hg_switch_view *view, const struct hg_fdb *fdb,
+		       struct hg_pkt *const *pkts, unsigned n, uint32_t in_port_idx, hg_ns now_ns)
+{
+	const struct hg_switch_port *uplink = &view->ports[in_port_idx];
+
+	for (unsigned i = 0; i < n; i++)
+		hg_fdb_expect(fdb, key_from_uplink(uplink, pkts[i]));
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t idx = hg_fdb_lookup(fdb, key_from_uplink(uplink, pkts[i]), now_ns);
+
+		if (idx < view->n_ports)
+			HG_PREFETCH_TO_READ(&view->ports[idx]);
+	}
+}
+
 /* ---- destinations ------------------------------------------------------------------------------- */
 
 static enum hg_tag_action tag_action(const struct hg_forward *f, uint16_t vlan)

@@ -142,6 +142,12 @@ HG_MUST_CHECK bool hg_forward(const struct hg_switch_view *view, struct hg_fdb *
 			      const struct hg_pkt *pkt, uint32_t in_port_idx, hg_ns now_ns,
 			      struct hg_forward *ret_forward, enum hg_drop *ret_reason);
 
+/* These frames, parsed and all from an uplink, are about to be forwarded: asks for the lines of the table and of ports that
+ * say where they go, of all of them before the first is waited for. Changes nothing. It costs another lookup for each: for
+ * a host with so many ports that they are not near. */
+void hg_forward_expect(const struct hg_switch_view *view, const struct hg_fdb *fdb,
+		       struct hg_pkt *const *pkts, unsigned n, uint32_t in_port_idx, hg_ns now_ns);
+
 /* The next destination; false: there are no more. The view and the table must be those of the decision,
  * unchanged since. */
 bool hg_forward_next(struct hg_forward *forward, struct hg_hop *ret_hop);

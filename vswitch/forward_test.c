@@ -132,6 +132,19 @@ static struct hg_pkt *udp(uint32_t dst, uint32_t src, uint32_t tci, uint32_t n_p
 /* Bit i: port i. A drop is its reason with DROPPED. */
 #define DROPPED (UINT64_C(1) << 63)
 
+/* Whatever is asked for ahead changes nothing. */
+static void look_ahead(const struct hg_pkt *pkt, uint32_t in_port_idx, hg_ns now_ns)
+{
+	static uint8_t before[sizeof(world.fdb_memory)], fdb_before[sizeof(world.fdb)];
+	struct hg_pkt *const pkts[] = {(struct hg_pkt *)(uintptr_t)pkt};
+
+	memcpy(before, world.fdb_memory, sizeof(before));
+	memcpy(fdb_before, &world.fdb, sizeof(fdb_before));
+	hg_forward_expect(&world.view, &world.fdb, pkts, 1, in_port_idx, now_ns);
+	HG_CHECK(memcmp(before, world.fdb_memory, sizeof(before)) == 0);
+	HG_CHECK(memcmp(fdb_before, &world.fdb, sizeof(fdb_before)) == 0);
+}
+
 static uint64_t send(const struct hg_pkt *pkt, uint32_t in_port_idx, hg_ns now_ns)
 {
 	struct hg_forward f;
@@ -139,6 +152,8 @@ static uint64_t send(const struct hg_pkt *pkt, uint32_t in_port_idx, hg_ns now_n
 	enum hg_drop reason;
 	uint64_t to = 0;
 
+	if (world.ports[in_port_idx].is_uplink)
+		look_ahead(pkt, in_port_idx, now_ns);
 	if (!hg_forward(&world.view, &world.fdb, pkt, in_port_idx, now_ns, &f, &reason))
 		return DROPPED | reason;
 	while (hg_forward_next(&f, &hop)) {
