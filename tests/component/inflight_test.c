@@ -477,17 +477,19 @@ static void s2_1_stopped_queue_with_packets_in_it(void)
 	host_close(&host);
 }
 
-/* The card is reset while its wire stands, so that it has packets. Returns whether it had: not if this thread was
- * kept from it for as long as the wire can be made to stand. */
-static bool reset_aborts_packets(void)
+/* Of packets that have to stay, however late this thread is: what was on the wire when its queue was stopped went with
+ * the first. */
+static void reset_with_packets(void)
 {
-	const struct hg_simnic_fault stall = {.kind = HG_SIMNIC_STALL, .for_ns = HG_NS_PER_S};
-	uint64_t before = card().aborted_pkts;
+	uint64_t before;
 
-	fault_at(0, &stall);
+	fault(HG_SIMNIC_STOP_QUEUE);
+	fault(HG_SIMNIC_RESET);
+	before = card().aborted_pkts;
 	WAIT_FOR(card().ring_used_pkts > 0);
 	fault(HG_SIMNIC_RESET);
-	return card().aborted_pkts > before;
+	HG_CHECK(card().aborted_pkts > before);
+	fault(HG_SIMNIC_START_QUEUE);
 }
 
 static void s2_1_reset_of_the_card_under_load(void)
@@ -496,14 +498,14 @@ static void s2_1_reset_of_the_card_under_load(void)
 	for (unsigned i = 0; i < 20; i++) {
 		uint64_t before;
 
-		WAIT_FOR(reset_aborts_packets());
+		reset_with_packets();
 		before = card().released_pkts;
 		WAIT_FOR(card().released_pkts > before + 200);
 	}
 	stop_generating();
 	WAIT_FOR(is_settled(1));
 	check_sum();
-	/* A wire that stood for too long was written off. */
+	/* What had to stay for too long was written off. */
 	WAIT_FOR(card().released_pkts == inflight().window.given_pkts + inflight().late_pkts);
 	HG_CHECK_EQ(inflight().window.lost_pkts, inflight().late_pkts);
 	WAIT_FOR(is_hook_at_rest());
