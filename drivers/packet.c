@@ -9,7 +9,6 @@
 #include "drivers/psock.h"
 #include "drivers/scratch.h"
 #include "drivers/text.h"
-#include "drivers/vnet.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -323,16 +322,19 @@ static unsigned packet_tx(struct hg_dev *dev, unsigned queue, struct hg_pkt **pk
 	(void)now_ns;
 	if (HG_UNLIKELY(hg_counts_why_gone(&packet->counts) != NULL))
 		return 0;
-	for (; n_taken < n; n_taken++) {
-		int errnum =
-			hg_vnet_write(packet->fd, sizeof(struct virtio_net_hdr), pkts[n_taken]);
+	while (n_taken < n) {
+		int errnum;
+		unsigned n_now = hg_psock_send(packet->fd, &pkts[n_taken], n - n_taken, &errnum);
 
-		if (HG_LIKELY(errnum == 0)) {
-			n_sent++;
-			bytes += pkts[n_taken]->total_bytes;
-		} else if (!refused(packet, errnum)) {
+		for (unsigned i = 0; i < n_now; i++)
+			bytes += pkts[n_taken + i]->total_bytes;
+		n_sent += n_now;
+		n_taken += n_now;
+		if (HG_LIKELY(errnum == 0))
+			continue;
+		if (!refused(packet, errnum))
 			break;
-		}
+		n_taken++;
 	}
 	/* These were made ready for what it could before. */
 	follow(packet);

@@ -17,7 +17,7 @@
  * back       sample() says so as rx_dropped. tx takes fewer when the guest's side has no room (EAGAIN,
  *            ENOBUFS); larger than the MTU: too_big; down: port_down; others: tx_error.
  * Loss       The interface deleted, or its namespace: HG_DEV_GONE. Down: HG_DEV_DOWN until it is up.
- * Threads    As driver.h. Cost: rx one recvmsg a packet and one more that finds nothing, tx one writev.
+ * Threads    As driver.h. Cost: rx one recvmsg a packet and one more that finds nothing, tx one call for up to 32.
  * Errors     -ENOENT no such interface or namespace, -EBUSY another headgate has it, -EPERM, -ENOTSUP.
  */
 #ifndef HG_DRIVERS_PACKET_H

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #define VLAN_BYTES 4u
+/* What one call sends: so many frames of one piece, or fewer of more. */
+#define SEND_PKTS 32u
+#define SEND_PIECES (HG_VNET_PIECES_MAX + (int)SEND_PKTS - 1)
 
 struct reader {
 	int fd;
@@ -158,4 +161,32 @@ unsigned hg_psock_receive(int fd, struct hg_scratches *scratches, struct hg_pool
 	if (*ret_errnum == EAGAIN)
 		*ret_errnum = 0;
 	return n_got;
+}
+
+unsigned hg_psock_send(int fd, struct hg_pkt *const *pkts, unsigned n, int *ret_errnum)
+{
+	struct virtio_net_hdr_mrg_rxbuf headers[SEND_PKTS];
+	struct mmsghdr messages[SEND_PKTS];
+	struct iovec iov[SEND_PIECES];
+	unsigned n_messages = 0;
+	int n_iov = 0, r;
+
+	if (n == 1) { /* A call for many costs more than one for one. */
+		*ret_errnum = hg_vnet_write(fd, sizeof(headers[0].hdr), pkts[0]);
+		return *ret_errnum == 0;
+	}
+	while (n_messages < n && n_messages < SEND_PKTS &&
+	       n_iov + HG_VNET_PIECES_MAX <= SEND_PIECES) {
+		r = hg_vnet_pieces(sizeof(headers[0].hdr), pkts[n_messages], &headers[n_messages],
+				   &iov[n_iov]);
+		if (HG_UNLIKELY(r == 0))
+			break;
+		messages[n_messages++] = (struct mmsghdr){
+			.msg_hdr = {.msg_iov = &iov[n_iov], .msg_iovlen = (size_t)r}};
+		n_iov += r;
+	}
+	/* What it refuses after it took some it refuses again in the next call. */
+	r = n_messages == 0 ? -1 : sendmmsg(fd, messages, n_messages, 0);
+	*ret_errnum = n_messages == 0 ? EMSGSIZE : r < 0 ? errno : 0;
+	return r < 0 ? 0 : (unsigned)r;
 }

@@ -1,9 +1,10 @@
 /* psock: a raw packet socket on one interface, with virtio-net headers.
  *
- * Why        Two drivers receive from one: packet all frames, xdp those for groups, which the host wants too.
+ * Why        Two drivers receive from one: packet all frames, xdp those for groups, which the host wants too. packet sends, too.
  * Model      A frame with its offloads and with the tag that the kernel took out of it put back.
  * Promise    As pkt.h; nothing that the host itself sends on the interface is received.
- * Threads    open, bind: control lane; receive: the worker. Cost: receive one system call.
+ * Threads    open, bind: control lane; receive, send: the worker. Cost: receive one system call a frame; send one for up to
+ *            32 of them.
  * Errors     as hg_errno_refuse (drivers/netns.h); receive counts what it drops.
  * Used by    drivers/packet.c, drivers/xdp.c.
  */
@@ -28,5 +29,9 @@ HG_MUST_CHECK int hg_psock_bind(int fd, int if_idx, const char *name, struct hg_
 unsigned hg_psock_receive(int fd, struct hg_scratches *scratches, struct hg_pool *pool,
 			  struct hg_dev_counts *counts, struct hg_pkt **pkts, unsigned n,
 			  int *ret_errnum);
+
+/* Sends the first of n >= 1 packets, in order. Returns how many the kernel took, with 0 in *ret_errnum; or 0, with why it refuses
+ * the first one. The packets stay the caller's. */
+unsigned hg_psock_send(int fd, struct hg_pkt *const *pkts, unsigned n, int *ret_errnum);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* Newer than Debian 12's headers: UDP segmentation, virtio 1.2. */
@@ -90,26 +89,33 @@ void hg_vnet_encode(const struct hg_pkt *pkt, struct virtio_net_hdr_mrg_rxbuf *r
 	header->hdr_len = header_bytes(pkt);
 }
 
-int hg_vnet_write(int fd, size_t n_header, const struct hg_pkt *pkt)
+int hg_vnet_pieces(size_t n_header, const struct hg_pkt *pkt,
+		   struct virtio_net_hdr_mrg_rxbuf *header, struct iovec *ret_iov)
 {
-	/* One buffer more than a frame needs, for tags that were put in front. */
-	struct iovec iov[2 + HG_PKT_CHAIN_MAX];
-	struct virtio_net_hdr_mrg_rxbuf header;
-	unsigned n = 1;
-	ssize_t r;
+	int n = 1;
 
-	hg_vnet_encode(pkt, &header);
-	iov[0] = (struct iovec){&header, n_header};
+	hg_vnet_encode(pkt, header);
+	ret_iov[0] = (struct iovec){header, n_header};
 	/* Where there is room in front of the frame they are one piece. */
 	if (HG_LIKELY(pkt->headroom >= n_header)) {
-		memcpy(pkt->data - n_header, &header, n_header);
-		iov[0] = (struct iovec){pkt->data - n_header, n_header + pkt->n_bytes};
+		memcpy(pkt->data - n_header, header, n_header);
+		ret_iov[0] = (struct iovec){pkt->data - n_header, n_header + pkt->n_bytes};
 		pkt = pkt->next;
 	}
-	for (; pkt != NULL && n < 2 + HG_PKT_CHAIN_MAX; pkt = pkt->next)
-		iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
-	if (pkt != NULL)
+	for (; pkt != NULL && n < HG_VNET_PIECES_MAX; pkt = pkt->next)
+		ret_iov[n++] = (struct iovec){pkt->data, pkt->n_bytes};
+	return pkt != NULL ? 0 : n;
+}
+
+int hg_vnet_write(int fd, size_t n_header, const struct hg_pkt *pkt)
+{
+	struct virtio_net_hdr_mrg_rxbuf header;
+	struct iovec iov[HG_VNET_PIECES_MAX];
+	int n = hg_vnet_pieces(n_header, pkt, &header, iov);
+	ssize_t r;
+
+	if (n == 0)
 		return EMSGSIZE;
-	r = n == 1 ? write(fd, iov[0].iov_base, iov[0].iov_len) : writev(fd, iov, (int)n);
+	r = n == 1 ? write(fd, iov[0].iov_base, iov[0].iov_len) : writev(fd, iov, n);
 	return r < 0 ? errno : 0;
 }

@@ -393,6 +393,52 @@ static void packet_says_when_its_interface_is_down(void)
 	end();
 }
 
+/* A frame that the interface does not take is dropped and counted; those before and behind it are sent. */
+static void packet_drops_a_frame_that_is_too_long_out_of_a_burst(void)
+{
+	static const uint16_t n_bytes[] = {60, 200, 1700, 60, 1700, 300};
+	struct hg_pkt *pkts[6];
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+	struct hg_dev *dev;
+	uint8_t got[2000];
+	int far;
+
+	begin();
+	dev = open_device("packet:near0", "", false);
+	far = world_open_socket(guest_fd, "far0");
+	for (unsigned i = 0; i < 6; i++) {
+		pkts[i] = heap_pool_frame(&heap, n_bytes[i], 0);
+		world_frame(pkts[i]->data, n_bytes[i], i);
+	}
+	HG_CHECK_EQ(dev->driver->tx(dev, 0, pkts, 6, 0), 6);
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_EQ(stats.drops[HG_DROP_TOO_BIG], 2);
+	HG_CHECK_EQ(stats.tx_pkts, 4);
+	HG_CHECK_EQ(stats.tx_bytes, 60u + 200u + 60u + 300u);
+	for (unsigned i = 0; i < 6; i++) {
+		uint8_t sent[2000];
+		ssize_t n = 0;
+
+		if (n_bytes[i] == 1700)
+			continue;
+		world_frame(sent, n_bytes[i], i);
+		/* Whatever the kernel itself says on the interface comes between. */
+		do {
+			struct pollfd at = {.fd = far, .events = POLLIN};
+
+			HG_CHECK_EQ(poll(&at, 1, 2000), 1);
+			n = recv(far, got, sizeof(got), 0);
+		} while (n < 14 || got[12] != WORLD_ETHERTYPE >> 8 ||
+			 got[13] != (WORLD_ETHERTYPE & 0xff));
+		HG_CHECK_EQ(n, n_bytes[i]);
+		HG_CHECK(memcmp(got, sent, (size_t)n) == 0);
+	}
+	close(far);
+	world_end(dev, false);
+	end();
+}
+
 /* ---- tap ---------------------------------------------------------------------------------------- */
 
 static unsigned index_in_guest(const char *name)
@@ -739,6 +785,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_10_packet_takes_over_a_tap),
 		HG_TEST(packet_puts_tags_back),
 		HG_TEST(packet_says_when_its_interface_is_down),
+		HG_TEST(packet_drops_a_frame_that_is_too_long_out_of_a_burst),
 		HG_TEST(s7_11_tap_outlives_a_kill_and_is_adopted),
 		HG_TEST(s5_1_tap_in_use_gets_another_mtu_and_address),
 		HG_TEST(s5_1_packet_follows_the_mtu_of_its_interface),

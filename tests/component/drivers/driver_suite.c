@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #define N_FRAMES 64u
+#define N_BURST 32u
 
 static struct world *world;
 
@@ -69,18 +70,47 @@ static void far_sends(unsigned i)
 	world->far_send(world, frame, frame_bytes(i));
 }
 
-static void transmits(struct hg_dev *dev, unsigned i)
+static struct hg_pkt *chain_of(unsigned i)
 {
 	uint8_t frame[WORLD_FRAME_MAX];
-	struct hg_pkt *pkt;
-	hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
 
 	world_frame(frame, frame_bytes(i), i);
-	pkt = world_chain(world, frame, frame_bytes(i), 40u + i * 13u % 500u);
-	while (dev->driver->tx(dev, 0, &pkt, 1, world_now_ns()) == 0) {
+	return world_chain(world, frame, frame_bytes(i), 40u + i * 13u % 500u);
+}
+
+static void transmit_all(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n)
+{
+	hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
+
+	while (n > 0) {
+		unsigned n_taken = dev->driver->tx(dev, 0, pkts, n, world_now_ns());
+
+		HG_CHECK(n_taken <= n);
+		pkts += n_taken;
+		n -= n_taken;
+		if (n_taken > 0)
+			continue;
 		HG_CHECK(world_now_ns() < until_ns);
 		world_turn(dev);
 	}
+}
+
+/* Until what it was handed has left a modelled wire: far_recv only waits for the kernel. (A far side that is memory keeps
+ * the buffers, and lets the wire go on itself, check_far_receives.) */
+static void let_pass(struct hg_dev *dev)
+{
+	hg_ns until_ns = world_now_ns() + 2 * HG_NS_PER_S;
+
+	while (!world->is_memory && dev->driver->progress != NULL &&
+	       dev->driver->progress(dev, world_now_ns()) != HG_NEVER)
+		HG_CHECK(world_now_ns() < until_ns);
+}
+
+static void transmits(struct hg_dev *dev, unsigned i)
+{
+	struct hg_pkt *pkt = chain_of(i);
+
+	transmit_all(dev, &pkt, 1);
 }
 
 /* Frame i, at the far side. */
@@ -175,6 +205,36 @@ static void transmits_chains_in_order_and_unaltered(void)
 		check_far_receives(dev, i);
 	dev->driver->sample(dev, &state, &stats);
 	HG_CHECK_EQ(stats.tx_pkts, N_FRAMES);
+	for (unsigned i = 0; i < HG_N_DROPS; i++)
+		HG_CHECK_EQ(stats.drops[i], 0);
+	world_end(dev, false);
+	tear_down();
+}
+
+/* As a worker does. */
+static void transmits_bursts_in_order_and_unaltered(void)
+{
+	struct hg_pkt *pkts[N_BURST];
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+	struct hg_dev *dev;
+	uint64_t bytes = 0;
+
+	build();
+	dev = world_begin(world);
+	for (unsigned first = 0; first < N_FRAMES; first += N_BURST) {
+		for (unsigned i = 0; i < N_BURST; i++) {
+			pkts[i] = chain_of(first + i);
+			bytes += frame_bytes(first + i);
+		}
+		transmit_all(dev, pkts, N_BURST);
+		let_pass(dev);
+		for (unsigned i = 0; i < N_BURST; i++)
+			check_far_receives(dev, first + i);
+	}
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_EQ(stats.tx_pkts, N_FRAMES);
+	HG_CHECK_EQ(stats.tx_bytes, bytes);
 	for (unsigned i = 0; i < HG_N_DROPS; i++)
 		HG_CHECK_EQ(stats.drops[i], 0);
 	world_end(dev, false);
@@ -338,6 +398,7 @@ int main(int argc, char **argv)
 		HG_TEST(closes_without_start),
 		HG_TEST(receives_in_order_and_unaltered),
 		HG_TEST(transmits_chains_in_order_and_unaltered),
+		HG_TEST(transmits_bursts_in_order_and_unaltered),
 		HG_TEST(s2_1_reaps_without_handing_anything_over),
 		HG_TEST(stops_with_packets_inside),
 		HG_TEST(wakes_by_its_descriptor),
