@@ -7,8 +7,12 @@
 #include "vswitch/ecn.h"
 
 /* A queue that stands this long says so to senders that listen (ECN). Above what a few segments of 64 KiB
- * take on a link of 1 Gbit/s, below what a person or a timer notices. */
+ * take on a link of 1 Gbit/s, below what a person or a timer notices. Time in which nobody served it does not count: a
+ * queue that was left alone for longer would say so to all its senders at once, and run dry. */
 #define MARK_AFTER_NS (2 * HG_NS_PER_MS)
+/* A standstill: of what a packet waited for too long, so that nothing is queued behind it (path.c), this does not count.
+ * Shorter spells do: with those a queue catches up, and it drains in the same time. */
+#define STANDSTILL_NS (10 * HG_NS_PER_MS)
 /* Packets that one turn takes from one tree, so that no tree keeps the others waiting. */
 #define SERVE_PKTS 128u
 /* Wire bytes that one turn takes from one tree, for the same reason. */
@@ -33,13 +37,21 @@ static void note_waits(struct hg_worker *w, struct hg_flow *flow, const struct h
 		first = i;
 	}
 	hg_histogram_add(&flow->wait, w->now_ns - since_ns, n - first);
-	flow->last_wait_ns = w->now_ns - since_ns - hg_absence_since(&w->absence, since_ns);
+	flow->last_wait_ns =
+		w->now_ns - since_ns - hg_absence_since(&w->absence, since_ns, STANDSTILL_NS);
+}
+
+static bool stood_too_long(const struct hg_worker *w, hg_ns since_ns)
+{
+	hg_ns for_ns = w->now_ns - since_ns;
+
+	return for_ns > MARK_AFTER_NS &&
+	       for_ns - hg_absence_since(&w->absence, since_ns, HG_ABSENCE_MIN_NS) > MARK_AFTER_NS;
 }
 
 static void mark(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt)
 {
-	if (w->now_ns - pkt->queued_at_ns > MARK_AFTER_NS && !hg_path_is_copy(pkt) &&
-	    hg_ecn_mark(pkt))
+	if (stood_too_long(w, pkt->queued_at_ns) && !hg_path_is_copy(pkt) && hg_ecn_mark(pkt))
 		HG_COUNT(flow->marked_pkts, 1u);
 }
 

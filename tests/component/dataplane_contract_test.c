@@ -455,6 +455,40 @@ static void s1_3_standstill_of_the_host_drops_nothing_two_workers(void)
 	standstill(2);
 }
 
+/* Packets, ten more than a full bucket lets through at once, and a standstill in which it is filled again. Returns how
+ * long it took beside the standstill. */
+static hg_ns send_into_standstill(uint32_t n_pkts, hg_ns still_ns)
+{
+	uint64_t offered = host_flow(&host, "a1", HG_OUT).offered_pkts + n_pkts;
+	hg_ns began_ns = clock_now_ns(), beside_ns;
+
+	host_send(&host, "a1", "up0", 1000, 0, n_pkts);
+	WAIT_FOR(host_flow(&host, "a1", HG_OUT).offered_pkts == offered);
+	host_stand_still(still_ns);
+	beside_ns = clock_now_ns() - began_ns - still_ns;
+	check_all_sent("a1", HG_OUT, offered);
+	HG_CHECK_EQ(host_discard(&host, "up0"), n_pkts);
+	return beside_ns;
+}
+
+/* What waited for the worker is no queue that stands, and its senders are not told to slow down. */
+static void s1_3_standstill_of_the_host_marks_nothing(void)
+{
+	const hg_ns still_ns = 50 * HG_NS_PER_MS;
+	uint64_t marked_pkts;
+
+	host_init(&host);
+	host_limit(&host, "a1", HG_OUT, 1000000, 32768);
+	host_start(&host, 1);
+	/* Again if the ten had stood for long before it: one leaves in a millisecond. */
+	do {
+		host_stand_still(still_ns);
+		marked_pkts = host_flow(&host, "a1", HG_OUT).marked_pkts;
+	} while (send_into_standstill(42, still_ns) > 3 * HG_NS_PER_MS / 2);
+	HG_CHECK_EQ(host_flow(&host, "a1", HG_OUT).marked_pkts, marked_pkts);
+	host_close(&host);
+}
+
 /* Eight that flood with the least frames while they may send next to nothing: each frame takes a whole
  * buffer, so that by bytes alone they could hold many times the buffers that there are. */
 static void s1_8_flood_leaves_buffers_to_others(void)
@@ -660,6 +694,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_3_what_is_received_is_held_for_10_ms),
 	HG_TEST(s1_3_long_wait_drops_with_a_reason),
 	HG_TEST(s1_3_standstill_of_the_host_drops_nothing),
+	HG_TEST(s1_3_standstill_of_the_host_marks_nothing),
 	HG_TEST(s1_3_standstill_of_the_host_drops_nothing_two_workers),
 	HG_TEST(s1_8_flood_leaves_buffers_to_others),
 	HG_TEST(s1_8_ports_go_on_after_buffers_ran_out),
