@@ -57,6 +57,14 @@ static yaml_mark_t mark_of_offset(const char *text, size_t offset)
 	return mark;
 }
 
+/* What an editor that indents by tabs writes. Marks count characters: it is found where all before it are of one byte. */
+static bool is_tab(const yaml_parser_t *p, const yaml_mark_t *mark)
+{
+	size_t n = (size_t)(p->input.string.end - p->input.string.start);
+
+	return mark->index < n && p->input.string.start[mark->index] == '\t';
+}
+
 static int parser_failed(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
@@ -69,6 +77,9 @@ static int parser_failed(struct reader *r)
 		mark = mark_of_offset((const char *)p->input.string.start, p->problem_offset);
 		return fail_at(r, &mark, "the text is not plain UTF-8: ", problem, NULL);
 	}
+	if (is_tab(p, &mark))
+		return fail_at(r, &mark, "a tab is not allowed here; indent with blanks", NULL,
+			       NULL);
 	if (p->context != NULL)
 		return fail_at(r, &mark, problem, " ", p->context);
 	return fail_at(r, &mark, problem, NULL, NULL);

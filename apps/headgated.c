@@ -165,7 +165,7 @@ static void parse_arguments(int argc, char **argv, struct hg_arguments *args)
 			puts("headgated " HG_VERSION);
 			exit(0);
 		default:
-			usage(stderr);
+			fputs("headgated --help says what there is\n", stderr);
 			exit(2);
 		}
 	}

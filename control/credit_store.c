@@ -70,7 +70,10 @@ static const char make_tables[] =
 
 static int fail(struct hg_credit_store *s, struct hg_error *reterr)
 {
-	return hg_error_set(reterr, -HG_EIO, "the store of credits: ", sqlite3_errmsg(s->db), NULL);
+	const char *path = sqlite3_db_filename(s->db, "main");
+
+	return hg_error_set(reterr, -HG_EIO, "the store of credits ", path == NULL ? "" : path,
+			    " cannot be used: ", sqlite3_errmsg(s->db), NULL);
 }
 
 static int run(struct hg_credit_store *s, const char *sql, struct hg_error *reterr)

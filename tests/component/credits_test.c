@@ -1,6 +1,9 @@
 /* Balances: spent, shared, moved, shown; and what survives what. */
 #include "tests/component/credits_world.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 /* ---- spending ----------------------------------------------------------------------------------- */
 
 static void s6_2_the_door_is_open_while_credits_last(void)
@@ -420,6 +423,28 @@ static void s6_7_a_damaged_store_is_kept_aside_only_when_told_to(void)
 	end();
 }
 
+/* What cannot be kept is not given, and which file has no room is said. */
+static void s6_7_a_store_without_room_refuses_and_is_named(void)
+{
+	const struct rlimit none = {.rlim_cur = 512, .rlim_max = RLIM_INFINITY};
+	struct hg_error err = {0};
+	struct rlimit before;
+
+	begin_with(1);
+	grant("web0", 60 * S);
+	signal(SIGXFSZ, SIG_IGN);
+	HG_CHECK_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+	HG_CHECK_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+	HG_CHECK_EQ(hg_credits_grant(w.credits, "web0", 30 * S, &err), -HG_EIO);
+	HG_CHECK_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+	HG_CHECK_HAS(err.text, w.store);
+	HG_CHECK_HAS(err.text, "cannot be used: ");
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, 60 * S);
+	grant("web0", 30 * S);
+	HG_CHECK_EQ(row("web0").balance_cpu_ns, 90 * S);
+	end();
+}
+
 static void s6_7_a_newer_store_is_refused(void)
 {
 	char command[256];
@@ -471,6 +496,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s6_7_who_was_removed_by_mistake_gets_its_balance_back),
 	HG_TEST(s6_7_who_is_configured_is_never_forgotten),
 	HG_TEST(s6_7_a_damaged_store_is_kept_aside_only_when_told_to),
+	HG_TEST(s6_7_a_store_without_room_refuses_and_is_named),
 	HG_TEST(s6_7_a_newer_store_is_refused),
 	HG_TEST(s6_9_unlimited_is_open_and_owes),
 	HG_TEST(s6_10_pooled_instances_share_one_balance),

@@ -215,6 +215,7 @@ def wrong_arguments_are_code_2(world):
     for words in (["--frobnicate"], ["--workers", "0"], ["--workers", "x"], ["word"]):
         done = subprocess.run([HEADGATED, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and done.stderr, (words, done)
+        assert len(done.stderr.splitlines()) <= 2, done.stderr
 
 
 # ---- the interface ------------------------------------------------------------------------------
