@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define FIRST_PAUSE_NS (10 * HG_NS_PER_MS)
-/* Small lots, so that no turn is held up for long: 32 frames take some 6 us, and so does it to pass over as many more
- * neighbours as a lot has room for. */
-#define PACE_FRAMES 32u
+/* Small lots, so that no turn is held up for long: a frame that wakes a machine takes some us. Neighbours that are passed
+ * over cost an eighth of one. */
+#define PACE_FRAMES 16u
 #define FRAME_COST 8u
 #define PACE_NS (125 * HG_NS_PER_US)
 

@@ -19,15 +19,16 @@
  * Rounds     HG_INTRODUCER_ROUNDS, the second after FIRST_PAUSE, each later pause twice the one before, 630 ms in
  *            all: the guest's rings run before its kernel uses them again, and what is lost in between takes no
  *            longer than twice that.
- * Bound      A worker sends PACE_FRAMES every PACE_NS for all of its ports in turn, 256 in a ms, whatever comes back at once:
- *            256 machines of one tenant are through a round, of 130,000 frames, in half a second, at some 5 % of a
- *            processor. After HG_INTRODUCER_FOR_NS no more is sent for this return: by then kernels ask again.
- *            No instance is charged with it, and no contract holds it.
+ * Bound      A worker sends 16 frames every 125 us at most for all of its ports in turn, 128 in a ms, whatever comes back
+ *            at once: 256 machines of one tenant, 130,000 frames, are through one round in a second. A second after it came
+ *            back (HG_INTRODUCER_FOR_NS) no more is sent for a port: by then kernels ask again. No instance is charged
+ *            with it, and no contract holds it.
  * Shown      `introductions` of a port: frames sent because its guest was back.
  * Not here   Neighbours beyond the uplink, whose addresses nobody here knows: they are told of P, and P has to ask them.
  * Threads    The port's worker. Cost: nothing returns: one comparison a housekeeping, one call for each event of a device
- *            that has `arrival`; a packet passes nothing of it. Else some 200 ns a frame. Errors: none; without a buffer
- *            a frame is left out and counted (no_buffer).
+ *            that has `arrival`; a packet passes nothing of it. Else up to 3 us a frame, most of it to wake the machine
+ *            that gets it (250 machines at once, on a busy processor).
+ * Errors     none; without a buffer a frame is left out and counted (no_buffer).
  */
 #ifndef HG_DATAPLANE_INTRODUCER_H
 #define HG_DATAPLANE_INTRODUCER_H

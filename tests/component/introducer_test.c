@@ -11,7 +11,7 @@
 #define N_GUESTS 24u
 #define FRAME_BYTES 128u
 /* As dataplane/introducer.c has it: frames in a lot, and those of the step that ends it; between two lots. */
-#define LOT_FRAMES (32u + 2u * HG_PORT_ADDRESSES_MAX)
+#define LOT_FRAMES (16u + 2u * HG_PORT_ADDRESSES_MAX)
 #define LOT_NS (125 * HG_NS_PER_US)
 
 static struct host host;
