@@ -6,6 +6,7 @@ HTB frames, OVS packets of IP. goodput_error_percent: the worst of |received / w
 headgate; policer_over_headgate: TCP's, of all rates that both could be measured at. What a side cannot
 send at all without a limit is left out and said.
 """
+import contextlib
 import json
 import os
 import re
@@ -63,6 +64,9 @@ def add_options(parser):
     parser.add_argument("--pairs", type=int, default=1, metavar="N", help="of each rate and load (default 1)")
     parser.add_argument("--seconds", type=int, default=2, metavar="N",
                         help="of each transfer after its first second, at least 30 Mbit (default 2)")
+    parser.add_argument("--take", type=int, default=0, metavar="PERCENT",
+                        help="of each processor taken away meanwhile, the same slices for each transfer; all figures are "
+                             "called taken_... then (default 0)")
 
 
 # ---- the limits --------------------------------------------------------------------------------------
@@ -128,6 +132,22 @@ SIDES = {"headgate": Headgate, "tbf": lambda world: Qdisc(world, "tbf"), "htb": 
          "policer": Policer}
 
 
+@contextlib.contextmanager
+def taken(percent, seconds):
+    """While a thief (thief.c) takes so much of each processor away; ends by itself if nobody ends it."""
+    if not percent:
+        yield
+        return
+    program = os.path.join(os.environ["HEADGATE_BUILD"], "bench/bench_thief")
+    with subprocess.Popen([program, str(percent), str(seconds)], stdout=subprocess.PIPE, text=True) as thief:
+        try:
+            if thief.stdout.readline() != "ready\n":
+                raise harness.Failure("bench_thief cannot take processors away here")
+            yield
+        finally:
+            thief.terminate()
+
+
 # ---- what arrives ------------------------------------------------------------------------------------
 
 def retransmitted(pair):
@@ -166,7 +186,8 @@ def transfer(pair, load, rate, seconds):
 
 
 class Side:
-    def __init__(self, world, name, ecn):
+    def __init__(self, world, name, ecn, take):
+        self.take = take
         self.name, self.limiter = name, SIDES[name](world)
         self.pair, self.now = self.limiter.pair, None
         for side in "ab":
@@ -174,7 +195,7 @@ class Side:
         self.pair.run("ping", "-c", "3", "-i", "0.2", joined.ADDRESSES["b"])
         self.pair.pause()
 
-    def measure(self, load, rate, seconds):
+    def measure(self, load, rate, seconds, take=0):
         self.pair.go_on()
         time.sleep(0.1)
         try:
@@ -182,9 +203,10 @@ class Side:
                 self.limiter.limit(rate)
                 self.now = rate
             waited, began = self.pair.kept_waiting_s(), time.monotonic()
-            found = transfer(self.pair, load, rate, seconds)
+            with taken(take, seconds + SETTLE_S + 10):
+                found = transfer(self.pair, load, rate, seconds)
             waited = (self.pair.kept_waiting_s() - waited) / (time.monotonic() - began)
-            if waited > WAITED_MAX:
+            if waited > WAITED_MAX and not take:
                 raise Disturbed(f"{self.name} was kept waiting for a processor")
             return found
         finally:
@@ -207,7 +229,7 @@ class Side:
         seconds = max(seconds, -(-LEAST_MBIT // rate))
 
         def measure():
-            found = self.measure(load, rate, seconds)
+            found = self.measure(load, rate, seconds, self.take)
             lets = rate * 1e6 * PAYLOAD_BYTES[load] / WIRE_BYTES
             return {"error_percent": 100 * (found["bit_per_s"] / lets - 1),
                     "retransmissions": found["retransmissions"], "mbit_per_s": found["bit_per_s"] / 1e6}
@@ -233,7 +255,7 @@ def run(bench, options, world):
     sides, figures, spread = {}, {}, {}
     try:
         for name in options.sides:
-            sides[name] = Side(world, name, options.ecn)
+            sides[name] = Side(world, name, options.ecn, options.take)
         reach = {(name, load): side.reach(load, needed(load, max(options.rates)))
                  for load in options.loads for name, side in sides.items()}
         n_left_out, bench.n_turns = 0, len(options.rates) * len(options.loads)
@@ -288,10 +310,13 @@ def summed(figures, spread):
 
 
 def measure(bench, options):
-    os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "apps/headgate")
+    os.environ["HEADGATE_BUILD"] = bench.build("apps/headgated", "apps/headgate",
+                                               "bench/bench_thief")
     import lab.world
     try:
         with HugePages(N_HUGE_PAGES), lab.world.World() as world:
-            return run(bench, options, world)
+            figures, spread = run(bench, options, world)
+            prefix = "taken_" if options.take else ""
+            return tuple({prefix + name: value for name, value in found.items()} for found in (figures, spread))
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error
