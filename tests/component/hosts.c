@@ -565,6 +565,7 @@ void load_start(struct load *load, struct host *h, struct stream *streams, uint3
 		streams[i].from_far = host_far(h, streams[i].from);
 		streams[i].to_far = host_far(h, streams[i].to);
 		HG_CHECK(streams[i].from_far != NULL && streams[i].to_far != NULL);
+		streams[i].sent = streams[i].got = 0;
 		memcpy(streams[i].from_mac, host_mac(h, streams[i].from), HG_MAC_BYTES);
 		memcpy(streams[i].to_mac, host_mac(h, streams[i].to), HG_MAC_BYTES);
 	}
