@@ -148,6 +148,26 @@ static int describe(uint32_t *ret_main, uint32_t *ret_body)
 #define IF(what, a, b, by) INSN(BPF_JMP | (what) | BPF_X, a, b, by, 0)
 #define IF_ZERO(a, by) INSN(BPF_JMP | BPF_JEQ | BPF_K, a, 0, by, 0)
 
+/* A program and, from insns[body] on, the body of its loop. */
+static int verify(const struct bpf_insn *insns, size_t n, uint32_t body)
+{
+	struct bpf_func_info functions[2] = {{0}, {.insn_off = body}};
+	int btf_fd = describe(&functions[0].type_id, &functions[1].type_id);
+	char why[8192] = "";
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_btf_fd = (uint32_t)btf_fd,
+		    .func_info = functions, .func_info_cnt = 2,
+		    .func_info_rec_size = sizeof(functions[0]), .log_level = 1, .log_buf = why,
+		    .log_size = sizeof(why));
+	int fd = bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, "hg_thief", "Dual BSD/GPL", insns, n,
+			       &opts);
+
+	if (fd < 0) {
+		fprintf(stderr, "%s", why);
+		fail("the program of BPF");
+	}
+	return fd;
+}
+
 static int load(int states_fd, int slices_fd)
 {
 	enum { OUT = 44, BODY = 46 };
@@ -212,21 +232,7 @@ static int load(int states_fd, int slices_fd)
 		MOV(BPF_REG_0, BPF_REG_1),
 		EXIT(),
 	};
-	struct bpf_func_info functions[2] = {{0}, {.insn_off = BODY}};
-	int btf_fd = describe(&functions[0].type_id, &functions[1].type_id);
-	char why[8192] = "";
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_btf_fd = (uint32_t)btf_fd,
-		    .func_info = functions, .func_info_cnt = 2,
-		    .func_info_rec_size = sizeof(functions[0]), .log_level = 1, .log_buf = why,
-		    .log_size = sizeof(why));
-	int fd = bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, "hg_thief", "Dual BSD/GPL", insns,
-			       sizeof(insns) / sizeof(insns[0]), &opts);
-
-	if (fd < 0) {
-		fprintf(stderr, "%s", why);
-		fail("the program of BPF");
-	}
-	return fd;
+	return verify(insns, sizeof(insns) / sizeof(insns[0]), BODY);
 }
 
 /* At the clock of each processor, for as long as the program lives. */
