@@ -195,6 +195,8 @@ bool hg_sched_pass(struct hg_sched *s, uint32_t instance_idx, const uint32_t *lo
 /* Packets of these instances are about to be pushed or passed: asks for the cache lines that this will touch, of all of
  * them before the first is waited for. Changes nothing. */
 void hg_sched_expect(const struct hg_sched *s, const uint32_t *instance_idxs, unsigned n);
+/* The same for one of which the tenant is known, so that nothing is waited for. */
+void hg_sched_expect_of(const struct hg_sched *s, uint32_t instance_idx, uint32_t tenant_idx);
 
 /* Hands out up to n packets, not past max_bytes (the packet that reaches it is the last). */
 unsigned hg_sched_pop(struct hg_sched *s, struct hg_sched_item *ret_items, unsigned n,

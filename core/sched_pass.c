@@ -286,25 +286,40 @@ static inline void count(struct hg_sched *s, uint32_t idx, struct hg_node *node,
 		settle_tenant_counts(t);
 }
 
+static inline void expect_instance(const struct hg_sched *s, uint32_t idx)
+{
+	HG_PREFETCH(&s->nodes[idx]);
+	HG_PREFETCH(&s->queues[idx]);
+	if (s->caps != NULL)
+		HG_PREFETCH(&s->caps->instance_bytes[idx]);
+	if (s->window != NULL)
+		HG_PREFETCH(&s->window->rows[idx]);
+}
+
+static inline void expect_tenant(const struct hg_sched *s, uint32_t idx)
+{
+	const struct hg_tenant *t = &s->tenants[idx];
+
+	HG_PREFETCH(t);
+	HG_PREFETCH(&t->share.slot);
+	HG_PREFETCH(&t->emptied_at_ns);
+	HG_PREFETCH(&t->blocked_head);
+	if (s->caps != NULL)
+		HG_PREFETCH(&s->caps->tenant_bytes[idx]);
+}
+
 void hg_sched_expect(const struct hg_sched *s, const uint32_t *instance_idxs, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		HG_PREFETCH(&s->nodes[instance_idxs[i]]);
-		HG_PREFETCH(&s->queues[instance_idxs[i]]);
-		if (s->caps != NULL)
-			HG_PREFETCH(&s->caps->instance_bytes[instance_idxs[i]]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const uint32_t tenant_idx = s->nodes[instance_idxs[i]].tenant_idx;
-		const struct hg_tenant *t = &s->tenants[tenant_idx];
+	for (unsigned i = 0; i < n; i++)
+		expect_instance(s, instance_idxs[i]);
+	for (unsigned i = 0; i < n; i++)
+		expect_tenant(s, s->nodes[instance_idxs[i]].tenant_idx);
+}
 
-		HG_PREFETCH(t);
-		HG_PREFETCH(&t->share.slot);
-		HG_PREFETCH(&t->emptied_at_ns);
-		HG_PREFETCH(&t->blocked_head);
-		if (s->caps != NULL)
-			HG_PREFETCH(&s->caps->tenant_bytes[tenant_idx]);
-	}
+void hg_sched_expect_of(const struct hg_sched *s, uint32_t instance_idx, uint32_t tenant_idx)
+{
+	expect_instance(s, instance_idx);
+	expect_tenant(s, tenant_idx);
 }
 
 bool hg_sched_pass(struct hg_sched *s, uint32_t instance_idx, const uint32_t *loads, unsigned n,

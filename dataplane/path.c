@@ -84,6 +84,36 @@ static void expect_receivers(struct hg_worker *w, struct hg_pkt *const *pkts, un
 		hg_sched_expect(w->lane->in_tree->sched, instances, n_instances);
 }
 
+void hg_path_expect(const struct hg_worker *w, const struct hg_port *port)
+{
+	const struct hg_snapshot *snapshot = w->snapshot;
+	const uint32_t instance_idx = snapshot->port_instance[port->slot];
+
+	HG_PREFETCH(port->dev);
+	HG_PREFETCH((const char *)port->dev + HG_CACHE_LINE_BYTES);
+	HG_PREFETCH_TO_READ(&snapshot->switch_ports[port->slot]);
+	HG_PREFETCH_TO_READ(&snapshot->switch_ports[port->slot].n_addresses);
+	if (instance_idx == HG_SLOT_NONE)
+		return;
+	HG_PREFETCH_TO_READ(&snapshot->instances[instance_idx]);
+	HG_PREFETCH(hg_path_flow(w, instance_idx, HG_OUT));
+}
+
+void hg_path_expect_next(const struct hg_worker *w, const struct hg_port *port)
+{
+	const struct hg_snapshot *snapshot = w->snapshot;
+	const uint32_t instance_idx = snapshot->port_instance[port->slot];
+	const struct hg_lane_instance *instance;
+
+	HG_PREFETCH_TO_READ(snapshot->switch_ports[port->slot].addresses);
+	if (instance_idx == HG_SLOT_NONE || w->lane->out_owner != w->idx)
+		return;
+	instance = &snapshot->instances[instance_idx];
+	if (instance->uplink_tree != NULL)
+		hg_sched_expect_of(instance->uplink_tree->sched, instance_idx,
+				   instance->tenant_slot);
+}
+
 /* Goes on with what is collected. */
 static void send_collected(struct hg_worker *w, struct burst *burst)
 {

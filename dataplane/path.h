@@ -13,6 +13,11 @@
 
 #include "dataplane/worker.h"
 
+/* It will be received from this port soon: asks for what it and its instance lead to; and a port later for what these lead
+ * to. Of a port that was asked for itself. Changes nothing. */
+void hg_path_expect(const struct hg_worker *w, const struct hg_port *port);
+void hg_path_expect_next(const struct hg_worker *w, const struct hg_port *port);
+
 /* Receives one burst from a port and sends it on its way. Returns how many frames came. */
 unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port);
 
