@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 
 import harness
@@ -146,6 +147,7 @@ def taken(percent, seconds):
             yield
         finally:
             thief.terminate()
+            print(f"contract: {harness.short(harness.figures_in(thief.stdout))}", file=sys.stderr, flush=True)
 
 
 # ---- what arrives ------------------------------------------------------------------------------------
