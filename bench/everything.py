@@ -193,7 +193,8 @@ def result_of(text):
                 "disturbed": result["disturbed"],
                 "configurations": result["configurations"],
                 "stolen_ms": result["machine"]["stolen_ms_during_run"],
-                "load_average_1m": result["machine"]["load_average_1m"]}
+                "load_average_1m": result["machine"]["load_average_1m"],
+                "processors_stay": result["machine"]["processors_stay"]}
     except (IndexError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"its last line is no result: {error!r}") from error
 

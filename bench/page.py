@@ -105,6 +105,12 @@ def head(result):
         "whose speed changed, by as much as is said, and its range belongs to it. Ranges of figures that are neither "
         "ratios nor differences are the least and the largest; what is not in turn by pairs has no guard, and says how "
         "much was stolen.") + "\n"
+    stay = [name for name, bench in result["benches"].items() if bench.get("processors_stay")]
+    if stay:
+        which = "all benchmarks" if len(stay) == len(result["benches"]) else ", ".join(f"`{name}`" for name in stay)
+        yield paragraph(f"In {which} idle processors polled for up to 10 ms before they halted (haltpoll, a setting of Linux as a "
+                        "guest), for all sides alike: a virtual machine gives a processor that halts back to its host, and "
+                        "waits until it has it again.") + "\n"
 
 
 def goals_part(result):

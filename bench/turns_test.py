@@ -7,6 +7,7 @@ worth nothing.
 import os
 import random
 import sys
+import tempfile
 import time
 import unittest
 
@@ -363,6 +364,39 @@ class TooFew(unittest.TestCase):
     def test_a_result_knows_its_turns(self):
         world = World()
         self.assertEqual(world.bench.turns, [world.turns])
+
+
+class Stay(unittest.TestCase):
+    """Settings as files of a folder, as a module of the kernel has them."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        before, harness.HALT_POLL = harness.HALT_POLL, os.path.join(self.folder.name, "poll_")
+        self.addCleanup(setattr, harness, "HALT_POLL", before)
+
+    def put(self, values):
+        for name, value in values.items():
+            with open(harness.HALT_POLL + name, "w", encoding="utf-8") as file:
+                file.write(value + "\n")
+
+    def found(self):
+        return {name: harness.read(harness.HALT_POLL + name).strip() for name in harness.HALT_POLL_IS}
+
+    def test_what_was_set_comes_back_however_it_ends(self):
+        before = {"ns": "200000", "allow_shrink": "Y"}
+        self.put(before)
+        with self.assertRaises(KeyboardInterrupt):
+            with harness.processors_stay() as stay:
+                self.assertTrue(stay)
+                self.assertEqual(self.found(), harness.HALT_POLL_IS)
+                raise KeyboardInterrupt
+        self.assertEqual(self.found(), before)
+
+    def test_a_machine_without_the_setting_is_left_as_it_is(self):
+        harness.HALT_POLL = os.path.join(self.folder.name, "none", "poll_")
+        with harness.processors_stay() as stay:
+            self.assertFalse(stay)
 
 
 class Real(unittest.TestCase):
