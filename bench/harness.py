@@ -245,6 +245,7 @@ class Bench:
         self.command = shlex.join(command)
         self.stolen_before_ms = stolen_ms()
         self.turns = []  # whatever was measured in turn (turns.Turns) adds itself
+        self.disturbed = set()  # figures of which a benchmark without turns says that they are
         # bench/run all plans so long for it: what was disturbed is repeated only within that.
         self.began_s, self.budget_s = time.monotonic(), float(os.environ.get("HEADGATE_BENCH_BUDGET_S", "inf"))
         self.n_turns = 1  # how many turns.Turns share that time, one after the other
@@ -312,4 +313,4 @@ class Bench:
         about["processors_stay"] = self.processors_stay
         return json.dumps({"bench": self.name, "figures": figures, "spread": spread, "machine": about,
                            "command": self.command, "turns": [one.about() for one in self.turns],
-                           "disturbed": disturbed(figures, self.turns), "configurations": SAID})
+                           "disturbed": sorted({*disturbed(figures, self.turns), *self.disturbed}), "configurations": SAID})

@@ -4,6 +4,7 @@
 What must be found is also looked for by a guard that looks at nothing; if that passed as well, the test would be
 worth nothing.
 """
+import json
 import os
 import random
 import sys
@@ -321,6 +322,11 @@ class TooFew(unittest.TestCase):
         every = [good.turns, bad.turns]
         self.assertEqual(harness.disturbed(found, every), ["bad", "derived"])
         self.assertEqual(harness.disturbed(found, [good.turns]), [])
+
+    def test_a_benchmark_may_say_so_itself(self):
+        bench = harness.Bench("made-up", ["bench/run", "made-up"])
+        bench.disturbed.add("b")
+        self.assertEqual(json.loads(bench.result({"a": 1.0, "b": 2.0}, {}))["disturbed"], ["b"])
 
     def test_who_comes_first_does_not_take_the_time_of_the_last(self):
         bench = harness.Bench("made-up", ["bench/run", "made-up"])
