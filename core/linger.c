@@ -18,14 +18,16 @@ void hg_linger_note(struct hg_linger *l, hg_ns took_ns)
 
 hg_ns hg_linger_handed(struct hg_linger *l, hg_ns now_ns)
 {
-	hg_ns for_ns = 2 * l->usual_ns;
+	hg_ns for_ns = 2 * l->usual_ns, left_ns;
 
 	if (l->handed_at_ns == 0)
 		l->handed_at_ns = now_ns;
-	if (l->points < HG_LINGER_LEAST)
+	/* Who is handed more and more and does not answer is not looked at for longer by that. */
+	left_ns = l->handed_at_ns + HG_LINGER_MAX_NS - now_ns;
+	if (l->points < HG_LINGER_LEAST || left_ns <= 0)
 		return 0;
 	l->is_looking = true;
-	return for_ns < HG_LINGER_MAX_NS ? for_ns : HG_LINGER_MAX_NS;
+	return for_ns < left_ns ? for_ns : left_ns;
 }
 
 void hg_linger_ends(struct hg_linger *l)

@@ -56,6 +56,28 @@ static void s5_1_who_never_answered_is_not_waited_for(void)
 	HG_CHECK_EQ(hg_linger_handed(&l, now_ns), 0);
 }
 
+/* It answered often, and from now on it is only handed frames, each before the look for the one before is over. */
+static void s5_1_a_stream_without_answers_is_no_reason_to_look(void)
+{
+	hg_ns since_ns, until_ns = 0;
+
+	begin();
+	for (unsigned i = 0; i < HG_LINGER_MOST; i++)
+		(void)exchange(300 * US);
+	since_ns = now_ns;
+	for (unsigned i = 0; i < 1000; i++, now_ns += 100 * US) {
+		hg_ns for_ns = hg_linger_handed(&l, now_ns);
+
+		if (for_ns > 0)
+			until_ns = now_ns + for_ns;
+		else if (now_ns >= until_ns)
+			hg_linger_ends(&l);
+	}
+	HG_CHECK_BETWEEN(until_ns - since_ns, 1, MAX_NS);
+	/* It was in vain once. */
+	HG_CHECK_EQ(l.points, HG_LINGER_MOST - HG_LINGER_MISS);
+}
+
 static void s5_1_who_answers_in_time_is_waited_for_twice_as_long(void)
 {
 	begin();
@@ -133,6 +155,7 @@ int main(int argc, char **argv)
 {
 	static const struct hg_test tests[] = {
 		HG_TEST(s5_1_who_never_answered_is_not_waited_for),
+		HG_TEST(s5_1_a_stream_without_answers_is_no_reason_to_look),
 		HG_TEST(s5_1_who_answers_in_time_is_waited_for_twice_as_long),
 		HG_TEST(s5_1_an_answer_is_timed_from_the_first_frame),
 		HG_TEST(s5_1_who_answers_late_is_not_waited_for),

@@ -244,10 +244,10 @@ void hg_path_transmit_port(struct hg_worker *w, struct hg_port *port)
 
 	while (port->staged_head != NULL && took_all)
 		took_all = transmit_burst(w, port);
-	/* Behind a scheduler a card's refusal makes the queue stand in the tree. Elsewhere there is
-	 * nothing to wait for. */
 	if (port->dev->driver->arm != NULL)
 		hg_worker_expect(w, port);
+	/* Behind a scheduler a card's refusal makes the queue stand in the tree. Elsewhere there is
+	 * nothing to wait for. */
 	if (!took_all && (!port->is_uplink || w->snapshot->is_observe))
 		drop_staged(w, port);
 	hg_path_note_progress(w, port);
