@@ -219,7 +219,7 @@ struct hg_status_host {
 	hg_ns confirm_within_ns; /* a change waits for confirmation this long; 0: none */
 	uint32_t busy_ppm; /* share of one processor that the workers used in the last second */
 	uint64_t free_buffers, n_buffers;
-	uint64_t heap_bytes; /* allocated and not freed; packet buffers are not among them */
+	uint64_t heap_bytes; /* allocated and not freed, but packet buffers; 0: another allocator */
 	uint64_t drops[HG_N_DROPS]; /* that no instance can be charged with */
 };
 

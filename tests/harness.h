@@ -91,6 +91,13 @@ unsigned hg_test_rounds = 0; /* 0: the test's own default */
 		longjmp(hg_test_out, 2);                 \
 	} while (0)
 
+/* A sanitizer brings an allocator of its own, which the C library's count does not see. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HG_TEST_IS_HEAP_COUNTED 0
+#else
+#define HG_TEST_IS_HEAP_COUNTED 1
+#endif
+
 /* splitmix64: a seeded, portable source for random histories. */
 static inline uint64_t hg_test_random(uint64_t *state)
 {
