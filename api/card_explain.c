@@ -59,7 +59,7 @@ static bool goes_first(const struct subject *s, uint32_t idx, const struct hg_st
 	       row->second[HG_OUT].link_offered_bytes_per_s > 0;
 }
 
-/* "flood, wake and 3 more", of the others on the uplink; "nobody now". */
+/* "flood, wake and 3 more", of the others on the uplink; NULL: nobody. */
 static const char *rivals(const struct subject *s, is_rival_fn is_rival, char *buf, size_t size)
 {
 	const struct hg_desired *d = s->desired;
@@ -79,7 +79,7 @@ static const char *rivals(const struct subject *s, is_rival_fn is_rival, char *b
 				      d->instances[i].name);
 	}
 	if (n_found == 0)
-		return "nobody at the end of it";
+		return NULL;
 	if (n_found > NAMES_MAX)
 		snprintf(buf + n, size - n, " and %u more", n_found - NAMES_MAX);
 	return buf;
@@ -155,24 +155,28 @@ static void say_card(const struct subject *s)
 	say(s, text);
 }
 
+/* The limit held for the whole second; who competes is known as of its end. */
+static void say_held_by(const struct subject *s, enum hg_limit limit, const char *by,
+			is_rival_fn is_rival, const char *also, const char *nobody)
+{
+	uint64_t held_ns = s->row.second[HG_OUT].held_ns[limit];
+	char text[HG_CARD_SENTENCE_BYTES], buf[HG_CARD_SENTENCE_BYTES / 2], time[HG_HUMAN_BYTES];
+	const char *names;
+
+	if (held_ns == 0)
+		return;
+	names = rivals(s, is_rival, buf, sizeof(buf));
+	snprintf(text, sizeof(text), "held for %s by %s; %s%s", hg_human_time(time, (hg_ns)held_ns),
+		 by, names == NULL ? nobody : also, names == NULL ? "" : names);
+	say(s, text);
+}
+
 static void say_held(const struct subject *s)
 {
-	const struct hg_measure *second = &s->row.second[HG_OUT];
-	char text[HG_CARD_SENTENCE_BYTES], names[HG_CARD_SENTENCE_BYTES / 2], time[HG_HUMAN_BYTES];
-
-	if (second->held_ns[HG_LIMIT_WINDOW] > 0) {
-		snprintf(text, sizeof(text),
-			 "held for %s by its share of the card's queue; in it are also %s",
-			 hg_human_time(time, (hg_ns)second->held_ns[HG_LIMIT_WINDOW]),
-			 rivals(s, has_bytes_in_card, names, sizeof(names)));
-		say(s, text);
-	}
-	if (second->held_ns[HG_LIMIT_PRIORITY] > 0) {
-		snprintf(text, sizeof(text), "held for %s by its priority; before it went %s",
-			 hg_human_time(time, (hg_ns)second->held_ns[HG_LIMIT_PRIORITY]),
-			 rivals(s, goes_first, names, sizeof(names)));
-		say(s, text);
-	}
+	say_held_by(s, HG_LIMIT_WINDOW, "its share of the card's queue", has_bytes_in_card,
+		    "also in it: ", "nobody else is in it now");
+	say_held_by(s, HG_LIMIT_PRIORITY, "its priority", goes_first, "before it went ",
+		    "nobody goes before it now");
 }
 
 static void say_behaviour(const struct subject *s)

@@ -11,6 +11,8 @@
 
 #define DEFAULT_SOCKET "/run/headgate/headgated.sock"
 
+/* Where the help of a command begins: behind "uplink set NAME". */
+#define COMMAND_COLUMN 25
 /* Where the help of an option begins: behind "--out-idle-reserve SIZE". */
 #define OPTION_COLUMN 29
 #define WORDS_BYTES 64u
@@ -24,6 +26,7 @@ struct arguments {
 	const char *plain[PLAIN_MAX];
 	unsigned n_plain;
 	const struct hg_command *command; /* NULL: not known yet */
+	bool is_turned; /* "show instance" was said for "instance list" */
 	unsigned n_fields;
 	struct hg_cli_field fields[HG_FIELDS_MAX];
 };
@@ -39,15 +42,23 @@ const char *hg_cli_option(const struct hg_cli *cli, const char *name)
 
 /* ---- help --------------------------------------------------------------------------------------- */
 
+/* What is said of a command or an option of which n characters are printed: beside it, or below what is too long. */
+static void doc_beside(FILE *out, int n, unsigned column, const char *doc)
+{
+	if (n >= (int)column) {
+		fputc('\n', out);
+		n = 0;
+	}
+	fprintf(out, "%*s", (int)column - n, "");
+	hg_table_wrap(out, column, column, doc);
+}
+
 static void command_line(FILE *out, const struct hg_command *c)
 {
-	char head[64];
-	int n;
+	int n = fprintf(out, "  %s%s%s %s", c->noun, c->verb == NULL ? "" : " ",
+			c->verb == NULL ? "" : c->verb, c->words);
 
-	snprintf(head, sizeof(head), "%s%s%s %s", c->noun, c->verb == NULL ? "" : " ",
-		 c->verb == NULL ? "" : c->verb, c->words);
-	n = fprintf(out, "  %-22s ", head);
-	hg_table_wrap(out, (unsigned)n, 25, c->doc);
+	doc_beside(out, n, COMMAND_COLUMN, c->doc);
 }
 
 static void usage(FILE *out)
@@ -59,7 +70,8 @@ static void usage(FILE *out)
 	      "  --socket PATH    its socket (default " DEFAULT_SOCKET ")\n"
 	      "  --help           this; behind a command: its options\n"
 	      "  --version\n"
-	      "\nRates are written 10Mbit, sizes 256KiB, times 60s.\n"
+	      "\nshow instance NAME is instance show NAME, and so for each noun.\n"
+	      "Rates are written 10Mbit, sizes 256KiB, times 60s.\n"
 	      "Exit: 0 done, 1 failed, 2 usage, 3 not found, 4 refused by admission,\n"
 	      "5 daemon not reachable.\n",
 	      out);
@@ -69,8 +81,7 @@ static void option_line(FILE *out, const char *option, const char *value, const 
 {
 	int n = fprintf(out, "    --%s%s%s", option, *value == '\0' ? "" : " ", value);
 
-	n += fprintf(out, "%*s", n < OPTION_COLUMN ? OPTION_COLUMN - n : 1, "");
-	hg_table_wrap(out, (unsigned)n, OPTION_COLUMN, doc);
+	doc_beside(out, n, OPTION_COLUMN, doc);
 }
 
 /* What the options mean that are not fields of the configuration. */
@@ -187,15 +198,22 @@ static void command_usage(FILE *out, const struct hg_command *c)
 			    fields[i].field->doc);
 }
 
-static int refuse(const struct hg_cli *cli, const char *what, const char *word, const char *best)
+/* dashes: what stands in front of the word, and of the best in its place (NULL: none is known). */
+static int refuse_dashed(const struct hg_cli *cli, const char *what, const char *dashes,
+			 const char *word, const char *best)
 {
-	fprintf(cli->err, "headgate: %s %s", what, word);
+	fprintf(cli->err, "headgate: %s %s%s", what, dashes, word);
 	if (best != NULL)
-		fprintf(cli->err, "; did you mean %s?", best);
+		fprintf(cli->err, "; did you mean %s%s?", dashes, best);
 	else
 		fputs("; see headgate --help", cli->err);
 	fputc('\n', cli->err);
 	return HG_EXIT_USAGE;
+}
+
+static int refuse(const struct hg_cli *cli, const char *what, const char *word, const char *best)
+{
+	return refuse_dashed(cli, what, "", word, best);
 }
 
 /* ---- commands ----------------------------------------------------------------------------------- */
@@ -227,6 +245,28 @@ static const struct hg_command *find_command(const struct arguments *a)
 	return found;
 }
 
+/* Is it one of which there are several, and a list? */
+static bool has_list(const char *noun)
+{
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+		if (c->verb != NULL && strcmp(c->noun, noun) == 0 && strcmp(c->verb, "list") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "show instance web1" is "instance show web1", and "show instance" is "instance list". */
+static void turn_show(struct arguments *a)
+{
+	if (a->n_plain == 2 && strcmp(a->plain[0], "show") == 0 && has_list(a->plain[1])) {
+		a->plain[0] = a->plain[1];
+		a->plain[1] = "list";
+		a->is_turned = true;
+	} else if (a->n_plain == 3 && a->is_turned) {
+		a->plain[1] = "show";
+	}
+}
+
 static bool is_noun(const char *word)
 {
 	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
@@ -238,7 +278,6 @@ static bool is_noun(const char *word)
 
 static void noun_usage(FILE *out, const char *noun)
 {
-	fprintf(out, "headgate: %s takes a verb:\n", noun);
 	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
 		if (strcmp(c->noun, noun) == 0)
 			command_line(out, c);
@@ -251,6 +290,7 @@ static int refuse_command(const struct hg_cli *cli, const struct arguments *a)
 	bool has_noun = is_noun(a->plain[0]);
 
 	if (has_noun && a->n_plain < 2) {
+		fprintf(cli->err, "headgate: %s takes a verb:\n", a->plain[0]);
 		noun_usage(cli->err, a->plain[0]);
 		return HG_EXIT_USAGE;
 	}
@@ -277,7 +317,7 @@ static int refuse_option(const struct hg_cli *cli, const struct arguments *a, co
 		hg_nearest_offer(&nearest, *value);
 	for (unsigned i = 0; i < a->n_fields; i++)
 		hg_nearest_offer(&nearest, a->fields[i].option);
-	return refuse(cli, "this command has no option", name, nearest.best);
+	return refuse_dashed(cli, "this command has no option", "--", name, nearest.best);
 }
 
 /* "--name value", "--name=value" or "--name". The name is cut off its '='. */
@@ -291,21 +331,21 @@ static int take_option(struct hg_cli *cli, struct arguments *a)
 		value = equals + 1;
 	}
 	if (cli->n_options == HG_CLI_OPTIONS_MAX)
-		return refuse(cli, "too many options at", name, NULL);
+		return refuse_dashed(cli, "too many options at", "--", name, NULL);
 	if (has_name(a->command->flags, name)) {
 		if (value != NULL)
-			return refuse(cli, "this option takes no value:", name, NULL);
+			return refuse_dashed(cli, "this option takes no value:", "--", name, NULL);
 	} else if (has_name(a->command->values, name) ||
 		   hg_fields_find(a->fields, a->n_fields, name) != NULL) {
 		if (value == NULL && a->at + 1 < a->argc)
 			value = a->argv[++a->at];
 		if (value == NULL)
-			return refuse(cli, "this option needs a value:", name, NULL);
+			return refuse_dashed(cli, "this option needs a value:", "--", name, NULL);
 	} else {
 		return refuse_option(cli, a, name);
 	}
 	if (hg_cli_option(cli, name) != NULL)
-		return refuse(cli, "this option is given twice:", name, NULL);
+		return refuse_dashed(cli, "this option is given twice:", "--", name, NULL);
 	cli->options[cli->n_options++] = (struct hg_cli_option){name, value};
 	return HG_EXIT_DONE;
 }
@@ -347,6 +387,7 @@ static void lengthen(struct arguments *a)
 
 static void know_command(struct arguments *a)
 {
+	turn_show(a);
 	a->command = find_command(a);
 	if (a->command != NULL && a->command->fields != NULL)
 		a->n_fields = hg_fields_list(a->command->fields, a->fields);
@@ -368,7 +409,7 @@ static int parse(struct hg_cli *cli, struct arguments *a)
 				return refuse(cli, "too many words at", word, NULL);
 			a->plain[a->n_plain++] = word;
 			/* "show" alone is a command, and so is "show uplink". */
-			if (a->n_plain <= 2)
+			if (a->n_plain <= 2 || a->is_turned)
 				know_command(a);
 			continue;
 		}
@@ -409,21 +450,41 @@ static bool wants(int argc, char **argv, const char *option)
 	return false;
 }
 
+/* "help explain" is "explain --help". */
+static bool asks_help(struct hg_cli *cli, int argc, char **argv)
+{
+	struct arguments a = {.argc = argc, .argv = argv};
+
+	for (a.at = 1; a.at < argc; a.at++) {
+		if (!take_global(cli, &a))
+			break;
+	}
+	return (a.at < argc && strcmp(argv[a.at], "help") == 0) || wants(argc, argv, "--help") ||
+	       wants(argc, argv, "-h");
+}
+
 static int help(struct hg_cli *cli, struct arguments *a)
 {
-	for (a->at = 1; a->at < a->argc && a->n_plain < 2; a->at++) {
-		if (!take_global(cli, a) && a->argv[a->at][0] != '-')
-			a->plain[a->n_plain++] = a->argv[a->at];
+	for (a->at = 1; a->at < a->argc && a->n_plain < 3; a->at++) {
+		const char *word = a->argv[a->at];
+
+		if (take_global(cli, a) || word[0] == '-' ||
+		    (a->n_plain == 0 && strcmp(word, "help") == 0))
+			continue;
+		a->plain[a->n_plain++] = word;
+		if (a->n_plain <= 2 || a->is_turned)
+			know_command(a);
 	}
-	know_command(a);
-	if (a->command != NULL)
-		command_usage(cli->out, a->command);
-	else if (a->n_plain == 1 && is_noun(a->plain[0]))
-		noun_usage(cli->out, a->plain[0]);
-	else if (a->n_plain > 0)
-		return refuse_command(cli, a);
-	else
+	if (a->n_plain == 0) {
 		usage(cli->out);
+	} else if (a->command != NULL) {
+		command_usage(cli->out, a->command);
+	} else if (a->n_plain == 1 && is_noun(a->plain[0])) {
+		fputs("usage: headgate\n", cli->out);
+		noun_usage(cli->out, a->plain[0]);
+	} else {
+		return refuse_command(cli, a);
+	}
 	return HG_EXIT_DONE;
 }
 
@@ -454,7 +515,7 @@ int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
 	struct arguments a = {.argc = argc, .argv = argv};
 	int fd = fileno(out), rc;
 
-	if (wants(argc, argv, "--help") || wants(argc, argv, "-h"))
+	if (asks_help(&cli, argc, argv))
 		return help(&cli, &a);
 	if (wants(argc, argv, "--version")) {
 		fprintf(out, "headgate %s\n", version);

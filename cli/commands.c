@@ -18,11 +18,13 @@ static const char *const port_values[] = {"instance", "confirm", NULL};
 
 const struct hg_command hg_commands[] = {
 	{"show", NULL, 0, 1, "[UPLINK]", show_flags, none, NULL, hg_command_show,
-	 "who asked for what, got what, was held by what"},
+	 "who asked for what, got what, was held by what; --watch: again each second"},
 	{"show", "uplink", 0, 1, "[NAME]", show_flags, none, NULL, hg_command_show_uplink,
 	 "what is in the card's queue, whose it is, and who waits for it"},
 	{"explain", NULL, 1, 1, "INSTANCE", none, none, NULL, hg_command_explain,
 	 "why an instance is slow: which limit, who competes"},
+	{"capture", NULL, 1, 1, "PORT", capture_flags, capture_values, NULL, hg_command_capture,
+	 "look at the packets of a port; -w writes a file of pcapng"},
 	{"apply", NULL, 1, 1, "FILE", change_flags, change_values, NULL, hg_command_apply,
 	 "put a configuration into force; - is standard input"},
 	{"confirm", NULL, 0, 0, "", none, none, NULL, hg_command_confirm,
@@ -61,8 +63,6 @@ const struct hg_command hg_commands[] = {
 	 hg_command_port_attach, "attach a device to an instance, or change how"},
 	{"port", "detach", 1, 1, "NAME", change_flags, change_values, NULL, hg_command_port_detach,
 	 "detach a device and give it back"},
-	{"capture", NULL, 1, 1, "PORT", capture_flags, capture_values, NULL, hg_command_capture,
-	 "look at the packets of a port; -w writes a file of pcapng"},
 	{"port", "announce", 1, 1, "NAME", none, none, NULL, hg_command_port_announce,
 	 "tell the network behind the uplink where the port's addresses are"},
 	{"credit", "list", 0, 0, "", none, none, NULL, hg_command_credit_list,

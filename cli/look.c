@@ -115,6 +115,11 @@ static void held_lines(const struct hg_cli *cli, const char *title, const json_t
 	const json_t *one;
 	size_t i;
 
+	if (number(part, "wait_ns") == 0 && json_array_size(json_object_get(part, "held")) == 0) {
+		fprintf(cli->out, "  held, %s: nothing waited in %s\n", title,
+			hg_human_time(time, number(part, "for_ns")));
+		return;
+	}
 	fprintf(cli->out, "  held, %s:\n", title);
 	json_array_foreach(json_object_get(part, "held"), i, one)
 	{

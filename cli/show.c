@@ -1,6 +1,8 @@
 #include "cli/show.h"
 
 #include "api/human.h"
+#include "api/nearest.h"
+#include "cli/commands.h"
 #include "cli/credit_text.h"
 #include "cli/table.h"
 
@@ -277,6 +279,27 @@ static bool has_receive_guarantee(const json_t *status, const char *uplink)
 	return false;
 }
 
+/* "show tenants" is no uplink either. */
+static int refuse_uplink(const struct hg_cli *cli, const json_t *status, const char *name)
+{
+	struct hg_nearest nearest;
+	const json_t *one;
+	size_t i;
+
+	hg_nearest_init(&nearest, name);
+	json_array_foreach(json_object_get(status, "uplinks"), i, one)
+		hg_nearest_offer(&nearest, text(one, "name"));
+	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
+		if (c->verb != NULL)
+			hg_nearest_offer(&nearest, c->noun);
+	}
+	fprintf(cli->err, "headgate: there is no uplink named %s", name);
+	if (nearest.best != NULL)
+		fprintf(cli->err, "; did you mean show %s?", nearest.best);
+	fputc('\n', cli->err);
+	return HG_EXIT_NOT_FOUND;
+}
+
 int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *uplink)
 {
 	const json_t *one;
@@ -285,10 +308,8 @@ int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *u
 
 	json_array_foreach(json_object_get(status, "uplinks"), i, one) has_uplink =
 		has_uplink || is_on(one, "name", uplink);
-	if (!has_uplink) {
-		fprintf(cli->err, "headgate: there is no uplink named %s\n", uplink);
-		return HG_EXIT_NOT_FOUND;
-	}
+	if (!has_uplink)
+		return refuse_uplink(cli, status, uplink);
 	host_line(cli, json_object_get(status, "host"));
 	json_array_foreach(json_object_get(status, "uplinks"), i, one)
 	{
@@ -305,6 +326,7 @@ int hg_show_status(const struct hg_cli *cli, const json_t *status, const char *u
 	hg_table_text(cli, HG_DIM,
 		      "rates: bit/s of the last second; P99: 99 of 100 packets waited no longer\n");
 	if (has_receive_guarantee(status, uplink))
-		hg_table_text(cli, HG_DIM, "receiving: guaranteed of what reached the card\n");
+		hg_table_text(cli, HG_DIM,
+			      "receiving: a guarantee holds for what reached the card\n");
 	return HG_EXIT_DONE;
 }

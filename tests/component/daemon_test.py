@@ -311,10 +311,16 @@ def s7_2_bodies_together_are_bounded(world):
 
 def s7_2_the_help_fits_80_columns(world):
     nouns = ("", "show", "uplink", "tenant", "instance", "port", "credit", "instance add", "port attach",
-             "uplink set", "capture", "apply", "instance restore")
+             "uplink set", "capture", "apply", "instance restore", "credit grant", "credit transfer")
     for noun in nouns:
         said = world.headgate(*noun.split(), "--help")
         assert not [line for line in said.splitlines() if len(line) > 80], said
+        assert said.startswith("usage: headgate"), said
+        assert world.headgate("help", *noun.split()) == said
+    # What is too long for the column of what it means has that below it, as straight as the others.
+    assert "\n  credit transfer FROM TO CREDITS\n                         move" in world.headgate("--help")
+    assert "\n    --guard-ra refuse|allow" + " " * 2 + "Router" in world.headgate("port", "attach", "--help")
+    assert "\n    --mirror-direction both|out|in\n" + " " * 29 + "What" in world.headgate("port", "attach", "--help")
 
 
 # ---- the command --------------------------------------------------------------------------------
@@ -381,6 +387,29 @@ def exit_codes_of_the_command(world):
     said = world.headgate("apply", world.write("bad.yaml", CONFIG.replace("max", "mex")), code=1)
     assert said.startswith(world.path("bad.yaml") + ":5:"), said
     world.headgate("confirm", code=1)
+
+
+def s7_2_a_word_misspelt_is_answered_with_the_nearest(world):
+    world.start()
+    for code, words, hint in ((3, "show upp0", "did you mean show up0?"), (3, "show uplnk", "did you mean show uplink?"),
+                              (3, "show instances", "did you mean show instance?"),
+                              (3, "explain wbe1", "did you mean web1?"), (2, "shwo", "did you mean show?"),
+                              (2, "instance add x --out-mx 1Gbit", "no option --out-mx; did you mean --out-max?"),
+                              (2, "explain web1 --bogus", "no option --bogus; see headgate --help")):
+        said = world.headgate(*words.split(), code=code)
+        assert hint in said, (words, said)
+
+
+def s7_2_show_noun_is_noun_show(world):
+    world.start()
+    for words in ("instance show web1", "tenant show acme", "port show web1-0"):
+        noun, _, name = words.split()
+        assert json.loads(world.headgate("-j", "show", noun, name)).keys() == \
+            json.loads(world.headgate("-j", *words.split())).keys()
+        assert name in world.headgate("show", noun).split()
+        world.headgate("show", noun, "nobody", code=3)
+    world.headgate("show", "instance", "web1", "more", code=2)
+    assert "instance show NAME" in world.headgate("show", "instance", "web1", "--help")
 
 
 def what_changes_says_what(world):
