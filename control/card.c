@@ -48,25 +48,24 @@ static bool is_ring_too_small(const struct hg_dp_uplink_sample *now)
 static void why_though_on(const struct hg_dp_uplink_sample *now, char *buf, size_t size)
 {
 	const struct hg_window_stats *window = &now->inflight.window;
-	double max_kb = (double)window->max_bytes / 1e3;
+	double max_kib = (double)window->max_bytes / 1024.0;
 
 	if (is_ring_too_small(now) && window->max_pkts > 0)
 		snprintf(buf, size,
-			 "MAX is %.1f KB and %" PRIu32
+			 "MAX is %.1f KiB and %" PRIu32
 			 " packets, but the card's ring takes only %" PRIu64
 			 " packets; a larger ring, or a smaller depth, ends it",
-			 max_kb, window->max_pkts, now->card_ring_pkts);
+			 max_kib, window->max_pkts, now->card_ring_pkts);
 	else if (is_ring_too_small(now))
 		snprintf(buf, size,
-			 "MAX is %.1f KB, but the card's ring takes only %" PRIu64
+			 "MAX is %.1f KiB, but the card's ring takes only %" PRIu64
 			 " packets; a larger ring, or a smaller depth, ends it",
-			 max_kb, now->card_ring_pkts);
+			 max_kib, now->card_ring_pkts);
 	else
 		snprintf(buf, size,
-			 "MAX is %.1f KB, and with %.1f KB outstanding the card had no room: it "
-			 "frees "
-			 "its ring later than its buffers, or others send through it",
-			 max_kb, (double)window->outstanding_bytes / 1e3);
+			 "MAX is %.1f KiB, and with %.1f KiB outstanding the card had no room: it "
+			 "frees its ring later than its buffers, or others send through it",
+			 max_kib, (double)window->outstanding_bytes / 1024.0);
 }
 
 char *hg_card_why_full(const struct hg_dp_uplink_sample *now, bool is_observed, char *buf,

@@ -160,7 +160,7 @@ Left running. From another terminal:
   . {self.write_function()}
   headgate show --watch                      who gets what, now; Ctrl-C ends it
   headgate explain flood                     why is it slow?
-  headgate show uplink up0                   what is in the card's queue, and whose it is
+  headgate show uplink up0                   what is in the card's queue, and whose
   headgate instance add flood --out-max {300 // self.stage.divisor}Mbit
   headgate show                              changed, under traffic
   headgate diff {self.config}

@@ -36,6 +36,7 @@ test      cmd:clang           clang                   fuzzing, and a second comp
 test      cmd:clang-format    clang-format            the house format
 test      fuzzer              libclang-rt-14-dev      the fuzzer and the sanitizers of clang
 test      cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
+test      cmd:sysctl          procps                  sets what the kernel does in a namespace
 bench     cmd:iperf3          iperf3                  moves TCP in bulk
 bench     cmd:qemu-system-x86_64  qemu-system-x86     the machines of vms
 bench     cmd:busybox         busybox-static          what runs in them
@@ -43,6 +44,9 @@ bench     cmd:sockperf        sockperf                measures request and respo
 bench     cmd:dpdk-testpmd    dpdk                    the rival that only forwards
 bench     cmd:ovs-vsctl       openvswitch-switch-dpdk the rival that switches
 bench     cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
+bench     cmd:sysctl          procps                  sets what the kernel does in a namespace
+bench     cmd:ping            iputils-ping            lets two sides find each other
+bench     cmd:git             git                     says what was measured
 '
 
 has()
@@ -82,7 +86,7 @@ install_missing()
 {
 	local log
 	log=$(mktemp)
-	echo "installing with apt:" >&2
+	echo "installing with apt, a minute or two:" >&2
 	tell
 	export DEBIAN_FRONTEND=noninteractive
 	if ! { apt-get update -q &&

@@ -619,7 +619,7 @@ static void s2_12_a_card_queue_that_fills_is_told_with_the_reason(void)
 	pass(S);
 	HG_CHECK_HAS(w.logged, "was full for 20 packets that were due");
 	HG_CHECK_HAS(w.logged,
-		     "MAX is 180.0 KB and 120 packets, but the card's ring takes only 64");
+		     "MAX is 175.8 KiB and 120 packets, but the card's ring takes only 64");
 	hg_control_status_uplink(w.control, 0, &status);
 	HG_CHECK_EQ(status.card.second_refused_pkts, 20);
 	HG_CHECK_HAS(status.card.why_full, "ring takes only 64");

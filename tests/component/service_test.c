@@ -377,8 +377,7 @@ static void s2_9_explain_says_who_was_held_by_what_and_how_long(void)
 	HG_CHECK_HAS(buf, "the card of up0 may hold 23.4KiB (MAX, auto); 2 share it now\n");
 	HG_CHECK_HAS(buf,
 		     "7.81KiB of it are in the card, of a share of 11.7KiB; its packets took ");
-	HG_CHECK_HAS(buf,
-		     "held for 125ms by its share of the card's queue; also in it: bulk1\n");
+	HG_CHECK_HAS(buf, "held for 125ms by its share of the card's queue; also in it: bulk1\n");
 	HG_CHECK_HAS(buf, "held for 62.5ms by its priority; before it went bulk1\n");
 	HG_CHECK_HAS(buf, "tightened to level 2 of 3: ");
 	HG_CHECK_HAS(buf, "its weight counts for 1/4 in the card's queue");

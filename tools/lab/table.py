@@ -84,14 +84,15 @@ def contract_row(line, is_observed):
 
 
 def size(n_bytes):
-    return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 999_500 else f"{n_bytes / 1e3:.1f} KB"
+    """In steps of 1,024, as `headgate show` says it."""
+    return f"{n_bytes / 2**20:.2f} MiB" if n_bytes >= 1_023_500 else f"{n_bytes / 1024:.1f} KiB"
 
 
 def card_row(card, is_observed):
     """What the card's queue held at the second's end, and whose it was."""
     whose = sorted(card["by_tenant"].items(), key=lambda item: -item[1])
     total = sum(card["by_tenant"].values())
-    parts = [f"{name} {100 * n / total:.0f} %" for name, n in whose if n]
+    parts = [f"{name} {100 * n / total:.0f} %" for name, n in whose if n and card["bytes"]]
     text = f"card  {size(card['bytes'])} in {card['pkts']} packets"
     if card["max_bytes"] and not is_observed:
         text += f", MAX {size(card['max_bytes'])}"
@@ -114,8 +115,10 @@ DOOR = {"open": "open", "gliding": "closing", "baseline": "at its baseline", "ho
 
 def cpu_row(credits):
     """Processor credits, in seconds of a processor: a minute of one is a credit."""
-    return (f"cpu   wake: {credits['balance_cpu_ns'] / CPU_NS:.2f} of "
-            f"{credits['max_cpu_ns'] / CPU_NS:.0f} s saved, uses {credits['used_mcpu'] / 10:.0f} % of a processor, "
+    gift = credits["gift_cpu_ns"]
+    given = f" and {gift / CPU_NS:.2f} s given" if gift > 0 else ""
+    return (f"cpu   wake: {(credits['balance_cpu_ns'] - gift) / CPU_NS:.2f} of "
+            f"{credits['max_cpu_ns'] / CPU_NS:.0f} s saved{given}, uses {credits['used_mcpu'] / 10:.0f} %, "
             f"{DOOR.get(credits['state'], credits['state'])}")
 
 
@@ -126,7 +129,7 @@ def cpu_summary(before, after):
         return
     states = after.credits("state")
     yield "processor credits of wake, a day's story in half a minute: 20 % for certain"
-    yield (f"cpu   saved, seconds      {min(balances) / CPU_NS:.2f} to {max(balances) / CPU_NS:.2f};  "
+    yield (f"cpu   balance, seconds    {min(balances) / CPU_NS:.2f} to {max(balances) / CPU_NS:.2f};  "
            f"used {min(after.credits('used_mcpu')) / 10:.0f} % to {max(after.credits('used_mcpu')) / 10:.0f} % "
            f"of a processor")
     yield (f"cpu   the door            open {states.count('open')}, closing {states.count('gliding')}, "
@@ -168,13 +171,16 @@ def promise_rows(before, after):
                f"{mbit(was.mean('sent')):>12}{mbit(line.mean('sent')):>13}   {verdict}")
 
 
+def compared(times):
+    return f"{times:.1f} times better" if times >= 1 else f"{1 / max(times, 1e-9):.1f} times worse"
+
+
 def felt_summary(before, after):
     def row(name, text, key, show, better=None):
         was, now = before.totals[name].get(key, 0.0), after.totals[name].get(key, 0.0)
         note = ""
         if better and was and now:
-            times = better(was, now)
-            note = f"{times:.1f} times better" if times >= 1 else f"{1 / times:.1f} times worse"
+            note = compared(better(was, now))
         return f"{name:<6}{text:<20}{show(was):>12}{show(now):>13}   {note}"
     lower, higher = (lambda was, now: was / now), (lambda was, now: now / was)
     yield row("rr", "round trip p50", "p50_us", span)
@@ -212,7 +218,7 @@ def conclusion(after, result, stolen_max):
     for what, goal, is_met in (
             (f"Link used {100 * use:.1f} %", f"{100 * result['link_use_goal']:.0f} %",
              use >= result["link_use_goal"]),
-            (f"rr's p99 {better:.1f} times better", f"{result['rr_p99_goal']:.0f} times",
+            (f"rr's p99 {compared(better)}", f"{result['rr_p99_goal']:.0f} times better",
              better >= result["rr_p99_goal"])):
         yield f"{what} (goal: {goal}, {'met' if is_met else 'NOT met'})."
     if use < result["link_use_goal"]:
