@@ -472,6 +472,25 @@ static void names_devices_and_addresses(void)
 		 "7:59: tenants[0].instances[0].ports[1].device: the device 'tap:p' is there twice",
 		 NULL},
 		{INSTANCE "    ports: [{name: p, device: 'tap p'}]\n", "7:31: ", "without blanks"},
+		{INSTANCE
+		 "    ports: [{name: p, device: 'tap:p', addresses: [10.0.0.1, 10.0.0.1]}]\n",
+		 "7:62: tenants[0].instances[0].ports[0].addresses[1]: ", "is there twice"},
+		{INSTANCE
+		 "    ports: [{name: p, device: 'tap:p', addresses: [10.0.0.1, 'fd00::1']}]\n"
+		 "  - name: web2\n"
+		 "    ports: [{name: q, device: 'tap:q', addresses: ['fd00:0::1']}]\n",
+		 "9:52: tenants[0].instances[1].ports[0].addresses[0]: fd00::1 is there twice in "
+		 "one VLAN "
+		 "of one uplink: port p of instance web1 of tenant acme and port q of instance "
+		 "web2",
+		 NULL},
+		{INSTANCE "    ports: [{name: p, device: 'tap:p', mac: '02:00:00:00:00:11'}]\n"
+			  "  - name: web2\n"
+			  "    ports: [{name: q, device: 'tap:q', mac: '02:00:00:00:00:11'}]\n",
+		 "9:45: tenants[0].instances[1].ports[0].mac: 02:00:00:00:00:11 is there twice in "
+		 "one "
+		 "VLAN: port p of instance web1 of tenant acme and port q of instance web2",
+		 NULL},
 		{0},
 	};
 

@@ -188,7 +188,10 @@ static void random_port(struct hg_desired_port *port, uint32_t idx)
 		address->len = chance(50) ? 4 : 16;
 		for (uint32_t k = 0; k < address->len; k++)
 			address->bytes[k] = chance(40) ? 0 : (uint8_t)between(0, 255);
-		address->bytes[0] = (uint8_t)(i + 1); /* no two alike */
+		/* No two alike, of all ports. */
+		address->bytes[0] = (uint8_t)(i + 1);
+		address->bytes[1] = (uint8_t)idx;
+		address->bytes[2] = (uint8_t)(idx >> 8);
 	}
 }
 

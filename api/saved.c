@@ -3,6 +3,7 @@
 #include "api/reader.h"
 #include "api/saved_credits.h"
 #include "api/saved_schema.h"
+#include "core/port.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -408,6 +409,13 @@ static int read_alone(struct reading *g, json_t *instance, struct hg_desired **r
 	return rc;
 }
 
+/* Where it is to be. */
+struct destination {
+	const char *tenant;
+	uint32_t uplink_idx;
+	uint16_t vlan; /* the tenant's */
+};
+
 /* of: "the MAC address of port web1-0". */
 static int taken(struct reading *g, const json_t *node, const char *of, const char *port,
 		 uint32_t owner_idx)
@@ -427,39 +435,41 @@ static bool has_address(const struct hg_desired_port *a, const struct hg_desired
 {
 	for (uint32_t i = 0; i < a->n_addresses; i++) {
 		for (uint32_t j = 0; j < b->n_addresses; j++) {
-			if (memcmp(&a->addresses[i], &b->addresses[j], sizeof(a->addresses[i])) ==
-			    0)
+			if (hg_port_same_address(&a->addresses[i], &b->addresses[j]))
 				return true;
 		}
 	}
 	return false;
 }
 
+/* As core/owner.h has it, but said of what arrives. */
 static int check_port(struct reading *g, const json_t *node, const struct hg_desired_port *port,
-		      uint32_t uplink_idx)
+		      const struct destination *to)
 {
+	uint16_t own = port->vlan == HG_VLAN_TENANT ? to->vlan : port->vlan;
+
 	for (uint32_t i = 0; i < g->now->n_ports; i++) {
 		const struct hg_desired_port *other = &g->now->ports[i];
 		uint32_t tenant = g->now->instances[other->instance_idx].tenant_idx;
-		bool is_same_net = other->vlan == port->vlan &&
-				   g->now->tenants[tenant].uplink_idx == uplink_idx;
+		uint16_t its = hg_desired_vlan(g->now, other);
 
 		if (strcmp(other->name, port->name) == 0)
 			return taken(g, node, "name", port->name, i);
 		if (strcmp(other->device, port->device) == 0 &&
 		    strcmp(other->netns, port->netns) == 0)
 			return taken(g, node, "device", port->name, i);
-		if (port->has_mac && other->has_mac && other->vlan == port->vlan &&
+		if (port->has_mac && other->has_mac && hg_port_share_vlan(port, own, other, its) &&
 		    memcmp(port->mac, other->mac, HG_MAC_BYTES) == 0)
 			return taken(g, node, "MAC address", port->name, i);
-		if (is_same_net && has_address(port, other))
+		if (g->now->tenants[tenant].uplink_idx == to->uplink_idx &&
+		    hg_port_meet(port, own, other, its) && has_address(port, other))
 			return taken(g, node, "address", port->name, i);
 	}
 	return 0;
 }
 
 static int check_conflicts(struct reading *g, json_t *item, const struct hg_desired *alone,
-			   uint32_t uplink_idx)
+			   const struct destination *to)
 {
 	const char *name = alone->instances[0].name;
 	size_t before;
@@ -479,7 +489,7 @@ static int check_conflicts(struct reading *g, json_t *item, const struct hg_desi
 		size_t at_item = hg_reader_enter_item(&g->r, i);
 
 		rc = check_port(g, json_array_get(json_object_get(item, "ports"), i),
-				&alone->ports[i], uplink_idx);
+				&alone->ports[i], to);
 		hg_reader_leave(&g->r, at_item);
 	}
 	hg_reader_leave(&g->r, before);
@@ -527,8 +537,7 @@ static int no_such_tenant(struct reading *g, const char *name, const json_t *nod
 }
 
 /* Finds the tenant's uplink, or where it is to be made. */
-static int place_tenant(struct reading *g, const char *uplink, const char **ret_tenant,
-			uint32_t *ret_uplink_idx)
+static int place_tenant(struct reading *g, const char *uplink, struct destination *ret)
 {
 	const json_t *node = json_object_get(g->document->root, "tenant");
 	const char *name = json_is_string(node) ? json_string_value(node) : NULL;
@@ -558,8 +567,11 @@ static int place_tenant(struct reading *g, const char *uplink, const char **ret_
 						    g->now->uplinks[its].name, NULL));
 		uplink_idx = its;
 	}
-	*ret_tenant = name;
-	*ret_uplink_idx = uplink_idx;
+	*ret = (struct destination){.tenant = name,
+				    .uplink_idx = uplink_idx,
+				    .vlan = tenant_idx < g->now->n_tenants
+						    ? g->now->tenants[tenant_idx].vlan
+						    : HG_VLAN_NONE};
 	return 0;
 }
 
@@ -622,8 +634,7 @@ static int read_instance(struct reading *g, const char *name, const char *uplink
 {
 	json_t *item = json_object_get(g->document->root, "instance");
 	struct hg_desired *alone;
-	const char *tenant = NULL;
-	uint32_t uplink_idx = 0;
+	struct destination to = {0};
 	size_t before;
 	int rc;
 
@@ -632,7 +643,7 @@ static int read_instance(struct reading *g, const char *name, const char *uplink
 			       hg_error_set(g->err, -HG_EINVAL,
 					    "'instance' is missing: its name, contract and ports",
 					    NULL));
-	rc = place_tenant(g, uplink, &tenant, &uplink_idx);
+	rc = place_tenant(g, uplink, &to);
 	if (rc < 0)
 		return rc;
 	rc = read_alone(g, item, &alone);
@@ -641,10 +652,10 @@ static int read_instance(struct reading *g, const char *name, const char *uplink
 	before = hg_reader_enter(&g->r, "instance");
 	rc = check_name(g, name, alone->instances[0].name, item);
 	if (rc == 0)
-		rc = check_conflicts(g, item, alone, uplink_idx);
+		rc = check_conflicts(g, item, alone, &to);
 	hg_reader_leave(&g->r, before);
 	if (rc == 0)
-		rc = build(g, item, tenant, uplink, alone->instances[0].name);
+		rc = build(g, item, to.tenant, uplink, alone->instances[0].name);
 	hg_config_destroy(alone);
 	return rc;
 }

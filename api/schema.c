@@ -318,7 +318,7 @@ static const struct hg_field port_fields[] = {
 	 .has_offset = offsetof(struct hg_desired_port, has_mac),
 	 .fallback_text = "learned",
 	 .doc = "The address that the instance sends from, and no other; learned from its packets "
-		"where nothing is said."},
+		"where nothing is said. No two ports in one VLAN have the same."},
 	{.key = "addresses",
 	 .kind = HG_KIND_ADDRESSES,
 	 AT(hg_desired_port, addresses),
@@ -326,8 +326,8 @@ static const struct hg_field port_fields[] = {
 	 .doc = "The IPv4 and IPv6 addresses of the instance: once there are any, it sends from no "
 		"others, in packets as in ARP and neighbour discovery, but from the link-local "
 		"address "
-		"that follows from its MAC address. Left out for an instance that routes for "
-		"others."},
+		"that follows from its MAC address. No two instances have the same in one VLAN of "
+		"one uplink. Left out for an instance that routes for others."},
 	{.key = "learn",
 	 .kind = HG_KIND_COUNT,
 	 AT(hg_desired_port, max_learned),

@@ -1,8 +1,9 @@
 #include "core/admit.h"
 
 #include "core/depth.h"
-#include "core/port.h"
 #include "core/mirror.h"
+#include "core/owner.h"
+#include "core/port.h"
 #include "core/text.h"
 
 #include <string.h>
@@ -173,44 +174,12 @@ static bool is_individual(const uint8_t mac[HG_MAC_BYTES])
 	return (mac[0] & 1u) == 0 && memcmp(mac, zero, HG_MAC_BYTES) != 0;
 }
 
-static int check_macs(const struct admission *a)
+static int check_owners(const struct admission *a)
 {
-	const struct hg_desired_port *ports = a->desired->ports;
+	uint32_t idx = 0;
+	int rc = hg_owner_check(a->desired, a->scratch, a->n_slots, &idx, a->reterr);
 
-	clear_slots(a);
-	for (uint32_t idx = 0; idx < a->desired->n_ports; idx++) {
-		const struct hg_desired_port *port = &ports[idx];
-		size_t slot;
-
-		if (!port->has_mac)
-			continue;
-		if (!is_individual(port->mac))
-			return at(
-				a, PORT, idx, "mac",
-				hg_error_set(
-					a->reterr, -HG_EINVAL,
-					"a port's MAC address is an individual one: its first byte"
-					" even, and not all zero",
-					NULL));
-		slot = hash(port->mac, HG_MAC_BYTES, 0) & (a->n_slots - 1u);
-		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {
-			const struct hg_desired_port *other = &ports[a->scratch[slot] - 1u];
-
-			if (memcmp(other->mac, port->mac, HG_MAC_BYTES) == 0 &&
-			    hg_port_share_vlan(other, hg_desired_vlan(a->desired, other), port,
-					       hg_desired_vlan(a->desired, port)))
-				return at(a, PORT, idx, "mac",
-					  hg_error_set(a->reterr, -HG_EINVAL, "port ", other->name,
-						       other->n_vlans > 0 && port->n_vlans > 0
-							       ? " has the same address, and both "
-								 "are trunks"
-							       : " has the same address in the "
-								 "same VLAN",
-						       NULL));
-		}
-		a->scratch[slot] = idx + 1u;
-	}
-	return 0;
+	return rc < 0 ? at(a, PORT, idx, /* field= */ "", rc) : 0;
 }
 
 /* ---- single fields ------------------------------------------------------------------------------ */
@@ -390,6 +359,12 @@ static int check_port(const struct admission *a, uint32_t idx)
 	rc = hg_port_check_vlans(port, own, a->reterr);
 	if (rc < 0)
 		return at(a, PORT, idx, "vlans", rc);
+	if (port->has_mac && !is_individual(port->mac))
+		return at(a, PORT, idx, "mac",
+			  hg_error_set(a->reterr, -HG_EINVAL,
+				       "a port's MAC address is an individual one: its first byte"
+				       " even, and not all zero",
+				       NULL));
 	rc = hg_port_check_addresses(port, a->reterr);
 	if (rc < 0)
 		return at(a, PORT, idx, "addresses", rc);
@@ -672,14 +647,14 @@ static int check_uplinks(const struct admission *a, unsigned dir)
 
 size_t hg_admit_scratch_words(const struct hg_desired *desired)
 {
-	size_t n_slots = 1, n = 1;
+	size_t n_slots = 1, n = hg_owner_count(desired);
 
 	for (enum kind kind = UPLINK; kind <= PORT; kind++) {
 		if (count(desired, kind) > n)
 			n = count(desired, kind);
 	}
 	/* At most half full, so that a chain of taken slots stays short. */
-	while (n_slots < 2 * n)
+	while (n_slots < 2 * n || n_slots < 2)
 		n_slots *= 2;
 	return n_slots;
 }
@@ -702,7 +677,7 @@ int hg_admit(const struct hg_desired *desired, uint64_t *scratch, size_t n_scrat
 		return rc;
 	if ((rc = check_groups(&a)) < 0)
 		return rc;
-	if ((rc = check_macs(&a)) < 0)
+	if ((rc = check_owners(&a)) < 0)
 		return rc;
 	if ((rc = check_mirrors(&a)) < 0)
 		return rc;

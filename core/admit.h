@@ -9,14 +9,16 @@
  * Promise    Whatever is admitted without oversubscription, the scheduler keeps.
  * Not here   Whether a device exists (drivers), how text is read (api).
  * Units      bytes per second of wire bytes. Threads: any.
- * Cost       O(uplinks * tenants + instances + ports), no allocation: the caller lends `scratch`.
+ * Cost       O(uplinks * tenants + instances + ports + addresses), no allocation: the caller lends `scratch`.
  * Errors     The path says where, as the configuration nests: tenants[0].instances[2].ports[1].mac.
  *            -ENOSPC naming the sum, what can be promised and the largest contracts in the sum; the
  *            path is that of the tenant or instance with which the sum passed the limit.
- *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address
- *            taken in its VLAN or not an individual one, an IP address that is not one
- *            machine's, a field out of range, a contract that is not
- *            valid, a mirror that may not be (core/mirror.h; -ENOENT and -EPERM as well), a tenant with what only instances have (priority, behaviour), an instance's minimum above its tenant's maximum, and too little scratch.
+ *            -EEXIST for a MAC or IP address that another has (core/owner.h).
+ *            -EINVAL for an index out of range, a name that is malformed or taken, a MAC address that is not
+ *            an individual one, an IP address that is not one machine's, a field out of range, a contract
+ *            that is not valid, a mirror that may not be (core/mirror.h; -ENOENT and -EPERM as well), a
+ *            tenant with what only instances have (priority, behaviour), an instance's minimum above its
+ *            tenant's maximum, and too little scratch.
  */
 #ifndef HG_CORE_ADMIT_H
 #define HG_CORE_ADMIT_H
@@ -27,7 +29,8 @@
  * the card. 99.5 %: measured as the least margin at which a card's queue stays short. */
 #define HG_ROOT_PACE_PPM 995000u
 
-/* How many words of scratch hg_admit() needs: at most 4 for each thing of the most numerous kind. */
+/* How many words of scratch hg_admit() needs: at most 4 for each thing of the most numerous kind, IP
+ * addresses among them. */
 size_t hg_admit_scratch_words(const struct hg_desired *desired);
 
 /* The least that `depth` of an uplink may be: one packet of its MTU on the wire, with a VLAN tag. */

@@ -236,8 +236,9 @@ static void admit_macs(void)
 {
 	set_up();
 	memcpy(ports[3].mac, ports[1].mac, HG_MAC_BYTES);
-	refused(-HG_EINVAL, "tenants[0].instances[0].ports[1].mac",
-		"port p1 has the same address in the same VLAN");
+	refused(-HG_EEXIST, "tenants[0].instances[0].ports[1].mac",
+		"02:00:00:00:00:01 is there twice in one VLAN: port p1 of instance web2 of tenant "
+		"acme and port p3 of instance web1 of tenant acme");
 	ports[3].vlan = 7;
 	HG_CHECK_EQ(admit(), 0);
 	ports[3].vlan = 0;
@@ -278,12 +279,12 @@ static void s5_1_admit_vlans(void)
 	ports[1].n_vlans = 1;
 	memcpy(ports[3].mac, ports[1].mac, HG_MAC_BYTES);
 	ports[3].vlan = 100;
-	refused(-HG_EINVAL, "tenants[0].instances[0].ports[1].mac", "in the same VLAN");
+	refused(-HG_EEXIST, "tenants[0].instances[0].ports[1].mac", "in one VLAN");
 	ports[3].vlan = 99;
 	HG_CHECK_EQ(admit(), 0);
 	ports[3].vlans[0] = (struct hg_vlan_range){5, 5};
 	ports[3].n_vlans = 1;
-	refused(-HG_EINVAL, "tenants[0].instances[0].ports[1].mac", "both are trunks");
+	refused(-HG_EEXIST, "tenants[0].instances[0].ports[1].mac", "on trunks");
 }
 
 static void admit_indices(void)

@@ -80,6 +80,25 @@ static bool is_tagged_in(const struct hg_desired_port *port, uint16_t vlan)
 bool hg_port_share_vlan(const struct hg_desired_port *a, uint16_t own_a,
 			const struct hg_desired_port *b, uint16_t own_b)
 {
-	return own_a == own_b || is_tagged_in(a, own_b) || is_tagged_in(b, own_a) ||
-	       (a->n_vlans > 0 && b->n_vlans > 0);
+	return (a->n_vlans > 0 && b->n_vlans > 0) || hg_port_meet(a, own_a, b, own_b);
+}
+
+bool hg_port_meet(const struct hg_desired_port *a, uint16_t own_a, const struct hg_desired_port *b,
+		  uint16_t own_b)
+{
+	if (own_a == own_b || is_tagged_in(a, own_b) || is_tagged_in(b, own_a))
+		return true;
+	for (uint32_t i = 0; i < a->n_vlans; i++) {
+		for (uint32_t j = 0; j < b->n_vlans; j++) {
+			if (a->vlans[i].first <= b->vlans[j].last &&
+			    b->vlans[j].first <= a->vlans[i].last)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool hg_port_same_address(const struct hg_address *a, const struct hg_address *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }

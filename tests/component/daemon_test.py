@@ -202,6 +202,25 @@ def hangup_reads_the_file_again(world):
     assert "config.yaml:5:" in world.log() and "stays" in world.log(), world.log()
 
 
+def s5_1_a_file_in_which_two_have_one_address_changes_nothing(world):
+    """Neither read again, nor applied, nor at a start."""
+    daemon = world.start()
+    one = "addresses: [10.0.0.1]}]\n"
+    twice = (CONFIG.replace('"tap:web1-0"}]', '"tap:web1-0", ' + one.strip()) +
+             '      - name: web2\n        ports: [{name: web2-0, device: "tap:web2-0", ' + one)
+    said = f"{world.config}:10:66: tenants[0].instances[1].ports[0].addresses[0]: 10.0.0.1 is there twice"
+    world.write("config.yaml", twice)
+    daemon.send_signal(signal.SIGHUP)
+    world.wait_for(daemon, "READY=1")
+    assert said in world.log() and "stays" in world.log(), world.log()
+    for owner in ("port web1-0 of instance web1 of tenant acme", "port web2-0 of instance web2 of tenant acme"):
+        assert owner in world.log(), world.log()
+    assert said in world.headgate("apply", world.config, code=1)
+    assert "web2" not in world.headgate("instance", "list")
+    stop(daemon)
+    assert said in world.refused("--no-state")
+
+
 def check_needs_neither_socket_nor_state(world):
     done = subprocess.run([HEADGATED, "--check", world.config], capture_output=True, text=True,
                           check=False)

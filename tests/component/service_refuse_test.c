@@ -70,6 +70,97 @@ static void s7_2_what_is_not_there_may_have_been_mistyped(void)
 	tear_down();
 }
 
+#define OWNED(web2)                                                                                \
+	"uplinks: [{name: up0, device: 'tap:up0', capacity: 1Gbit}]\n"                             \
+	"tenants:\n"                                                                               \
+	"  - name: acme\n"                                                                         \
+	"    instances: [{name: web2, ports: [{name: web2-0, device: 'tap:web2-0', " web2 "}]}]\n" \
+	"  - name: other\n"                                                                        \
+	"    instances: [{name: web1, ports: [{name: web1-0, device: 'tap:web1-0', mac: "          \
+	"'02:00:00:00:00:11', addresses: [10.0.0.1, 'fd00::1']}]}]\n"
+
+static void check_taken(int status, const char *path, const char *what)
+{
+	w.keys[0] = NULL;
+	HG_CHECK_EQ(status, 409);
+	HG_CHECK_STR(text("error.code"), "EEXIST");
+	HG_CHECK_STR(text("error.path"), path);
+	HG_CHECK_HAS(text("error.text"), what);
+	HG_CHECK_HAS(text("error.text"), "port web1-0 of instance web1 of tenant other");
+	HG_CHECK_EQ(get("/v1/host"), 200);
+	HG_CHECK_EQ(number("generation"), 1);
+}
+
+/* Whichever way it comes: in a whole configuration, by a step, from another host. */
+static void s5_1_what_another_port_is_called_by_is_refused(void)
+{
+	static const struct {
+		const char *whole, *step, *restored; /* bodies */
+		const char *path, *what, *restored_what;
+	} cases[] = {
+		{OWNED("addresses: [10.0.0.2, 10.0.0.1]"),
+		 "{instance: web2, device: 'tap:web2-0', addresses: [10.0.0.1]}",
+		 "addresses: [10.0.0.1]", "tenants[1].instances[0].ports[0].addresses[0]",
+		 "10.0.0.1 is there twice", "the address of port x-0"},
+		{OWNED("addresses: ['fd00:0::1']"),
+		 "{instance: web2, device: 'tap:web2-0', addresses: ['fd00::1']}",
+		 "addresses: ['fd00::1']", "tenants[1].instances[0].ports[0].addresses[1]",
+		 "fd00::1 is there twice", "the address of port x-0"},
+		{OWNED("mac: '02:00:00:00:00:11'"),
+		 "{instance: web2, device: 'tap:web2-0', mac: '02:00:00:00:00:11'}",
+		 "mac: '02:00:00:00:00:11'", "tenants[1].instances[0].ports[0].mac",
+		 "02:00:00:00:00:11 is there twice", "the MAC address of port x-0"},
+	};
+	char body[400];
+
+	set_up_with(NULL, OWNED("addresses: [10.0.0.2]"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		w.keys[0] = "dry_run";
+		w.values[0] = "1";
+		check_taken(ask("PUT", "/v1/config", cases[i].whole), cases[i].path, cases[i].what);
+		check_taken(ask("PUT", "/v1/config", cases[i].whole), cases[i].path, cases[i].what);
+		check_taken(ask("PUT", "/v1/ports/web2-0", cases[i].step), cases[i].path,
+			    cases[i].what);
+		snprintf(
+			body, sizeof(body),
+			"{headgate: {kind: instance, version: 1}, tenant: acme, instance: {name: x,"
+			" ports: [{name: x-0, device: 'tap:x-0', %s}]}}",
+			cases[i].restored);
+		check_taken(ask("PUT", "/v1/instances/x/state", body), "instance.ports[0]",
+			    cases[i].restored_what);
+	}
+	HG_CHECK_EQ(get("/v1/instances/x"), 404);
+	tear_down();
+}
+
+/* In a VLAN of its own it is another network's, also for what arrives. */
+static void s5_1_addresses_of_another_vlan_are_not_taken(void)
+{
+	static const char arrives[] =
+		"{headgate: {kind: instance, version: 1}, tenant: apart, instance: {name: x, "
+		"ports: "
+		"[{name: x-0, device: 'tap:x-0', mac: '02:00:00:00:00:11', addresses: "
+		"[10.0.0.1]}]}}";
+
+	set_up_with(NULL, OWNED("addresses: [10.0.0.2]") "  - {name: apart, vlan: 7}\n");
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/x/state", arrives), 200);
+	HG_CHECK_EQ(ask("PUT", "/v1/ports/web2-0",
+			"{instance: web2, device: 'tap:web2-0', vlan: 8, addresses: [10.0.0.1]}"),
+		    200);
+	/* Said of the port or of its tenant: it is the same VLAN. */
+	HG_CHECK_EQ(ask("PUT", "/v1/ports/web2-0",
+			"{instance: web2, device: 'tap:web2-0', vlan: 7, addresses: [10.0.0.1]}"),
+		    409);
+	HG_CHECK_HAS(text("error.text"), "port x-0 of instance x of tenant apart");
+	HG_CHECK_EQ(ask("DELETE", "/v1/instances/x", ""), 200);
+	HG_CHECK_EQ(ask("PUT", "/v1/ports/web2-0",
+			"{instance: web2, device: 'tap:web2-0', vlan: 7, addresses: [10.0.0.1]}"),
+		    200);
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/x/state", arrives), 409);
+	HG_CHECK_HAS(text("error.text"), "port web2-0 of instance web2 of tenant acme has it");
+	tear_down();
+}
+
 /* The second in which it came is still open: nothing is known of it, and no time lies before its start. */
 static void s7_1_who_just_came_has_no_time_behind_it(void)
 {
@@ -91,6 +182,8 @@ int main(int argc, char **argv)
 		HG_TEST(s7_2_parameters_that_are_not_known_are_refused),
 		HG_TEST(s7_2_a_body_with_nothing_in_it_is_no_configuration),
 		HG_TEST(s7_2_what_is_not_there_may_have_been_mistyped),
+		HG_TEST(s5_1_what_another_port_is_called_by_is_refused),
+		HG_TEST(s5_1_addresses_of_another_vlan_are_not_taken),
 		HG_TEST(s7_1_who_just_came_has_no_time_behind_it),
 		{0},
 	};
