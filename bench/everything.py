@@ -30,7 +30,7 @@ import harness
 
 FORMAT = 1
 OUT = os.path.join(harness.HERE, "out")
-PACKAGES = ("openvswitch-switch-dpdk", "dpdk", "iproute2", "iperf3", "sockperf", "qemu-system-x86")
+PACKAGES = ("openvswitch-switch-dpdk", "dpdk-dev", "iproute2", "iperf3", "sockperf", "qemu-system-x86")
 SETUP = [os.path.join(harness.ROOT, "tools", "setup.sh"), "run", "vms", "bench"]
 PREPARE_BUDGET_S = (160, 20)  # installing and building; a quick run is for a machine that has both
 # Measured on two processors, building not included: (full, quick).

@@ -41,7 +41,7 @@ bench     cmd:iperf3          iperf3                  moves TCP in bulk
 bench     cmd:qemu-system-x86_64  qemu-system-x86     the machines of vms
 bench     cmd:busybox         busybox-static          what runs in them
 bench     cmd:sockperf        sockperf                measures request and response
-bench     cmd:dpdk-testpmd    dpdk                    the rival that only forwards
+bench     cmd:dpdk-testpmd    dpdk-dev                the rival that only forwards
 bench     cmd:ovs-vsctl       openvswitch-switch-dpdk the rival that switches
 bench     cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
 bench     cmd:sysctl          procps                  sets what the kernel does in a namespace
@@ -78,7 +78,7 @@ tell()
 	local package
 	for package in "${missing[@]}"; do
 		awk -v p="$package" '$3 == p { $1 = $2 = $3 = ""; sub(/^ +/, "");
-			printf "  %-22s %s\n", p, $0; exit }' <<<"$needs" >&2
+			printf "  %-24s %s\n", p, $0; exit }' <<<"$needs" >&2
 	done
 }
 
