@@ -166,7 +166,7 @@ def promise_rows(before, after):
             verdict = f"MISSED in {max(line.missed, line.says_missed)} of " \
                       f"{line.kept + line.missed} s"
         else:
-            verdict = f"kept in each of {line.kept} s"
+            verdict = f"kept in each of {line.kept} s" if line.kept else "no second counts"
         yield (f"{line.tenant:<6}{line.direction:<4}{promise_text(line.contract):<16}"
                f"{mbit(was.mean('sent')):>12}{mbit(line.mean('sent')):>13}   {verdict}")
 
@@ -206,7 +206,8 @@ def conclusion(after, result, stolen_max):
     if after.missing_share() > stolen_max:
         yield (f"COULD NOT MEASURE: the machine underneath took processor time away in "
                f"{after.n_stolen} of")
-        yield f"{len(after.seconds)} s, so that only {after.n_counted()} count. Try again when it is quieter."
+        yield (f"{len(after.seconds)} s, so that {f'only {after.n_counted()} count' if after.n_counted() else 'none counts'}. "
+               "Try again when it is quieter.")
         return
     if result["kept"]:
         yield f"EVERY CONTRACT WAS KEPT in each of the {after.n_counted()} s that count."
