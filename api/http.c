@@ -16,8 +16,9 @@
 
 /* A client that says nothing for this long is gone; `show --watch` asks each second. */
 #define IDLE_S 30u
-/* Many more than the commands and collectors of one host; each costs a few KiB. */
-#define CONNECTIONS_MAX 128u
+/* Room for those that are let in before others have gone: the library takes at most 11 in a turn. At its own limit it
+ * does not look at the socket again until a timer is over. */
+#define CONNECTIONS_MORE 32u
 /* What bodies that are still coming in may take together: two of the largest. */
 #define BODIES_MAX_BYTES (2u * (size_t)HG_YAML_MAX_BYTES)
 /* Bodies grow from here by doubling. */
@@ -36,6 +37,7 @@ struct hg_http {
 	bool was_left; /* a dead daemon's socket file was there */
 	bool is_leaving;
 	size_t bodies_bytes; /* of all requests together */
+	struct hg_connections connections;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct reader *readers;
 };
@@ -50,10 +52,12 @@ struct reader {
 	struct reader *next;
 };
 
-/* One request while its body comes in. */
-struct incoming {
+/* A connection, and the body of its request while it comes in. */
+struct client {
+	struct hg_connection
+		connection; /* body_bytes: the size of the memory; first: it is found by this */
 	char *body;
-	size_t n_bytes, size;
+	size_t n_bytes;
 	bool is_too_large, has_no_memory;
 };
 
@@ -121,7 +125,7 @@ static int listen_at(const char *path, int *ret_fd, bool *ret_was_left, struct h
 		close(fd);
 		return rc;
 	}
-	if (chmod(path, 0660) < 0 || listen(fd, (int)CONNECTIONS_MAX) < 0) {
+	if (chmod(path, 0660) < 0 || listen(fd, (int)HG_CONNECTIONS_MAX) < 0) {
 		rc = fail(reterr, path, "cannot listen on the socket", errno);
 		unlink(path);
 		close(fd);
@@ -131,34 +135,126 @@ static int listen_at(const char *path, int *ret_fd, bool *ret_was_left, struct h
 	return 0;
 }
 
+/* ---- connections -------------------------------------------------------------------------------- */
+
+static int fd_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* NULL: there was no memory for it, and it goes. */
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+}
+
+static void become(struct hg_http *http, struct client *client, enum hg_connection_state state)
+{
+	hg_connections_become(&http->connections, &client->connection, state, http->cfg.clock_ns());
+}
+
+static void forget_body(struct hg_http *http, struct client *client)
+{
+	http->bodies_bytes -= client->connection.body_bytes;
+	client->connection.body_bytes = 0;
+	free(client->body);
+	client->body = NULL;
+	client->n_bytes = 0;
+}
+
+/* The library finds that it has ended, and closes it. */
+static void refuse(struct hg_http *http, struct hg_connection *connection)
+{
+	hg_connections_refuse(&http->connections, connection);
+	(void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+static void on_connection(void *user, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct hg_http *http = user;
+	struct client *client = *context;
+	struct hg_connection *longest;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (client != NULL)
+			hg_connections_leave(&http->connections, &client->connection);
+		free(client);
+		*context = NULL;
+		return;
+	}
+	client = calloc(1, sizeof(*client));
+	if (client == NULL) {
+		(void)shutdown(fd_of(connection), SHUT_RDWR);
+		return;
+	}
+	client->connection.fd = fd_of(connection);
+	*context = client;
+	longest = hg_connections_longest(&http->connections);
+	hg_connections_enter(&http->connections, &client->connection, http->cfg.clock_ns());
+	if (http->connections.n > HG_CONNECTIONS_MAX && longest != NULL)
+		refuse(http, longest);
+}
+
 /* ---- requests ----------------------------------------------------------------------------------- */
 
-static void collect(struct hg_http *http, struct incoming *in, const char *data, size_t n)
+/* The first line is there: a request has begun. */
+static void *on_line(void *user, const char *line, struct MHD_Connection *connection)
 {
-	size_t size = in->size;
+	struct client *client = client_of(connection);
+
+	(void)line;
+	if (client != NULL)
+		become(user, client, HG_CONNECTION_ASKING);
+	return NULL;
+}
+
+/* Whether so many bytes more may be held for bodies, also by letting go of those that are stale. */
+static bool has_room(struct hg_http *http, const struct client *client, size_t n_bytes)
+{
+	while (n_bytes > BODIES_MAX_BYTES - http->bodies_bytes) {
+		struct hg_connection *stale =
+			hg_connections_stale_body(&http->connections, http->cfg.clock_ns());
+		struct client *its = (struct client *)(void *)stale;
+
+		if (stale == NULL || its == client)
+			return false;
+		refuse(http, stale);
+		forget_body(http, its);
+		its->has_no_memory = true;
+	}
+	return true;
+}
+
+static void collect(struct hg_http *http, struct client *client, const char *data, size_t n)
+{
+	size_t had = client->connection.body_bytes, size = had;
 	char *body = NULL;
 
-	if (in->is_too_large || in->has_no_memory)
+	if (client->is_too_large || client->has_no_memory)
 		return;
-	if (n > HG_YAML_MAX_BYTES - in->n_bytes) {
-		in->is_too_large = true;
+	if (n > HG_YAML_MAX_BYTES - client->n_bytes) {
+		client->is_too_large = true;
+		forget_body(http, client);
 		return;
 	}
-	while (size < in->n_bytes + n)
+	while (size < client->n_bytes + n)
 		size = size == 0 ? BODY_FIRST_BYTES : size * 2u;
-	if (size > in->size) {
-		if (size - in->size <= BODIES_MAX_BYTES - http->bodies_bytes)
-			body = realloc(in->body, size);
+	if (size > had) {
+		if (has_room(http, client, size - had))
+			body = realloc(client->body, size);
 		if (body == NULL) {
-			in->has_no_memory = true;
+			client->has_no_memory = true;
+			forget_body(http, client);
 			return;
 		}
-		http->bodies_bytes += size - in->size;
-		in->body = body;
-		in->size = size;
+		http->bodies_bytes += size - had;
+		client->connection.body_bytes = size;
+		client->body = body;
 	}
-	memcpy(in->body + in->n_bytes, data, n);
-	in->n_bytes += n;
+	memcpy(client->body + client->n_bytes, data, n);
+	client->n_bytes += n;
 }
 
 struct taking {
@@ -192,11 +288,6 @@ static size_t unescape(void *user, struct MHD_Connection *connection, char *text
 	return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
 }
 
-static int fd_of(struct MHD_Connection *connection)
-{
-	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-}
-
 static const char *who_is(struct MHD_Connection *connection, char *buf, size_t size)
 {
 	struct ucred peer = {0};
@@ -209,7 +300,7 @@ static const char *who_is(struct MHD_Connection *connection, char *buf, size_t s
 }
 
 static void reply_to(struct hg_http *http, struct MHD_Connection *connection, const char *url,
-		     const char *method, const struct incoming *in, struct hg_reply *reply)
+		     const char *method, const struct client *client, struct hg_reply *reply)
 {
 	char who[HG_CAPTURE_WHO_BYTES];
 	const struct hg_request request = {
@@ -217,19 +308,22 @@ static void reply_to(struct hg_http *http, struct MHD_Connection *connection, co
 		.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
 		.path = url,
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
-		.body = in->body == NULL ? "" : in->body,
-		.n_bytes = in->n_bytes,
+		.body = client->body == NULL ? "" : client->body,
+		.n_bytes = client->n_bytes,
 		.parameters = parameters,
 		.user = connection,
 	};
 
-	if (in->is_too_large)
+	if (client->is_too_large) {
+		http->connections.n_refused[HG_REFUSAL_BODY_TOO_LARGE]++;
 		hg_reply_refuse(reply, 413, -HG_EINVAL, "the body is larger than 64 MiB");
-	else if (in->has_no_memory)
+	} else if (client->has_no_memory) {
+		http->connections.n_refused[HG_REFUSAL_NO_MEMORY]++;
 		hg_reply_refuse(reply, 503, -HG_ENOMEM,
 				"no memory for the body: others are coming in; try again");
-	else
+	} else {
 		hg_service_handle(http->cfg.service, &request, http->cfg.clock_ns(), reply);
+	}
 }
 
 /* ---- streams ------------------------------------------------------------------------------------ */
@@ -356,37 +450,38 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 				  const char *method, const char *version, const char *data,
 				  size_t *n_data, void **request)
 {
-	struct incoming *in = *request;
+	struct client *client = client_of(connection);
 	struct hg_reply reply;
 
 	(void)version;
-	if (in == NULL) {
-		*request = calloc(1, sizeof(*in));
-		return *request == NULL ? MHD_NO : MHD_YES;
+	if (client == NULL)
+		return MHD_NO;
+	if (*request == NULL) {
+		*request = client;
+		return MHD_YES;
 	}
 	if (*n_data > 0) {
-		collect(user, in, data, *n_data);
+		collect(user, client, data, *n_data);
 		*n_data = 0;
 		return MHD_YES;
 	}
-	reply_to(user, connection, url, method, in, &reply);
+	reply_to(user, connection, url, method, client, &reply);
+	become(user, client, reply.stream != NULL ? HG_CONNECTION_STREAM : HG_CONNECTION_ANSWERED);
 	return send_reply(user, connection, &reply);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **request,
 			 enum MHD_RequestTerminationCode code)
 {
-	struct hg_http *http = user;
-	struct incoming *in = *request;
+	struct client *client = client_of(connection);
 
-	(void)connection;
 	(void)code;
-	if (in == NULL)
-		return;
-	http->bodies_bytes -= in->size;
-	free(in->body);
-	free(in);
 	*request = NULL;
+	if (client == NULL)
+		return;
+	forget_body(user, client);
+	client->is_too_large = client->has_no_memory = false;
+	become(user, client, HG_CONNECTION_IDLE);
 }
 
 /* ---- life --------------------------------------------------------------------------------------- */
@@ -409,11 +504,14 @@ int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
 		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
-		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, HG_CONNECTIONS_MAX + CONNECTIONS_MORE,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_URI_LOG_CALLBACK,
+		on_line, http, MHD_OPTION_END);
 	if (http->daemon == NULL) {
 		rc = hg_error_set(reterr, -HG_EIO, "cannot serve on ", cfg->socket_path, NULL);
 		goto fail_daemon;
 	}
+	cfg->service->connections = &http->connections;
 	*ret = http;
 	return 0;
 fail_daemon:
@@ -434,6 +532,7 @@ void hg_http_close(struct hg_http *http)
 			resume(reader);
 	}
 	MHD_stop_daemon(http->daemon);
+	http->cfg.service->connections = NULL;
 	if (!http->is_leaving)
 		unlink(http->path);
 	free(http);

@@ -4,7 +4,9 @@
  *            are access control that every operator knows.
  * Model      libmicrohttpd without threads of its own: when fd() is readable or timeout is over, run().
  *            Bodies are collected up to HG_YAML_MAX_BYTES, those of all connections together up to twice
- *            that, then hg_service_handle() answers.
+ *            that, then hg_service_handle() answers. Whoever comes is let in: who goes for it says
+ *            api/connections.h. While bodies together have no more room, stale ones go; if there is none,
+ *            the new one is refused.
  * Socket     A socket file on which nobody listens any more is replaced; one on which somebody does is
  *            an error: another headgated is running. The file has mode 0660.
  * Memory     Allocates; the service outlives it. Threads: the control lane.
@@ -20,7 +22,7 @@ struct hg_http;
 
 struct hg_http_cfg {
 	const char *socket_path;
-	struct hg_service *service;
+	struct hg_service *service; /* `connections` is set while it is open */
 	hg_ns (*clock_ns)(void); /* the control lane's clock */
 	int listen_fd; /* a socket that another process listened with, ours from now on; -1: make one */
 };

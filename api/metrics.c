@@ -280,8 +280,22 @@ static void write_host(const struct hg_metrics_writer *w, const char *version, h
 			hg_drop_name((enum hg_drop)i), host.drops[i]);
 }
 
-int hg_metrics_text(const struct hg_control *control, const char *version, hg_ns now_ns,
-		    char **ret_text, size_t *ret_n_bytes)
+static void write_connections(const struct hg_metrics_writer *w,
+			      const struct hg_connections *connections)
+{
+	static const char refused[] = "headgate_interface_refused_total";
+
+	host_value(w, "headgate_interface_connections", "gauge", "Connections to the interface",
+		   (double)connections->n);
+	hg_metrics_family(w, refused, "counter",
+			  "Connections closed and requests refused before they were looked at");
+	for (unsigned i = 0; i < HG_N_REFUSALS; i++)
+		fprintf(w->out, "%s{reason=\"%s\"} %" PRIu64 "\n", refused,
+			hg_refusal_name((enum hg_refusal)i), connections->n_refused[i]);
+}
+
+int hg_metrics_text(const struct hg_control *control, const struct hg_connections *connections,
+		    const char *version, hg_ns now_ns, char **ret_text, size_t *ret_n_bytes)
 {
 	char *text = NULL;
 	size_t n_bytes = 0;
@@ -292,6 +306,8 @@ int hg_metrics_text(const struct hg_control *control, const char *version, hg_ns
 	if (w.out == NULL)
 		return -HG_ENOMEM;
 	write_host(&w, version, now_ns);
+	if (connections != NULL)
+		write_connections(&w, connections);
 	write_uplinks(&w);
 	hg_metrics_cards(&w);
 	write_ports(&w);

@@ -8,9 +8,12 @@
 #ifndef HG_API_METRICS_H
 #define HG_API_METRICS_H
 
+#include "api/connections.h"
 #include "control/control.h"
 
-HG_MUST_CHECK int hg_metrics_text(const struct hg_control *control, const char *version,
+/* connections: NULL: not shown. */
+HG_MUST_CHECK int hg_metrics_text(const struct hg_control *control,
+				  const struct hg_connections *connections, const char *version,
 				  hg_ns now_ns, char **ret_text, size_t *ret_n_bytes);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "api/capture.h"
 #include "api/config.h"
+#include "api/connections.h"
 #include "api/restart.h"
 #include "control/control.h"
 
@@ -22,6 +23,7 @@ struct hg_service {
 	hg_config_device_fn check_device; /* NULL: texts of devices are taken as they are */
 	const char *version;
 	const struct hg_restart *restart; /* NULL: not shown */
+	const struct hg_connections *connections; /* NULL: not shown; api/http.h sets it */
 	/* Begins a planned restart: errors as api/restart.h shows them later, or -EBUSY. NULL: it cannot. */
 	int (*begin_restart)(void *user, struct hg_error *reterr);
 	void *user;

@@ -28,16 +28,29 @@ static void show_one(struct hg_call *call, const char *kind, find_fn find, one_f
 		hg_call_json(call, 200, one(control, idx));
 }
 
+/* Puts into a host who is connected. Takes NULL. */
+static void add_connections(const struct hg_service *service, json_t *host)
+{
+	if (service->connections != NULL)
+		(void)json_object_set_new(host, "connections",
+					  hg_view_connections(service->connections));
+}
+
 static void get_status(struct hg_call *call)
 {
-	hg_call_json(call, 200,
-		     hg_view_status(call->service->control, call->service->version, call->now_ns));
+	json_t *status =
+		hg_view_status(call->service->control, call->service->version, call->now_ns);
+
+	add_connections(call->service, json_object_get(status, "host"));
+	hg_call_json(call, 200, status);
 }
 
 static void get_host(struct hg_call *call)
 {
-	hg_call_json(call, 200,
-		     hg_view_host(call->service->control, call->service->version, call->now_ns));
+	json_t *host = hg_view_host(call->service->control, call->service->version, call->now_ns);
+
+	add_connections(call->service, host);
+	hg_call_json(call, 200, host);
 }
 
 static void get_uplinks(struct hg_call *call)
@@ -108,8 +121,8 @@ static void get_metrics(struct hg_call *call)
 	char *text = NULL;
 	size_t n_bytes = 0;
 
-	if (hg_metrics_text(call->service->control, call->service->version, call->now_ns, &text,
-			    &n_bytes) < 0)
+	if (hg_metrics_text(call->service->control, call->service->connections,
+			    call->service->version, call->now_ns, &text, &n_bytes) < 0)
 		text = NULL;
 	hg_call_text(call, 200, METRICS_TYPE, text, n_bytes);
 }

@@ -182,6 +182,21 @@ json_t *hg_view_host(const struct hg_control *control, const char *version, hg_n
 	return object;
 }
 
+json_t *hg_view_connections(const struct hg_connections *connections)
+{
+	json_t *object = json_object(), *refused = json_object();
+
+	put_u64(object, "n", connections->n);
+	put_u64(object, "max", HG_CONNECTIONS_MAX);
+	for (unsigned i = 0; i < HG_N_REFUSALS; i++) {
+		if (connections->n_refused[i] > 0)
+			put_u64(refused, hg_refusal_name((enum hg_refusal)i),
+				connections->n_refused[i]);
+	}
+	put(object, "refused", refused);
+	return object;
+}
+
 /* What the tenants of an uplink are guaranteed together, as admission adds it up: a tenant's own minimum,
  * or, where it has none, those of its instances. */
 static uint64_t guaranteed(const struct hg_desired *d, uint32_t uplink_idx, enum hg_dir dir)

@@ -9,6 +9,7 @@
 #ifndef HG_API_VIEW_H
 #define HG_API_VIEW_H
 
+#include "api/connections.h"
 #include "control/control.h"
 
 #include <jansson.h>
@@ -31,6 +32,8 @@ json_t *hg_view_instance(const struct hg_control *control, uint32_t idx);
 json_t *hg_view_instances(const struct hg_control *control);
 json_t *hg_view_port(const struct hg_control *control, uint32_t idx);
 json_t *hg_view_ports(const struct hg_control *control);
+/* How many there are, and what was refused, by reason. */
+json_t *hg_view_connections(const struct hg_connections *connections);
 /* host, uplinks, tenants with their instances. */
 json_t *hg_view_status(const struct hg_control *control, const char *version, hg_ns now_ns);
 

@@ -328,6 +328,22 @@ def s7_2_bodies_together_are_bounded(world):
     world.headgate("apply", world.config)
 
 
+def s7_2_idle_connections_leave_room_for_the_command(world):
+    world.start()
+    clients = []
+    try:
+        for _ in range(300):
+            clients.append(socket.socket(socket.AF_UNIX))
+            clients[-1].connect(world.socket)
+        host = json.loads(world.headgate("-j", "show"))["host"]
+        assert host["connections"]["refused"] == {"idle": 300 + 1 - 128}, host
+        clients[0].settimeout(20)
+        assert clients[0].recv(1) == b""
+    finally:
+        for client in clients:
+            client.close()
+
+
 def s7_2_the_help_fits_80_columns(world):
     nouns = ("", "show", "uplink", "tenant", "instance", "port", "credit", "instance add", "port attach",
              "uplink set", "capture", "apply", "instance restore", "credit grant", "credit transfer")

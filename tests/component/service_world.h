@@ -90,7 +90,7 @@ static inline json_int_t number(const char *path)
 	return json_integer_value(at(path));
 }
 
-static const char *text(const char *path)
+static inline const char *text(const char *path)
 {
 	return json_string_value(at(path));
 }
