@@ -11,7 +11,7 @@
  * Promise    format(parse(text)) is canonical and parse(format(x)) == x for each x in range.
  * Memory     Constant tables; parse and format allocate nothing. Threads: any.
  * Errors     parse: -EINVAL with a sentence that says what is allowed, without a path.
- * Used by    api/config.c, api/export.c, api/diff.c, api/reference.c.
+ * Used by    api/config.c, api/export.c, api/diff.c, tools/config_reference.c.
  */
 #ifndef HG_API_SCHEMA_H
 #define HG_API_SCHEMA_H

@@ -36,7 +36,7 @@
  *            Held time: at each instant a backlogged instance is held by exactly one enum hg_limit, so
  *            the sum of held_ns equals the time it had something queued.
  * Packets    are opaque addresses within 256 GiB above cfg.pkt_base, 64-byte aligned; never touched.
- * Not here   Which link a packet takes (vswitch), how long it may wait (dataplane/hold).
+ * Not here   Which link a packet takes (vswitch), how long it may wait (dataplane/path).
  * Units      wire bytes; ns on the caller's clock; now_ns must not go backwards.
  * Memory     Caller's: hg_sched_size() bytes, 64-byte aligned, zeroed, may be lazily mapped: what no
  *            tenant or instance uses is never touched.

@@ -9,7 +9,7 @@
  * Promise    Saved, set anew with the same policy on a scheduler of the same quantum and restored at the same instant,
  *            an instance with nothing queued is served as if nothing had happened. With another policy tokens
  *            are kept in units, but never more than its burst, and a debt is never forgiven.
- * Restart    Where all instances of a tenant go along (dataplane/standing.h), what the tenant has does, too: the buckets
+ * Restart    Where all instances of a tenant go along (dataplane/standing.c), what the tenant has does, too: the buckets
  *            of its maxima, and how far each scheduler has served it ahead of its guarantee. Among tenants shares
  *            begin anew. Who had packets queued says so (resume), and gets them back at once: it never stopped
  *            waiting, so that what its guarantee lags behind stays due, as far as a lag is ever made up.

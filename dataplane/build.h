@@ -2,7 +2,13 @@
  *
  * Model      hg_build_open opens devices (hg_build_close closes them again), hg_build_snapshot makes the
  *            snapshot with its operations. Nothing here touches what the workers use.
- * Errors     as hg_dp_apply().
+ * Why        A change is all or nothing: whatever can be refused, by a device, the kernel or for want of memory, is
+ *            asked for before the first worker hears of it.
+ * Promise    After an error nothing of the change is left but what hg_build_close() takes back; what is in force has
+ *            seen nothing of it.
+ * Memory     What it makes belongs to the change, and with the snapshot to the lane once that is in force.
+ * Threads    Control lane. Errors: as hg_dp_apply().
+ * Used by    dataplane/apply, dataplane/dataplane.
  */
 #ifndef HG_DATAPLANE_BUILD_H
 #define HG_DATAPLANE_BUILD_H

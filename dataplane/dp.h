@@ -1,6 +1,11 @@
 /* dp: what the control lane keeps of the packet lane. Internal to dataplane/.
  *
- * Threads    The one control thread.
+ * Why        Workers know slots and pointers; the operator knows names, and the order of the desired state. Here one
+ *            leads to the other, and what was counted outlives its device or instance.
+ * Model      The state in force, a slot for each name of it, and what was opened for each slot. A change
+ *            (dataplane/build.h) is made beside it and takes its place when it is in force (dataplane/apply.c).
+ * Memory     Owns all of it, the lane's included; what is big is mapped and touched only as far as it is used.
+ * Threads    The one control thread; of `lane` it writes only what the workers are told by (dataplane/worker.h).
  */
 #ifndef HG_DATAPLANE_DP_H
 #define HG_DATAPLANE_DP_H
@@ -64,6 +69,7 @@ struct hg_dp {
 	uint64_t n_asks;
 };
 
+/* The workers' clock, monotonic. Any thread. */
 hg_ns hg_dp_clock_ns(void);
 
 /* Every worker has begun and ended a turn. */

@@ -3,6 +3,10 @@
  * Model      Flows that moved a packet, have something queued or have tokens withdrawn lately are on a
  *            list. When the control lane asks, the worker copies them, a slice in each housekeeping, so
  *            that an idle instance costs nothing and a busy turn is never held up for long.
+ * Promise    Once publish_done has the number that was asked for, all that changed before the question is in
+ *            struct hg_published. A flow that is not on the list is published as it is.
+ * Memory     The list goes through the flows. Threads: the worker writes, the control lane reads field by field
+ *            (core/published.h). Cost: some 50 ns a flow, 64 flows a slice, so less than 5 us. Errors: none.
  */
 #ifndef HG_DATAPLANE_PUBLISH_H
 #define HG_DATAPLANE_PUBLISH_H

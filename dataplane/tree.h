@@ -2,8 +2,10 @@
  *
  * Model      One tree for what leaves by each uplink, one for what goes from instance to instance, one for
  *            what instances receive. Those of one direction share their maxima (struct hg_caps).
- * Memory     Mapped without being touched: what no instance uses costs nothing.
- * Errors     -ENOMEM.
+ * Why        core/ never allocates: it says how much it needs (hg_sched_size, hg_inflight_size), and this gets it.
+ * Memory     Mapped without being touched: what no instance uses costs nothing. Owned by whoever created it.
+ * Threads    Control lane makes and unmakes; in between the tree is its worker's alone.
+ * Cost       create: two mappings. Errors: -ENOMEM; nothing is left behind.
  */
 #ifndef HG_DATAPLANE_TREE_H
 #define HG_DATAPLANE_TREE_H

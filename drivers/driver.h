@@ -31,7 +31,7 @@
  *            itself when rx finds something.
  * Threads    One worker for rx, tx, arm, progress; control lane for the rest; sample from any thread.
  * Text       DRIVER[(KEY=VALUE,...)]:NAME, or WRAPPER[(KEY=VALUE,...)]+DEVICE; see drivers/text.h.
- * Plug in    drivers/registry.c lists them all; tests/component/driver_suite.c is run over each.
+ * Plug in    drivers/registry.c lists them all; tests/component/drivers/driver_suite.c is run over each.
  * Errors     open: -EINVAL text, -ENOENT no such device, -EBUSY somebody else has it, -EPERM, -ENOTSUP
  *            kernel or device cannot, -ENOMEM, -EIO. start: the last four. set_macs: -EINVAL, -EIO.
  *            adjust: as open.

@@ -8,7 +8,7 @@
  *            first HG_PKT_HEADERS_BYTES, and a segment has a payload size and a checksum to do.
  * Memory     none. Threads: any. Cost: a dozen instructions; write one system call.
  * Errors     decode returns false, write an errno.
- * Used by    drivers/tap.c, drivers/packet.c, drivers/psock.c.
+ * Used by    drivers/tap.c, drivers/psock.c, drivers/vring.c.
  */
 #ifndef HG_DRIVERS_VNET_H
 #define HG_DRIVERS_VNET_H

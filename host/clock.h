@@ -5,7 +5,7 @@
  * Units      ns. Memory: none kept. Threads: any.
  * Errors     stolen: -EIO or -ENOENT when ROOT/proc/stat cannot be read, -EINVAL when it is not what Linux
  *            writes; the output is then untouched.
- * Used by    apps/headgated.c.
+ * Used by    apps/.
  */
 #ifndef HG_HOST_CLOCK_H
 #define HG_HOST_CLOCK_H
