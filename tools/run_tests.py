@@ -162,6 +162,8 @@ def install(tally):
                  "/man1/headgate.1", "/man8/headgated.8"):
         tally.one("install", f"installs {name}", ok and any(f.endswith(name) for f in found),
                   output[-500:])
+    ok, output = call([os.path.join(ROOT, "tools", "check_links.py"), target], quiet=True)
+    tally.one("install", "links of the documents lead somewhere", ok, output)
     unit = next((f for f in found if f.endswith("/headgated.service")), None)
     text = open(target + unit, encoding="utf-8").read() if unit else ""
     tally.one("install", "the unit starts what is installed, with the default configuration",
