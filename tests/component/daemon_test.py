@@ -6,14 +6,17 @@ Arguments, socket, saved state, signals, exit codes. Output and exit code are th
 """
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import traceback
 
 HEADGATED, HEADGATE = sys.argv[1:3]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 CONFIG = """\
 uplinks:
@@ -228,6 +231,14 @@ def check_needs_neither_socket_nor_state(world):
     bad = world.write("bad.yaml", CONFIG.replace("min:", "mim:"))
     done = subprocess.run([HEADGATED, "--check", bad], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and f"{bad}:5:" in done.stderr, done
+
+
+def the_first_contract_of_the_readme_is_right(world):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as text:
+        shown = re.search(r"`/etc/headgate/headgated.yaml`:\n\n((?:    .*\n)+)", text.read())
+    said = subprocess.run([HEADGATED, "--check", world.write("readme.yaml", textwrap.dedent(shown[1]))],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert said.returncode == 0 and "1 instance, 1 port" in said.stdout, said
 
 
 def wrong_arguments_are_code_2(world):
