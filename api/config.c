@@ -11,7 +11,7 @@
 struct builder {
 	struct hg_reader r;
 	struct hg_desired *d;
-	/* Name -> the node where it was first written; one object for each kind. */
+	/* Name -> the item that had it first; one object for each kind. */
 	json_t *uplinks, *tenants, *instances, *ports;
 	json_t *devices; /* the same for "DEVICE NETNS", of uplinks and ports together */
 	/* How many have been read so far: the next index. */
@@ -26,13 +26,20 @@ static int no_memory(struct hg_error *err)
 /* ---- names -------------------------------------------------------------------------------------- */
 
 /* what: "the name" or "the device". */
-static int twice(struct builder *b, const char *what, const json_t *node, const json_t *first)
+static int twice(struct builder *b, const char *what, const json_t *item, const char *key,
+		 const json_t *first)
 {
-	const struct hg_mark *mark = hg_tree_mark(b->r.tree, first);
-	char line[48], buf[HG_READER_TEXT_BYTES];
+	const struct hg_mark *mark = hg_tree_mark(b->r.tree, json_object_get(first, key));
+	char line[HG_NAME_BYTES + 64], buf[HG_READER_TEXT_BYTES], its[HG_READER_TEXT_BYTES];
+	json_t *node = json_object_get(item, key);
 	struct hg_text out;
 
 	hg_text_init(&out, line, sizeof(line));
+	if (strcmp(key, "name") != 0) {
+		hg_text_add(&out, ", here and at '");
+		hg_text_add(&out, hg_reader_text(json_object_get(first, "name"), its));
+		hg_text_add(&out, "'");
+	}
 	if (mark != NULL) {
 		hg_text_add(&out, "; first in line ");
 		hg_text_add_u64(&out, mark->line);
@@ -43,19 +50,18 @@ static int twice(struct builder *b, const char *what, const json_t *node, const 
 					   NULL));
 }
 
-/* Remembers in table what stands behind the item's key, which it has, as `unique`. */
+/* Remembers in table the item by what stands behind its key, which it has, as `unique`. */
 static int remember(struct builder *b, json_t *table, const char *unique, json_t *item,
 		    const char *key, const char *what)
 {
-	json_t *node = json_object_get(item, key);
 	const json_t *first = json_object_get(table, unique);
 	size_t before;
 	int rc;
 
 	if (first == NULL)
-		return json_object_set_nocheck(table, unique, node) < 0 ? no_memory(b->r.err) : 0;
+		return json_object_set_nocheck(table, unique, item) < 0 ? no_memory(b->r.err) : 0;
 	before = hg_reader_enter(&b->r, key);
-	rc = twice(b, what, node, first);
+	rc = twice(b, what, item, key, first);
 	hg_reader_leave(&b->r, before);
 	return rc;
 }
@@ -404,12 +410,15 @@ int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn check_
 	if (rc < 0)
 		return rc;
 	/* Whose disk was full, whose pipe had no writer and who wrote only comments does not mean: no tenants. */
-	if (json_is_string(tree.root) && json_string_length(tree.root) == 0)
+	if (json_is_string(tree.root) && json_string_length(tree.root) == 0) {
 		rc = hg_error_set(reterr, -HG_EINVAL,
 				  "there is nothing in it; for a host without tenants write {}",
 				  NULL);
-	else
+		if (reterr != NULL)
+			reterr->line = reterr->column = 1;
+	} else {
 		rc = hg_config_from_tree(&tree, check_device, ret, reterr);
+	}
 	hg_tree_fini(&tree);
 	return rc;
 }

@@ -599,7 +599,7 @@ static void files_that_cannot_be_read(void)
 	HG_CHECK_EQ(load("", NULL, 0), -HG_EINVAL);
 	HG_CHECK_HAS(message, "directory");
 	HG_CHECK_EQ(load("a", "", 0), -HG_EINVAL);
-	HG_CHECK_HAS(message, "f: there is nothing in it; for a host without tenants write {}");
+	HG_CHECK_HAS(message, "f:1:1: there is nothing in it; for a host without tenants write {}");
 	HG_CHECK_EQ(load("a", " \n\n", 3), -HG_EINVAL);
 	HG_CHECK_EQ(load("a", "{}\n", 3), 0);
 	HG_CHECK_EQ(load("a", "# only words\n", 13), -HG_EINVAL);

@@ -4,6 +4,9 @@
 #include "api/credits.h"
 #include "api/steps.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* The longest that a change may wait for confirmation: who has not come back after a day does not come. */
 #define CONFIRM_MAX_NS (24 * 3600 * HG_NS_PER_S)
 
@@ -12,19 +15,42 @@
 static int confirm_time(struct hg_call *call, hg_ns *ret_ns)
 {
 	const char *text = hg_call_parameter(call, "confirm");
+	struct hg_error why = {0};
 	hg_ns ns = 0;
 	int rc;
 
 	if (text != NULL) {
-		rc = hg_time_parse(text, &ns, &call->error);
+		rc = hg_time_parse(text, &ns, &why);
 		if (rc < 0)
-			return rc;
+			return hg_error_set(&call->error, rc, "confirm: ", why.text, NULL);
 		if (ns < HG_NS_PER_S || ns > CONFIRM_MAX_NS)
-			return hg_error_set(&call->error, -HG_EINVAL,
-					    "the time to confirm must be in [1s, 24h]", NULL);
+			return hg_error_set(&call->error, -HG_EINVAL, "confirm: ", text,
+					    " is out of range: allowed is 1s to 24h", NULL);
 	}
 	*ret_ns = ns;
 	return 0;
+}
+
+/* Whoever looked, thought and writes back must not undo what another has done meanwhile. */
+static int check_generation(struct hg_call *call)
+{
+	const char *text = hg_call_parameter(call, "generation");
+	struct hg_status_host host;
+	char now[24];
+
+	if (text == NULL)
+		return 0;
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+		return hg_error_set(&call->error, -HG_EINVAL,
+				    "generation is a whole number, such as the one in /v1/host",
+				    NULL);
+	hg_control_status_host(call->service->control, call->now_ns, &host);
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)host.generation);
+	if (strcmp(text, now) == 0)
+		return 0;
+	return hg_error_set(&call->error, -HG_EAGAIN, "the state in force is of generation ", now,
+			    ", not ", text, ": it was changed meanwhile; look at it, and ask again",
+			    NULL);
 }
 
 /* The answer to a change: takes the diff. */
@@ -47,8 +73,10 @@ static void change_to(struct hg_call *call, struct hg_desired *desired)
 	bool is_dry = hg_call_is_set(call, "dry_run");
 	json_t *diff = NULL;
 	hg_ns confirm_ns = 0;
-	int rc = confirm_time(call, &confirm_ns);
+	int rc = check_generation(call);
 
+	if (rc == 0)
+		rc = confirm_time(call, &confirm_ns);
 	if (rc == 0)
 		rc = hg_config_diff(hg_control_desired(control), desired, &diff, &call->error);
 	if (rc == 0 && is_dry)
@@ -227,7 +255,7 @@ CREDIT(post_transfer, hg_credit_transfer)
 /* ---- routes ------------------------------------------------------------------------------------- */
 
 /* What a change can be asked for with. */
-#define CHANGE "dry_run confirm"
+#define CHANGE "dry_run confirm generation"
 
 const struct hg_route hg_routes_change[] = {
 	{"GET", "/v1/restart", get_restart, ""},

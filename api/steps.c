@@ -195,8 +195,14 @@ static int find_owner(struct step *s, bool is_tenant, const struct place *old, s
 	}
 	if (node == NULL)
 		return owner_missing(s, is_tenant);
-	if (name == NULL)
-		name = "";
+	if (name == NULL) {
+		hg_reader_enter(&s->r, is_tenant ? "tenant" : "instance");
+		return hg_reader_fail(&s->r, node,
+				      hg_error_set(s->err, -HG_EINVAL,
+						   "one value is expected: the name of the ",
+						   is_tenant ? "tenant" : "instance",
+						   " that it belongs to", NULL));
+	}
 	is_there = is_tenant ? find_tenant(s, name, ret) : find_instance(s, name, ret);
 	return is_there ? 0 : no_such(s, is_tenant ? TENANT : INSTANCE, name, node);
 }

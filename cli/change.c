@@ -60,15 +60,21 @@ static int change(const struct hg_cli *cli, const struct hg_ask *ask, const char
 /* The parameters that every change understands. */
 static void add_parameters(const struct hg_cli *cli, char *path, size_t size)
 {
-	const char *confirm = hg_cli_option(cli, "confirm");
+	static const char *const names[] = {"confirm", "generation"};
 	size_t n = strlen(path);
 	char escaped[64];
 
 	if (hg_cli_option(cli, "dry-run") != NULL)
 		n += (size_t)snprintf(path + n, size - n, "?dry_run=1");
-	if (confirm != NULL)
-		snprintf(path + n, size - n, "%cconfirm=%s", strchr(path, '?') == NULL ? '?' : '&',
-			 hg_client_path(escaped, sizeof(escaped), "", confirm, ""));
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = hg_cli_option(cli, names[i]);
+
+		if (value != NULL)
+			n += (size_t)snprintf(
+				path + n, size - n, "%c%s=%s",
+				strchr(path, '?') == NULL ? '?' : '&', names[i],
+				hg_client_path(escaped, sizeof(escaped), "", value, ""));
+	}
 }
 
 /* ---- whole files -------------------------------------------------------------------------------- */

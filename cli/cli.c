@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "api/config.h"
 #include "api/nearest.h"
 #include "cli/commands.h"
 #include "cli/table.h"
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define DEFAULT_SOCKET "/run/headgate/headgated.sock"
@@ -93,6 +95,7 @@ static const char *option_doc(const char *option)
 		{"dry-run", "say what would change, and change nothing"},
 		{"confirm", "take the change back after TIME (1s to 24h), unless headgate confirm "
 			    "is said before"},
+		{"generation", "only if that of the state in force is still N (headgate -j show)"},
 		{"tenant", "the tenant that the instance belongs to"},
 		{"device", "another device for a port of it; more with commas between"},
 		{"detach", "and take it off this host at the same instant"},
@@ -140,17 +143,12 @@ static const char *option_value(const char *option)
 	static const struct {
 		const char *option, *value;
 	} values[] = {
-		{"confirm", "TIME"},
-		{"since", "N"},
-		{"direction", "both|out|in"},
-		{"filter", "TEXT"},
-		{"count", "N"},
-		{"bytes", "SIZE"},
-		{"seconds", "N"},
-		{"snaplen", "N"},
-		{"write", "FILE"},
-		{"output", "FILE"},
-		{"device", "PORT=DEVICE"},
+		{"confirm", "TIME"}, {"generation", "N"},
+		{"since", "N"},      {"direction", "both|out|in"},
+		{"filter", "TEXT"},  {"count", "N"},
+		{"bytes", "SIZE"},   {"seconds", "N"},
+		{"snaplen", "N"},    {"write", "FILE"},
+		{"output", "FILE"},  {"device", "PORT=DEVICE"},
 	};
 
 	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -441,6 +439,43 @@ static int check_words(struct hg_cli *cli, const struct arguments *a)
 	return HG_EXIT_USAGE;
 }
 
+/* What can be no name would become another path than the one that is meant; the rest the daemon judges. */
+static bool can_be_name(const char *word)
+{
+	return word[0] != '\0' && word[0] != '.' && strchr(word, '/') == NULL &&
+	       strlen(word) < HG_NAME_BYTES;
+}
+
+static int check_names(const struct hg_cli *cli, const struct hg_command *c)
+{
+	const char *what = c->words;
+
+	for (unsigned i = 0; i < cli->n_words; i++) {
+		size_t n = strcspn(what, " ");
+		bool is_name = strncmp(what, "FILE", n) != 0 && strncmp(what, "CREDITS", n) != 0;
+
+		if (is_name && !can_be_name(cli->words[i])) {
+			fprintf(cli->err,
+				"headgate: \"%.63s\"%s is no name: 1 to 63 of a-z 0-9 . _ -, and "
+				"first a letter or digit\n",
+				cli->words[i], strlen(cli->words[i]) < HG_NAME_BYTES ? "" : "...");
+			return HG_EXIT_USAGE;
+		}
+		what += n + strspn(what + n, " ");
+	}
+	return HG_EXIT_DONE;
+}
+
+/* An empty path would mean another host's port 80 to libcurl. */
+static int check_socket(const struct hg_cli *cli)
+{
+	if (cli->socket_path[0] != '\0' &&
+	    strlen(cli->socket_path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return HG_EXIT_DONE;
+	fputs("headgate: --socket takes a path of 1 to 107 bytes\n", cli->err);
+	return HG_EXIT_USAGE;
+}
+
 static bool wants(int argc, char **argv, const char *option)
 {
 	for (int i = 1; i < argc; i++) {
@@ -533,5 +568,9 @@ int hg_cli_run(int argc, char **argv, const char *version, FILE *out, FILE *err)
 	if (a.command == NULL)
 		return refuse_command(&cli, &a);
 	rc = check_words(&cli, &a);
+	if (rc == HG_EXIT_DONE)
+		rc = check_names(&cli, a.command);
+	if (rc == HG_EXIT_DONE)
+		rc = check_socket(&cli);
 	return rc != HG_EXIT_DONE ? rc : check_written(&cli, a.command->run(&cli));
 }

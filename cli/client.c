@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A change waits for the packet lane to adopt it, which takes milliseconds; a daemon that is silent for
@@ -69,8 +70,12 @@ static void tell(const struct hg_cli *cli, const char *prefix, const char *sente
 /* Why the socket did not take a connection. */
 static const char *unreachable_text(const struct hg_cli *cli, CURLcode code)
 {
+	struct stat st;
+
 	if (code != CURLE_COULDNT_CONNECT)
 		return curl_easy_strerror(code);
+	if (stat(cli->socket_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return "this is no socket";
 	if (access(cli->socket_path, R_OK | W_OK) == 0)
 		return "nobody listens there any more; is headgated running?";
 	if (errno == EACCES)

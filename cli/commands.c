@@ -4,17 +4,17 @@ static const char *const none[] = {NULL};
 static const char *const show_flags[] = {"watch", NULL};
 static const char *const export_flags[] = {"json", NULL};
 static const char *const change_flags[] = {"dry-run", NULL};
-static const char *const change_values[] = {"confirm", NULL};
+static const char *const change_values[] = {"confirm", "generation", NULL};
 static const char *const depth_values[] = {"since", NULL};
 static const char *const history_values[] = {"since", NULL};
 static const char *const capture_flags[] = {"uplink", NULL};
 static const char *const capture_values[] = {"direction", "filter",  "count", "bytes",
 					     "seconds",   "snaplen", "write", NULL};
-static const char *const instance_values[] = {"tenant", "confirm", NULL};
+static const char *const instance_values[] = {"tenant", "confirm", "generation", NULL};
 static const char *const save_flags[] = {"detach", NULL};
 static const char *const save_values[] = {"output", NULL};
 static const char *const restore_values[] = {"tenant", "uplink", "device", NULL};
-static const char *const port_values[] = {"instance", "confirm", NULL};
+static const char *const port_values[] = {"instance", "confirm", "generation", NULL};
 
 const struct hg_command hg_commands[] = {
 	{"show", NULL, 0, 1, "[UPLINK]", show_flags, none, NULL, hg_command_show,

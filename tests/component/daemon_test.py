@@ -355,6 +355,40 @@ def s7_2_idle_connections_leave_room_for_the_command(world):
             client.close()
 
 
+def s7_2_what_the_command_cannot_ask_is_refused_by_it(world):
+    world.start()
+    for name in ("", "a" * 64, "web1/x", "..", "../config"):
+        for words in (["instance", "remove"], ["explain"], ["port", "show"], ["show", "uplink"]):
+            said = world.headgate(*words, name, code=2)
+            assert "is no name: 1 to 63 of a-z 0-9" in said and len(said) < 160, said
+    assert "did you mean web1" in world.headgate("explain", "web2", code=3)
+    right = world.socket
+    for path, code, part in (("", 2, "1 to 107 bytes"), ("s" * 108, 2, "1 to 107 bytes"),
+                             (world.config, 5, "this is no socket"), (world.folder, 5, "this is no socket"),
+                             (world.path("none"), 5, "no such socket")):
+        world.socket = path
+        assert part in world.headgate("show", code=code), path
+    world.socket = right
+
+
+def s7_2_an_empty_file_is_called_by_its_name(world):
+    world.start()
+    for text in ("", "# nothing\n", "\n\n"):
+        said = world.headgate("apply", world.write("empty.yaml", text), code=1)
+        assert "empty.yaml:1:1: there is nothing in it" in said, said
+    assert "web1" in world.headgate("instance", "list")
+
+
+def s7_2_who_looked_at_an_older_state_is_told(world):
+    world.start()
+    generation = str(json.loads(world.headgate("-j", "show"))["host"]["generation"])
+    world.headgate("instance", "add", "web2", "--tenant", "acme", "--generation", generation)
+    said = world.headgate("apply", world.config, "--generation", generation, code=1)
+    assert f"not {generation}: it was changed meanwhile" in said, said
+    assert "web2" in world.headgate("instance", "list")
+    assert "generation is a whole number" in world.headgate("apply", world.config, "--generation", "x", code=1)
+
+
 def s7_2_the_help_fits_80_columns(world):
     nouns = ("", "show", "uplink", "tenant", "instance", "port", "credit", "instance add", "port attach",
              "uplink set", "capture", "apply", "instance restore", "credit grant", "credit transfer")

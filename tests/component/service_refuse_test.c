@@ -8,12 +8,13 @@ static void s7_2_parameters_that_are_not_known_are_refused(void)
 		const char *key, *value, *says;
 	} cases[] = {
 		{"dryrun", "1",
-		 "there is no parameter \"dryrun\" here; allowed: dry_run confirm; "
+		 "there is no parameter \"dryrun\" here; allowed: dry_run confirm generation; "
 		 "did you mean dry_run?"},
 		{"dry_run", NULL, "the parameter dry_run is 1 or 0: write dry_run=1"},
 		{"dry_run", "yes", "the parameter dry_run is 1 or 0: write dry_run=1"},
 		{"confirm", NULL, "the parameter confirm has no value: one comes behind a '='"},
-		{"since", "5m", "there is no parameter \"since\" here; allowed: dry_run confirm"},
+		{"since", "5m",
+		 "there is no parameter \"since\" here; allowed: dry_run confirm generation"},
 	};
 
 	set_up();
@@ -67,6 +68,63 @@ static void s7_2_what_is_not_there_may_have_been_mistyped(void)
 	HG_CHECK_EQ(get("/v1/instances/acme"), 404);
 	HG_CHECK_STR(text("error.text"),
 		     "there is no instance named acme; the tenant has that name");
+	tear_down();
+}
+
+/* Where it was said wrongly, too. */
+static void s7_2_what_is_wrong_with_a_parameter_names_it(void)
+{
+	static const struct {
+		const char *key, *value, *says;
+	} cases[] = {
+		{"confirm", "5", "confirm: \"5\" is no time: say a unit, such as 10ms"},
+		{"confirm", "25h", "confirm: 25h is out of range: allowed is 1s to 24h"},
+		{"generation", "1x", "generation is a whole number, such as the one in /v1/host"},
+		{"generation", "", "generation is a whole number, such as the one in /v1/host"},
+	};
+
+	set_up();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		w.keys[0] = cases[i].key;
+		w.values[0] = cases[i].value;
+		HG_CHECK_EQ(ask("DELETE", "/v1/instances/bulk1", ""), 400);
+		HG_CHECK_STR(text("error.text"), cases[i].says);
+	}
+	w.keys[0] = NULL;
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/x", "{tenant: [acme]}"), 400);
+	HG_CHECK_STR(text("error.path"), "tenant");
+	HG_CHECK_HAS(text("error.text"), "one value is expected");
+	HG_CHECK_EQ(ask("PUT", "/v1/ports/p", "{instance: web1, device: 'tap:web1-0'}"), 409);
+	HG_CHECK_STR(text("error.text"),
+		     "the device 'tap:web1-0' is there twice, here and at 'web1-0'");
+	HG_CHECK_EQ(get("/v1/host"), 200);
+	HG_CHECK_EQ(number("generation"), 1);
+	tear_down();
+}
+
+/* Two who looked at the same state: the second is told, and has changed nothing. */
+static void s7_2_a_change_of_what_was_changed_meanwhile_is_refused(void)
+{
+	set_up();
+	w.keys[0] = "generation";
+	w.values[0] = "1";
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/first", "{tenant: acme}"), 200);
+	HG_CHECK_EQ(number("generation"), 2);
+	HG_CHECK_EQ(ask("PUT", "/v1/instances/second", "{tenant: acme}"), 412);
+	HG_CHECK_STR(text("error.code"), "EAGAIN");
+	HG_CHECK_STR(text("error.text"),
+		     "the state in force is of generation 2, not 1: it was changed "
+		     "meanwhile; look at it, and ask again");
+	HG_CHECK_EQ(ask("PUT", "/v1/config", "{}"), 412);
+	HG_CHECK_EQ(ask("DELETE", "/v1/instances/first", ""), 412);
+	w.keys[1] = "dry_run";
+	w.values[1] = "1";
+	HG_CHECK_EQ(ask("PUT", "/v1/config", "{}"), 412);
+	w.keys[1] = NULL;
+	w.values[0] = "2";
+	HG_CHECK_EQ(ask("DELETE", "/v1/instances/first", ""), 200);
+	w.keys[0] = NULL;
+	HG_CHECK_EQ(get("/v1/instances/second"), 404);
 	tear_down();
 }
 
@@ -182,6 +240,8 @@ int main(int argc, char **argv)
 		HG_TEST(s7_2_parameters_that_are_not_known_are_refused),
 		HG_TEST(s7_2_a_body_with_nothing_in_it_is_no_configuration),
 		HG_TEST(s7_2_what_is_not_there_may_have_been_mistyped),
+		HG_TEST(s7_2_what_is_wrong_with_a_parameter_names_it),
+		HG_TEST(s7_2_a_change_of_what_was_changed_meanwhile_is_refused),
 		HG_TEST(s5_1_what_another_port_is_called_by_is_refused),
 		HG_TEST(s5_1_addresses_of_another_vlan_are_not_taken),
 		HG_TEST(s7_1_who_just_came_has_no_time_behind_it),
