@@ -11,6 +11,7 @@ void hg_absence_note(struct hg_absence *a, hg_ns now_ns)
 
 	a->spells[at].from_ns = a->due_ns;
 	a->spells[at].to_ns = a->ended_ns = now_ns;
+	a->away_ns += now_ns - a->due_ns;
 }
 
 hg_ns hg_absence_sum(const struct hg_absence *a, hg_ns since_ns, hg_ns least_ns)

@@ -1,7 +1,7 @@
 /* absence: when a worker that should have been at work was not.
  *
  * Why        What waits in a queue for longer than it may says that the queue stands: its senders are told to slow down
- *            (ECN), and later no more is put behind it. Where nobody served it, since the host did not run the worker or
+ *            (ECN, core/codel), and later no more is put behind it. Where nobody served it, since the host did not run the worker or
  *            it stood aside for a restart, the wait says nothing of the queue: senders would slow down, and what comes
  *            next be dropped, for nothing. (30 % of each processor stolen, 16 TCP flows with ECN at 1 Gbit/s: 64 % of
  *            what they may send when such waits are marked, 75 % when not.)
@@ -10,7 +10,7 @@
  * Promise    Never more than the time that is asked for. The last HG_ABSENCE_SPELLS are known; older ones count as if
  *            it had been there.
  * Units      ns, from 0 on. Memory: plain struct. Threads: one owner.
- * Cost       here: a subtraction. since: a comparison, unless it was absent since; then O(spells since).
+ * Cost       here, served: a subtraction. since: a comparison, unless it was absent since; then O(spells since).
  * Errors     none.
  * Used by    dataplane/worker, dataplane/serve.
  */
@@ -30,6 +30,7 @@
 struct hg_absence {
 	hg_ns due_ns; /* when it is to be at work next; HG_NEVER: when it is called */
 	hg_ns ended_ns; /* the last spell */
+	hg_ns away_ns; /* all spells, ever */
 	struct {
 		hg_ns from_ns, to_ns;
 	} spells[HG_ABSENCE_SPELLS];
@@ -61,6 +62,13 @@ static inline void hg_absence_leave(struct hg_absence *a, hg_ns now_ns)
 {
 	if (now_ns < a->due_ns)
 		a->due_ns = now_ns;
+}
+
+/* A clock that stands still while it is absent: how long it was there, until now_ns, which is not before it was last at
+ * work. */
+static inline hg_ns hg_absence_served(const struct hg_absence *a, hg_ns now_ns)
+{
+	return now_ns - a->away_ns;
 }
 
 /* How long it was absent between since_ns and when it was last at work, in spells of more than least_ns, from

@@ -69,6 +69,19 @@ static void s1_3_short_spells_add_up(void)
 	HG_CHECK_EQ(hg_absence_since(&a, 1000 * MS, 10 * MS), 30 * MS);
 }
 
+static void s1_3_its_clock_stands_still_meanwhile(void)
+{
+	hg_ns now_ns = begin(), served_ns = hg_absence_served(&a, now_ns);
+
+	hg_absence_here(&a, now_ns + 1 * MS);
+	hg_absence_here(&a, now_ns + 251 * MS);
+	HG_CHECK_EQ(hg_absence_served(&a, now_ns + 251 * MS), served_ns + 1 * MS);
+	/* Who sleeps on purpose is there. */
+	hg_absence_until(&a, now_ns + 300 * MS);
+	hg_absence_here(&a, now_ns + 302 * MS);
+	HG_CHECK_EQ(hg_absence_served(&a, now_ns + 303 * MS), served_ns + 51 * MS);
+}
+
 static void s1_3_who_slept_on_purpose_was_not_absent(void)
 {
 	hg_ns now_ns = begin();
@@ -130,6 +143,7 @@ int main(int argc, char **argv)
 		HG_TEST(who_is_at_work_was_not_absent),
 		HG_TEST(s1_3_who_was_not_run_was_absent),
 		HG_TEST(s1_3_short_spells_add_up),
+		HG_TEST(s1_3_its_clock_stands_still_meanwhile),
 		HG_TEST(s1_3_who_slept_on_purpose_was_not_absent),
 		HG_TEST(s7_11_who_stood_aside_was_absent),
 		HG_TEST(s7_11_who_begins_was_absent_before),

@@ -19,7 +19,7 @@
  * across a loss; at least two segments of 64 KiB, at most 4 MiB. Of what it sends itself before its own maximum: twice
  * that, and up to a megabyte as far as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that
  * begin together send as much before they hear anything, and what is cut off then they all send again. Whoever speaks
- * ECN is told after 2 ms, and fills none of it (serve.c). What it receives has its acknowledgements between,
+ * ECN is told before (core/codel), and fills it only as it begins. What it receives has its acknowledgements between,
  * and with as much of a queue before them it sends at a fraction of its rate (./run: flood's maximum for receiving). */
 #define HOLD_FOR_NS (10 * HG_NS_PER_MS)
 #define HOLD_FOR_MAX_NS (20 * HG_NS_PER_MS)

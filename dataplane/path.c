@@ -5,7 +5,6 @@
 #include "dataplane/pushback.h"
 #include "dataplane/run.h"
 #include "dataplane/watching.h"
-#include "vswitch/classify.h"
 #include "vswitch/parse.h"
 #include "vswitch/piece.h"
 #include "vswitch/vlan.h"
@@ -278,13 +277,6 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 
 /* ---- from stage to stage ------------------------------------------------------------------------ */
 
-static uint8_t class_of(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_dir dir)
-{
-	const struct hg_class_set *set = w->snapshot->instances[pkt->instance_idx].classes[dir];
-
-	return HG_LIKELY(set == NULL) ? HG_CLASS_NONE : (uint8_t)hg_classify(set, pkt);
-}
-
 /* Each class has a hold queue of its own, so that no bulk drops a call. */
 static uint32_t queued_bytes(const struct hg_tree *tree, const struct hg_pkt *pkt,
 			     uint8_t class_idx)
@@ -373,7 +365,7 @@ static void hold(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow
 static HG_NOINLINE void hold_cut(struct hg_worker *w, struct hg_tree *tree, struct hg_flow *flow,
 				 struct hg_pkt *segment, const struct hg_cut *cut)
 {
-	uint8_t class_idx = class_of(w, segment, tree->dir);
+	uint8_t class_idx = hg_path_class_of(w, segment, tree->dir);
 	uint32_t n_parts = hg_piece_parts(segment, cut->wire_bytes), n_pieces = 0;
 
 	n_parts = n_parts < cut->parts ? n_parts : cut->parts;
@@ -403,7 +395,7 @@ static void schedule(struct hg_worker *w, struct hg_pkt *pkt, enum hg_dir dir)
 		tree = instance->uplink_tree;
 		cut = &instance->link_cut;
 	}
-	class_idx = class_of(w, pkt, dir);
+	class_idx = hg_path_class_of(w, pkt, dir);
 	HG_COUNT(flow->offered_bytes, pkt->wire_bytes);
 	HG_COUNT(flow->offered_pkts, pkt->parts);
 	if (pkt->is_link)
@@ -469,7 +461,7 @@ void hg_path_put_back(struct hg_worker *w, struct hg_pkt *pkt, enum hg_stage sta
 	}
 	if (dir == HG_OUT && w->snapshot->port_instance[pkt->out_port_idx] == HG_SLOT_NONE)
 		tree = w->snapshot->instances[pkt->instance_idx].uplink_tree;
-	queue(w, tree, hg_path_flow(w, pkt->instance_idx, dir), pkt, class_of(w, pkt, dir));
+	queue(w, tree, hg_path_flow(w, pkt->instance_idx, dir), pkt, hg_path_class_of(w, pkt, dir));
 }
 
 struct hg_pkt *hg_path_unstage(struct hg_worker *w)

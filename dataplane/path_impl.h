@@ -5,6 +5,7 @@
 #define HG_DATAPLANE_PATH_IMPL_H
 
 #include "dataplane/path.h"
+#include "vswitch/classify.h"
 
 struct hg_run;
 
@@ -84,6 +85,15 @@ static inline struct hg_flow *hg_path_flow(const struct hg_worker *w, uint32_t i
 					   enum hg_dir dir)
 {
 	return &w->lane->flows[instance_slot * HG_N_DIRS + dir];
+}
+
+/* Which class of its instance a packet belongs to; HG_CLASS_NONE: it has none. */
+static inline uint8_t hg_path_class_of(const struct hg_worker *w, const struct hg_pkt *pkt,
+				       enum hg_dir dir)
+{
+	const struct hg_class_set *set = w->snapshot->instances[pkt->instance_idx].classes[dir];
+
+	return HG_LIKELY(set == NULL) ? HG_CLASS_NONE : (uint8_t)hg_classify(set, pkt);
 }
 
 /* Buffers of a chain, near enough; the same number as long as it is queued. */

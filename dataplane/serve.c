@@ -6,10 +6,6 @@
 #include "dataplane/pushback.h"
 #include "vswitch/ecn.h"
 
-/* A queue that stands this long says so to senders that listen (ECN). Above what a few segments of 64 KiB
- * take on a link of 1 Gbit/s, below what a person or a timer notices. Time in which nobody served it does not count: a
- * queue that was left alone for longer would say so to all its senders at once, and run dry. */
-#define MARK_AFTER_NS (2 * HG_NS_PER_MS)
 /* A standstill: of what a packet waited for too long, so that nothing is queued behind it (path.c), this does not count.
  * Shorter spells do: with those a queue catches up, and it drains in the same time. */
 #define STANDSTILL_NS (10 * HG_NS_PER_MS)
@@ -41,18 +37,34 @@ static void note_waits(struct hg_worker *w, struct hg_flow *flow, const struct h
 		w->now_ns - since_ns - hg_absence_since(&w->absence, since_ns, STANDSTILL_NS);
 }
 
-static bool stood_too_long(const struct hg_worker *w, hg_ns since_ns)
+/* Which of those that what an instance sends, or receives, may stand in; core/codel.h. */
+static uint8_t queue_of(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_dir dir)
 {
-	hg_ns for_ns = w->now_ns - since_ns;
+	bool is_for_link = dir == HG_OUT && pkt->is_link;
 
-	return for_ns > MARK_AFTER_NS &&
-	       for_ns - hg_absence_since(&w->absence, since_ns, HG_ABSENCE_MIN_NS) > MARK_AFTER_NS;
+	return (uint8_t)(hg_path_class_of(w, pkt, dir) << 1 | is_for_link);
 }
 
-static void mark(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt)
+/* Time in which nobody served its queue is not what it stood for: a queue that was left alone would say to its senders that
+ * they are too fast. */
+static bool is_mark_due(const struct hg_worker *w, struct hg_flow *flow, const struct hg_pkt *pkt,
+			enum hg_dir dir)
 {
-	if (stood_too_long(w, pkt->queued_at_ns) && !hg_path_is_copy(pkt) && hg_ecn_mark(pkt))
-		HG_COUNT(flow->marked_pkts, 1u);
+	hg_ns stood_ns = w->now_ns - pkt->queued_at_ns;
+
+	if (HG_LIKELY(!hg_codel_needs(&flow->codel, stood_ns)))
+		return false;
+	stood_ns -= hg_absence_since(&w->absence, pkt->queued_at_ns, HG_ABSENCE_MIN_NS);
+	return hg_codel_is_due(&flow->codel, queue_of(w, pkt, dir), stood_ns,
+			       hg_absence_served(&w->absence, w->now_ns));
+}
+
+static void mark(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt, enum hg_dir dir)
+{
+	if (!is_mark_due(w, flow, pkt, dir) || hg_path_is_copy(pkt) || !hg_ecn_mark(pkt))
+		return;
+	hg_codel_marked(&flow->codel, hg_absence_served(&w->absence, w->now_ns));
+	HG_COUNT(flow->marked_pkts, 1u);
 }
 
 /* Whether it is staged for the uplink here, with nothing to ask but where it goes. */
@@ -76,7 +88,7 @@ static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_port 
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = pkts[i] = items[i].pkt;
 
-		mark(w, flow, pkt);
+		mark(w, flow, pkt, tree->dir);
 		pkt->is_counted = true;
 		n_buffers += hg_path_n_buffers(pkt);
 		bytes += items[i].wire_bytes;

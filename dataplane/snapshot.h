@@ -15,6 +15,7 @@
 #define HG_DATAPLANE_SNAPSHOT_H
 
 #include "core/bucket.h"
+#include "core/codel.h"
 #include "core/desired.h"
 #include "core/histogram.h"
 #include "core/inflight.h"
@@ -50,6 +51,7 @@ struct hg_flow {
 	struct hg_histogram wait;
 
 	uint32_t held_buffers; /* packet buffers in its queues */
+	struct hg_codel codel; /* which of its packets are marked */
 	uint32_t low_bytes, low_buffers; /* of full ones: when that ends */
 	uint64_t marked_pkts;
 	uint64_t cut_segments, cut_pieces;

@@ -3,7 +3,7 @@
  * Use        The file has run(seed, lie): a history from that seed, with a liar of that kind between it and what it checks;
  *            it returns what is wrong, or NULL. NOTICED(name, LIE) is then a test.
  * Arguments  --seed and --rounds, by tests/harness.h.
- * Used by    tests/property/sched_property.c, sched_pass_property.c, sched_window_property.c.
+ * Used by    tests/property/sched_property.c, sched_pass_property.c, sched_window_property.c, codel_property.c.
  */
 #ifndef HG_TESTS_PROPERTY_TWINS_H
 #define HG_TESTS_PROPERTY_TWINS_H
