@@ -403,6 +403,20 @@ def s7_2_the_help_fits_80_columns(world):
     assert "\n    --mirror-direction both|out|in\n" + " " * 29 + "What" in world.headgate("port", "attach", "--help")
 
 
+def s7_2_the_manual_has_each_command_and_option(world):
+    with open(os.path.join(ROOT, "docs", "man", "headgate.1.scd"), encoding="utf-8") as text:
+        manual = text.read()
+    # Those that have a short name are said by that; fields of the configuration are listed by --help alone.
+    short = {"--write": "[-w FILE]", "--output": "[-o FILE]"}
+    by_field = ("instance add", "port attach", "uplink set")
+    commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)\b", world.headgate("--help"), re.M)
+    assert len(commands) > 25, commands
+    for command in commands:
+        assert command in manual, command
+        for option in re.findall(r"^    (--[a-z-]+)", world.headgate(*command.split(), "--help"), re.M):
+            assert short.get(option, option) in manual or command in by_field, (command, option)
+
+
 # ---- the command --------------------------------------------------------------------------------
 
 def s6_7_what_becomes_of_credits_is_told(world):
