@@ -40,6 +40,10 @@ HG_MUST_CHECK int hg_config_read(const struct hg_tree *tree, hg_config_device_fn
  * caller frees *ret_text with free(); it is not terminated. */
 HG_MUST_CHECK int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
 				      struct hg_error *reterr);
+/* The same for a regular file only, which is read without waiting for anybody: a pipe into which nobody writes must not
+ * hold up a daemon. */
+HG_MUST_CHECK int hg_config_read_now(const char *path, char **ret_text, size_t *ret_n_bytes,
+				     struct hg_error *reterr);
 /* Reads and parses a file. */
 HG_MUST_CHECK int hg_config_load_file(const char *path, hg_config_device_fn check_device,
 				      struct hg_desired **ret, struct hg_error *reterr);

@@ -392,7 +392,7 @@ static void quantities_say_their_unit(void)
 		{POLICY("max_pkts: 1pps"), "5:30: ", "allowed is 10pps to 1000Mpps, or none"},
 		{POLICY("weight: 0"), "5:28: ", "allowed is 1 to 1000"},
 		{POLICY("weight: 1001"), "5:28: ", "allowed is 1 to 1000"},
-		{POLICY("weight: 1.5"), "5:28: ", "no whole number"},
+		{POLICY("weight: 1.5"), "5:28: ", "no whole number: allowed is 1 to 1000"},
 		{POLICY("weight: 99999999999999999999"), "5:28: ", "no whole number"},
 		{POLICY("idle: {after: 10}"), "5:34: tenants[0].contract.out.idle.after: ", "unit"},
 		{POLICY("idle: {after: 1ns}"), "5:34: ", "allowed is 100us to 1h"},
@@ -453,6 +453,9 @@ static void names_devices_and_addresses(void)
 		 "7:52: tenants[0].instances[0].ports[0].addresses[0]: ", "without a prefix"},
 		{INSTANCE "    ports: [{name: p, device: 'tap:p', addresses: 10.0.0.1}]\n",
 		 "7:51: ", "a list is expected"},
+		{INSTANCE
+		 "    ports: [{name: p, device: 'tap:p', addresses: [10.0.0.1, 224.0.0.1]}]\n",
+		 "7:62: tenants[0].instances[0].ports[0].addresses[1]: ", "of one machine"},
 		{INSTANCE "    ports: [{name: p, device: 'tap:p', vlan: 4095}]\n",
 		 "7:46: ", "allowed is 1 to 4094, or none"},
 		{INSTANCE "    ports: [{name: p, device: 'tap:p', vlans: [1, 4095]}]\n",

@@ -68,8 +68,10 @@ static int parse_text(const struct hg_field *f, const char *text, char *at, stru
 	return 0;
 }
 
-static int parse_count(const char *text, uint64_t *ret, struct hg_error *reterr)
+static int parse_count(const struct hg_field *f, const char *text, uint64_t *ret,
+		       struct hg_error *reterr)
 {
+	char range[96];
 	uint64_t value = 0;
 	size_t n = 0;
 
@@ -79,7 +81,8 @@ static int parse_count(const char *text, uint64_t *ret, struct hg_error *reterr)
 		value = value * 10u + (uint64_t)(text[n] - '0');
 	}
 	if (n == 0 || text[n] != '\0')
-		return refuse(text, " is no whole number", NULL, reterr);
+		return refuse(text, " is no whole number: allowed is ",
+			      hg_field_range(f, range, sizeof(range)), reterr);
 	*ret = value;
 	return 0;
 }
@@ -256,7 +259,7 @@ static int parse_number(const struct hg_field *f, const char *text, uint64_t *re
 	case HG_KIND_CREDITS:
 		return parse_credits(text, ret, reterr);
 	default:
-		return parse_count(text, ret, reterr);
+		return parse_count(f, text, ret, reterr);
 	}
 }
 

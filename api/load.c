@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,7 +37,7 @@ static int fail(struct hg_error *err, const char *what, int error)
 	return hg_error_set(err, code_of(error), what, ": ", strerror(error), NULL);
 }
 
-static int check_kind(int fd, struct hg_error *err)
+static int check_kind(int fd, bool may_wait, struct hg_error *err)
 {
 	struct stat st;
 
@@ -45,6 +46,9 @@ static int check_kind(int fd, struct hg_error *err)
 	if (S_ISDIR(st.st_mode))
 		return hg_error_set(err, -HG_EINVAL,
 				    "this is a directory; a configuration file is expected", NULL);
+	if (!S_ISREG(st.st_mode) && !may_wait)
+		return hg_error_set(err, -HG_EINVAL,
+				    "this is a pipe or a device; a regular file is expected", NULL);
 	if (S_ISREG(st.st_mode) && st.st_size > (off_t)HG_YAML_MAX_BYTES)
 		return hg_error_set(err, -HG_EINVAL, "the file is larger than 64 MiB", NULL);
 	return 0;
@@ -86,17 +90,19 @@ static int read_all(int fd, struct bytes *b, struct hg_error *err)
 	}
 }
 
-int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
-			struct hg_error *reterr)
+/* may_wait: for who writes into a pipe. */
+static int read_file(const char *path, bool may_wait, char **ret_text, size_t *ret_n_bytes,
+		     struct hg_error *reterr)
 {
 	struct bytes b = {0};
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	bool is_stdin = may_wait && strcmp(path, "-") == 0;
+	int flags = O_RDONLY | O_CLOEXEC | (may_wait ? 0 : O_NONBLOCK | O_NOCTTY);
+	int fd = is_stdin ? STDIN_FILENO : open(path, flags);
 	int rc;
 
 	if (fd < 0)
 		return fail(reterr, "cannot open the file", errno);
-	rc = check_kind(fd, reterr);
+	rc = check_kind(fd, may_wait, reterr);
 	if (rc == 0)
 		rc = read_all(fd, &b, reterr);
 	if (!is_stdin)
@@ -108,6 +114,18 @@ int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
 	*ret_text = b.data;
 	*ret_n_bytes = b.n;
 	return 0;
+}
+
+int hg_config_read_file(const char *path, char **ret_text, size_t *ret_n_bytes,
+			struct hg_error *reterr)
+{
+	return read_file(path, /* may_wait= */ true, ret_text, ret_n_bytes, reterr);
+}
+
+int hg_config_read_now(const char *path, char **ret_text, size_t *ret_n_bytes,
+		       struct hg_error *reterr)
+{
+	return read_file(path, /* may_wait= */ false, ret_text, ret_n_bytes, reterr);
 }
 
 int hg_config_load_file(const char *path, hg_config_device_fn check_device, struct hg_desired **ret,

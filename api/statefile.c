@@ -120,7 +120,7 @@ int hg_statefile_load(const char *path, struct hg_source source, hg_config_devic
 	char header[HEADER_BYTES] = "", *text;
 	struct hg_source made_from;
 	size_t n_bytes;
-	int rc = hg_config_read_file(path, &text, &n_bytes, reterr);
+	int rc = hg_config_read_now(path, &text, &n_bytes, reterr);
 
 	if (rc < 0)
 		return rc;

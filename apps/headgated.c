@@ -202,7 +202,7 @@ int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
 {
 	char *text;
 	size_t n_bytes;
-	int rc = hg_config_read_file(d->args.config, &text, &n_bytes, reterr);
+	int rc = hg_config_read_now(d->args.config, &text, &n_bytes, reterr);
 
 	if (rc < 0)
 		return rc;

@@ -332,15 +332,15 @@ static void admit_fields(void)
 	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "at most 8");
 	ports[1].n_addresses = 1;
 	ports[1].addresses[0].len = 6;
-	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "4 bytes");
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses[0]", "4 bytes");
 	ports[1].addresses[0] = (struct hg_address){.len = 4};
-	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "of one machine");
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses[0]", "of one machine");
 	ports[1].addresses[0] = (struct hg_address){.bytes = {224, 0, 0, 1}, .len = 4};
-	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "of one machine");
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses[0]", "of one machine");
 	ports[1].addresses[0] = (struct hg_address){.len = 16};
-	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "of one machine");
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses[0]", "of one machine");
 	ports[1].addresses[0] = (struct hg_address){.bytes = {0xff, 2}, .len = 16};
-	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses", "of one machine");
+	refused(-HG_EINVAL, "tenants[0].instances[1].ports[0].addresses[0]", "of one machine");
 	ports[1].addresses[0] = (struct hg_address){.bytes = {0xfe, 0x80, [15] = 1}, .len = 16};
 	HG_CHECK_EQ(admit(), 0);
 }

@@ -14,6 +14,17 @@ static bool is_host_address(const struct hg_address *address)
 	return address->len == 4 ? address->bytes[0] < 224u : address->bytes[0] != 0xffu;
 }
 
+static int refuse_address(uint32_t idx, int rc, struct hg_error *reterr)
+{
+	char at[16];
+	struct hg_text text;
+
+	hg_text_init(&text, at, sizeof(at));
+	hg_text_add_index(&text, "", idx);
+	hg_error_at(reterr, at);
+	return rc;
+}
+
 int hg_port_check_addresses(const struct hg_desired_port *port, struct hg_error *reterr)
 {
 	if (port->n_addresses > HG_PORT_ADDRESSES_MAX)
@@ -22,14 +33,20 @@ int hg_port_check_addresses(const struct hg_desired_port *port, struct hg_error 
 		const struct hg_address *address = &port->addresses[i];
 
 		if (address->len != 4 && address->len != 16)
-			return hg_error_set(reterr, -HG_EINVAL,
-					    "an address is 4 bytes (IPv4) or 16 (IPv6)", NULL);
+			return refuse_address(
+				i,
+				hg_error_set(reterr, -HG_EINVAL,
+					     "an address is 4 bytes (IPv4) or 16 (IPv6)", NULL),
+				reterr);
 		if (!is_host_address(address))
-			return hg_error_set(
-				reterr, -HG_EINVAL,
-				"a port's address is that of one machine: not 0.0.0.0 or "
-				"::, and not a group's or a broadcast",
-				NULL);
+			return refuse_address(
+				i,
+				hg_error_set(
+					reterr, -HG_EINVAL,
+					"a port's address is that of one machine: not 0.0.0.0 or "
+					"::, and not a group's or a broadcast",
+					NULL),
+				reterr);
 	}
 	return 0;
 }

@@ -4,7 +4,8 @@
  *            contradict itself.
  * Model      An IP address is that of one machine. A trunk's VLANs are in order, none twice, and its own, whose
  *            frames have no tag, is not among them. own: hg_desired_vlan() of the port.
- * Memory     none. Threads: any. Cost: O(entries). Errors: -EINVAL, without a path.
+ * Memory     none. Threads: any. Cost: O(entries). Errors: -EINVAL, without a path but
+ *            for "[1]", which of the addresses.
  * Used by    core/admit.c, core/owner.c, api/saved.c.
  */
 #ifndef HG_CORE_PORT_H

@@ -205,6 +205,26 @@ def hangup_reads_the_file_again(world):
     assert "config.yaml:5:" in world.log() and "stays" in world.log(), world.log()
 
 
+def s7_2_what_is_no_file_does_not_hold_up_the_daemon(world):
+    """A pipe into which nobody writes in the place of the configuration, a folder, nothing."""
+    daemon = world.start()
+    for put, part in ((os.mkfifo, "a pipe or a device"), (os.mkdir, "a directory"), (None, "No such file")):
+        os.unlink(world.config)
+        if put:
+            put(world.config)
+        daemon.send_signal(signal.SIGHUP)
+        world.wait_for(daemon, "READY=1")
+        assert part in world.log() and "stays" in world.log(), world.log()
+        assert "web1" in world.headgate("instance", "list")
+        if put == os.mkdir:
+            os.rmdir(world.config)
+        if put != os.mkfifo:
+            world.write("config.yaml", CONFIG)
+    os.unlink(world.config)
+    os.mkfifo(world.config)
+    assert "a regular file is expected" in world.refused("--socket", world.path("other.sock"))
+
+
 def s5_1_a_file_in_which_two_have_one_address_changes_nothing(world):
     """Neither read again, nor applied, nor at a start."""
     daemon = world.start()
