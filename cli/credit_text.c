@@ -1,3 +1,4 @@
+#include "cli/answer.h"
 #include "cli/credit_text.h"
 
 #include "api/human.h"
@@ -18,21 +19,9 @@ static const struct hg_column columns[] = {
 	[LIMIT] = {"LIMIT", 6}, [LASTS] = {"RUNS OUT IN", 11}, {0},
 };
 
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
-
 static char *credits(char *buf, const json_t *object, const char *key)
 {
-	return hg_human_credits(buf, number(object, key));
+	return hg_human_credits(buf, hg_answer_number(object, key));
 }
 
 static bool is_pool(const json_t *row)
@@ -42,7 +31,7 @@ static bool is_pool(const json_t *row)
 
 static const char *state_word(const json_t *row)
 {
-	return is_pool(row) ? "pool" : text(row, "state");
+	return is_pool(row) ? "pool" : hg_answer_text(row, "state");
 }
 
 static enum hg_colour state_colour(const char *state)
@@ -59,8 +48,8 @@ static enum hg_colour state_colour(const char *state)
 /* Of its virtual processors. */
 static char *share(char *buf, const json_t *row, const char *key)
 {
-	return hg_human_share(buf, (uint64_t)number(row, key),
-			      (uint64_t)number(row, "ceiling_mcpu"));
+	return hg_human_share(buf, (uint64_t)hg_answer_number(row, key),
+			      (uint64_t)hg_answer_number(row, "ceiling_mcpu"));
 }
 
 static bool runs_out(const json_t *row)
@@ -70,7 +59,8 @@ static bool runs_out(const json_t *row)
 
 static char *lasts(char *buf, const json_t *row)
 {
-	return hg_human_long(buf, runs_out(row) ? number(row, "exhausted_in_ns") : HG_NEVER);
+	return hg_human_long(buf,
+			     runs_out(row) ? hg_answer_number(row, "exhausted_in_ns") : HG_NEVER);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------- */
@@ -79,18 +69,19 @@ static void list_line(const struct hg_cli *cli, const json_t *row)
 {
 	const char *state = state_word(row);
 	bool is_low = json_is_true(json_object_get(row, "is_alarmed")) ||
-		      number(row, "balance_cpu_ns") < 0;
+		      hg_answer_number(row, "balance_cpu_ns") < 0;
 	char buf[HG_HUMAN_BYTES];
 
-	hg_table_cell(cli, columns, NAME, HG_BOLD, text(row, "name"));
+	hg_table_cell(cli, columns, NAME, HG_BOLD, hg_answer_text(row, "name"));
 	hg_table_cell(cli, columns, STATE, state_colour(state), state);
 	hg_table_cell(cli, columns, BALANCE, is_low ? HG_YELLOW : HG_PLAIN,
 		      credits(buf, row, "balance_cpu_ns"));
 	hg_table_cell(cli, columns, MAX, HG_PLAIN, credits(buf, row, "max_cpu_ns"));
 	hg_table_cell(cli, columns, EARNS, HG_PLAIN, credits(buf, row, "earn_cpu_ns_per_h"));
 	hg_table_cell(cli, columns, USED, HG_PLAIN, share(buf, row, "used_mcpu"));
-	hg_table_cell(cli, columns, LIMIT, number(row, "limit_mcpu") == 0 ? HG_DIM : HG_PLAIN,
-		      number(row, "limit_mcpu") == 0 ? "none" : share(buf, row, "limit_mcpu"));
+	hg_table_cell(
+		cli, columns, LIMIT, hg_answer_number(row, "limit_mcpu") == 0 ? HG_DIM : HG_PLAIN,
+		hg_answer_number(row, "limit_mcpu") == 0 ? "none" : share(buf, row, "limit_mcpu"));
 	hg_table_cell(cli, columns, LASTS, runs_out(row) ? HG_PLAIN : HG_DIM, lasts(buf, row));
 }
 
@@ -99,9 +90,10 @@ static void trouble_line(const struct hg_cli *cli, const json_t *row)
 {
 	char words[WORDS_BYTES];
 
-	if (text(row, "reason")[0] == '\0')
+	if (hg_answer_text(row, "reason")[0] == '\0')
 		return;
-	snprintf(words, sizeof(words), "%s: %s", text(row, "name"), text(row, "text"));
+	snprintf(words, sizeof(words), "%s: %s", hg_answer_text(row, "name"),
+		 hg_answer_text(row, "text"));
 	hg_table_wrap(cli->out, 0, 2, words);
 }
 
@@ -111,9 +103,9 @@ void hg_credit_text_list(const struct hg_cli *cli, const json_t *answer)
 	char words[WORDS_BYTES];
 	size_t i;
 
-	if (text(answer, "fault")[0] != '\0') {
+	if (hg_answer_text(answer, "fault")[0] != '\0') {
 		snprintf(words, sizeof(words), "processors are not governed: %s",
-			 text(answer, "fault"));
+			 hg_answer_text(answer, "fault"));
 		hg_table_wrap(cli->out, 0, 2, words);
 	}
 	if (json_array_size(rows) == 0) {
@@ -146,10 +138,10 @@ static void balance_line(const struct hg_cli *cli, const json_t *row)
 				 credits(a, row, "balance_cpu_ns"),
 				 credits(b, row, "earned_cpu_ns"), credits(c, row, "max_cpu_ns"));
 
-	if (number(row, "gift_cpu_ns") > 0)
+	if (hg_answer_number(row, "gift_cpu_ns") > 0)
 		n += (size_t)snprintf(words + n, sizeof(words) - n, "; %s given",
 				      credits(a, row, "gift_cpu_ns"));
-	if (number(row, "surplus_cpu_ns") > 0)
+	if (hg_answer_number(row, "surplus_cpu_ns") > 0)
 		snprintf(words + n, sizeof(words) - n,
 			 "; %s of surplus to be repaid, charged above %s",
 			 credits(a, row, "surplus_cpu_ns"), credits(b, row, "surplus_max_cpu_ns"));
@@ -159,7 +151,7 @@ static void balance_line(const struct hg_cli *cli, const json_t *row)
 static void use_lines(const struct hg_cli *cli, const json_t *row)
 {
 	char a[HG_HUMAN_BYTES], b[HG_HUMAN_BYTES], words[WORDS_BYTES];
-	double ceiling = (double)number(row, "ceiling_mcpu") / MCPU_PER_CPU;
+	double ceiling = (double)hg_answer_number(row, "ceiling_mcpu") / MCPU_PER_CPU;
 
 	snprintf(words, sizeof(words), "%s credits an hour; the baseline is %s of %g processor%s",
 		 credits(a, row, "earn_cpu_ns_per_h"), share(b, row, "baseline_mcpu"), ceiling,
@@ -172,9 +164,9 @@ static void use_lines(const struct hg_cli *cli, const json_t *row)
 	if (is_pool(row))
 		return;
 	snprintf(words, sizeof(words), "%s; the kernel held it in %lld periods, for %s",
-		 number(row, "limit_mcpu") == 0 ? "none" : share(a, row, "limit_mcpu"),
-		 (long long)number(row, "throttled"),
-		 hg_human_time(b, number(row, "throttled_ns")));
+		 hg_answer_number(row, "limit_mcpu") == 0 ? "none" : share(a, row, "limit_mcpu"),
+		 (long long)hg_answer_number(row, "throttled"),
+		 hg_human_time(b, hg_answer_number(row, "throttled_ns")));
 	line(cli, "limit", words);
 }
 
@@ -188,7 +180,7 @@ static void total_line(const struct hg_cli *cli, const json_t *row)
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		snprintf(key, sizeof(key), "%s_cpu_ns", keys[i]);
-		if (number(total, key) == 0)
+		if (hg_answer_number(total, key) == 0)
 			continue;
 		n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s %s", n > 0 ? ", " : "",
 				      keys[i], credits(buf, total, key));
@@ -201,12 +193,13 @@ void hg_credit_text_show(const struct hg_cli *cli, const json_t *row)
 	const char *state = state_word(row);
 	char words[WORDS_BYTES];
 
-	hg_table_text(cli, HG_BOLD, text(row, "name"));
+	hg_table_text(cli, HG_BOLD, hg_answer_text(row, "name"));
 	fputc(' ', cli->out);
 	hg_table_text(cli, state_colour(state), state);
-	fprintf(cli->out, "  tenant %s, mode %s\n", text(row, "tenant"), text(row, "mode"));
-	if (text(row, "text")[0] != '\0') {
-		snprintf(words, sizeof(words), "%s%s", text(row, "text"),
+	fprintf(cli->out, "  tenant %s, mode %s\n", hg_answer_text(row, "tenant"),
+		hg_answer_text(row, "mode"));
+	if (hg_answer_text(row, "text")[0] != '\0') {
+		snprintf(words, sizeof(words), "%s%s", hg_answer_text(row, "text"),
 			 json_is_true(json_object_get(row, "is_pooled"))
 				 ? "; the credits are its tenant's pool"
 				 : "");
@@ -215,8 +208,8 @@ void hg_credit_text_show(const struct hg_cli *cli, const json_t *row)
 	balance_line(cli, row);
 	use_lines(cli, row);
 	total_line(cli, row);
-	if (text(row, "cgroup")[0] != '\0')
-		line(cli, "group", text(row, "cgroup"));
+	if (hg_answer_text(row, "cgroup")[0] != '\0')
+		line(cli, "group", hg_answer_text(row, "cgroup"));
 	if (json_is_true(json_object_get(row, "is_alarmed")))
 		line(cli, "alarm", "the balance is below alarm_below");
 }
@@ -227,7 +220,7 @@ static void history_line(const struct hg_cli *cli, const struct hg_column *c, co
 {
 	static const char *const keys[] = {"balance_cpu_ns", "used_cpu_ns", "earned_cpu_ns",
 					   "surplus_cpu_ns", "charged_cpu_ns"};
-	time_t at_s = (time_t)(number(point, "wall_ns") / HG_NS_PER_S);
+	time_t at_s = (time_t)(hg_answer_number(point, "wall_ns") / HG_NS_PER_S);
 	char buf[32];
 	struct tm tm = {0};
 
@@ -261,7 +254,7 @@ void hg_credit_text_grant(const struct hg_cli *cli, const json_t *answer)
 	const json_t *row = json_object_get(answer, "credit");
 	char a[HG_HUMAN_BYTES], b[HG_HUMAN_BYTES];
 
-	fprintf(cli->out, "%s: %s credits granted, balance %s\n", text(row, "name"),
+	fprintf(cli->out, "%s: %s credits granted, balance %s\n", hg_answer_text(row, "name"),
 		credits(a, answer, "granted_cpu_ns"), credits(b, row, "balance_cpu_ns"));
 }
 
@@ -271,9 +264,9 @@ void hg_credit_text_transfer(const struct hg_cli *cli, const json_t *answer)
 	char a[HG_HUMAN_BYTES], b[HG_HUMAN_BYTES];
 
 	credits(a, answer, "sent_cpu_ns");
-	fprintf(cli->out, "%s: %s credits sent, balance %s\n", text(from, "name"), a,
+	fprintf(cli->out, "%s: %s credits sent, balance %s\n", hg_answer_text(from, "name"), a,
 		credits(b, from, "balance_cpu_ns"));
-	fprintf(cli->out, "%s: %s credits received, balance %s\n", text(to, "name"), a,
+	fprintf(cli->out, "%s: %s credits received, balance %s\n", hg_answer_text(to, "name"), a,
 		credits(b, to, "balance_cpu_ns"));
 }
 

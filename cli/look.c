@@ -1,5 +1,6 @@
 /* The commands that look: show, explain, export, list, show NAME. */
 #include "api/human.h"
+#include "cli/answer.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/pretty.h"
@@ -13,13 +14,6 @@
 #include <time.h>
 
 #define PATH_BYTES 300
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
 
 /* ---- show --------------------------------------------------------------------------------------- */
 
@@ -104,36 +98,33 @@ int hg_command_show_uplink(const struct hg_cli *cli)
 
 /* ---- explain ------------------------------------------------------------------------------------ */
 
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
 static void held_lines(const struct hg_cli *cli, const char *title, const json_t *part)
 {
 	char time[HG_HUMAN_BYTES], wait[HG_HUMAN_BYTES], share[HG_HUMAN_BYTES];
 	const json_t *one;
 	size_t i;
 
-	if (number(part, "wait_ns") == 0 && json_array_size(json_object_get(part, "held")) == 0) {
+	if (hg_answer_number(part, "wait_ns") == 0 &&
+	    json_array_size(json_object_get(part, "held")) == 0) {
 		fprintf(cli->out, "  held, %s: nothing waited in %s\n", title,
-			hg_human_time(time, number(part, "for_ns")));
+			hg_human_time(time, hg_answer_number(part, "for_ns")));
 		return;
 	}
 	fprintf(cli->out, "  held, %s:\n", title);
 	json_array_foreach(json_object_get(part, "held"), i, one)
 	{
 		int n = fprintf(cli->out, "    %8s  %7s  %-11s  ",
-				hg_human_time(time, number(one, "ns")),
-				hg_human_share(share, (uint64_t)number(one, "share_ppm"), 1000000),
-				text(one, "limit"));
+				hg_human_time(time, hg_answer_number(one, "ns")),
+				hg_human_share(share, (uint64_t)hg_answer_number(one, "share_ppm"),
+					       1000000),
+				hg_answer_text(one, "limit"));
 
-		hg_table_wrap(cli->out, (unsigned)n, (unsigned)n, text(one, "text"));
+		hg_table_wrap(cli->out, (unsigned)n, (unsigned)n, hg_answer_text(one, "text"));
 	}
 	fprintf(cli->out, "    %8s  the sum: something waited for %s of %s\n",
-		hg_human_time(time, number(part, "sum_ns")),
-		hg_human_time(wait, number(part, "wait_ns")),
-		hg_human_time(share, number(part, "for_ns")));
+		hg_human_time(time, hg_answer_number(part, "sum_ns")),
+		hg_human_time(wait, hg_answer_number(part, "wait_ns")),
+		hg_human_time(share, hg_answer_number(part, "for_ns")));
 }
 
 static void explain_direction(const struct hg_cli *cli, const json_t *direction, const char *dir)
@@ -144,7 +135,7 @@ static void explain_direction(const struct hg_cli *cli, const json_t *direction,
 
 	fputc('\n', cli->out);
 	hg_table_text(cli, HG_BOLD, dir);
-	snprintf(line, sizeof(line), ": %s.", text(direction, "summary"));
+	snprintf(line, sizeof(line), ": %s.", hg_answer_text(direction, "summary"));
 	hg_table_wrap(cli->out, (unsigned)strlen(dir), 2, line);
 	json_array_foreach(json_object_get(direction, "sentences"), i, one)
 	{
@@ -153,12 +144,12 @@ static void explain_direction(const struct hg_cli *cli, const json_t *direction,
 	}
 	held_lines(cli, "last second", json_object_get(direction, "second"));
 	held_lines(cli, "since start", json_object_get(direction, "total"));
-	json_array_foreach(json_object_get(direction, "competitors"), i, one)
-		fprintf(cli->out, "%s    %8s  %7s  %s (tenant %s)\n",
-			i == 0 ? "  who competes on the link, last second:\n" : "",
-			hg_human_rate(rate, (uint64_t)number(one, "bytes_per_s")),
-			hg_human_share(share, (uint64_t)number(one, "share_ppm"), 1000000),
-			text(one, "instance"), text(one, "tenant"));
+	json_array_foreach(json_object_get(direction, "competitors"), i, one) fprintf(
+		cli->out, "%s    %8s  %7s  %s (tenant %s)\n",
+		i == 0 ? "  who competes on the link, last second:\n" : "",
+		hg_human_rate(rate, (uint64_t)hg_answer_number(one, "bytes_per_s")),
+		hg_human_share(share, (uint64_t)hg_answer_number(one, "share_ppm"), 1000000),
+		hg_answer_text(one, "instance"), hg_answer_text(one, "tenant"));
 }
 
 /* Drops that are no direction's. */
@@ -188,7 +179,7 @@ static void explain_processors(const struct hg_cli *cli, const json_t *processor
 		return;
 	fputc('\n', cli->out);
 	hg_table_text(cli, HG_BOLD, "processors");
-	snprintf(line, sizeof(line), ": %s.", text(processors, "text"));
+	snprintf(line, sizeof(line), ": %s.", hg_answer_text(processors, "text"));
 	hg_table_wrap(cli->out, (unsigned)strlen("processors"), 2, line);
 }
 
@@ -203,8 +194,9 @@ int hg_command_explain(const struct hg_cli *cli)
 	if (rc != HG_EXIT_DONE)
 		return rc;
 	if (!cli->is_json) {
-		fprintf(cli->out, "instance %s, tenant %s, uplink %s\n", text(answer, "instance"),
-			text(answer, "tenant"), text(answer, "uplink"));
+		fprintf(cli->out, "instance %s, tenant %s, uplink %s\n",
+			hg_answer_text(answer, "instance"), hg_answer_text(answer, "tenant"),
+			hg_answer_text(answer, "uplink"));
 		explain_direction(cli, json_object_get(answer, "out"), "out");
 		explain_direction(cli, json_object_get(answer, "in"), "in");
 		explain_ports(cli, json_object_get(answer, "ports"));
@@ -294,7 +286,7 @@ static void contract_line(const struct hg_cli *cli, const struct hg_column *colu
 {
 	char cell[HG_SHOW_CELL_BYTES];
 
-	hg_table_cell(cli, columns, 0, HG_BOLD, text(one, "name"));
+	hg_table_cell(cli, columns, 0, HG_BOLD, hg_answer_text(one, "name"));
 	hg_table_cell(cli, columns, 1, HG_PLAIN, second);
 	snprintf(cell, sizeof(cell), "%zu", n);
 	hg_table_cell(cli, columns, 2, HG_PLAIN, cell);
@@ -309,14 +301,14 @@ static void contract_line(const struct hg_cli *cli, const struct hg_column *colu
 static void tenant_line(const struct hg_cli *cli, const struct hg_column *columns,
 			const json_t *one)
 {
-	contract_line(cli, columns, one, text(one, "uplink"),
+	contract_line(cli, columns, one, hg_answer_text(one, "uplink"),
 		      json_array_size(json_object_get(one, "instances")));
 }
 
 static void instance_line(const struct hg_cli *cli, const struct hg_column *columns,
 			  const json_t *one)
 {
-	contract_line(cli, columns, one, text(one, "tenant"),
+	contract_line(cli, columns, one, hg_answer_text(one, "tenant"),
 		      json_array_size(json_object_get(one, "ports")));
 }
 
@@ -353,14 +345,14 @@ int hg_command_instance_list(const struct hg_cli *cli)
 
 static void port_line(const struct hg_cli *cli, const struct hg_column *columns, const json_t *one)
 {
-	bool is_up = strcmp(text(one, "link"), "up") == 0;
-	hg_table_cell(cli, columns, 0, HG_BOLD, text(one, "name"));
-	hg_table_cell(cli, columns, 1, HG_PLAIN, text(one, "instance"));
-	hg_table_cell(cli, columns, 2, HG_PLAIN, text(one, "device"));
-	hg_table_cell(cli, columns, 3, is_up ? HG_GREEN : HG_RED, text(one, "link"));
-	if (!is_up && text(one, "reason")[0] != '\0') {
+	bool is_up = strcmp(hg_answer_text(one, "link"), "up") == 0;
+	hg_table_cell(cli, columns, 0, HG_BOLD, hg_answer_text(one, "name"));
+	hg_table_cell(cli, columns, 1, HG_PLAIN, hg_answer_text(one, "instance"));
+	hg_table_cell(cli, columns, 2, HG_PLAIN, hg_answer_text(one, "device"));
+	hg_table_cell(cli, columns, 3, is_up ? HG_GREEN : HG_RED, hg_answer_text(one, "link"));
+	if (!is_up && hg_answer_text(one, "reason")[0] != '\0') {
 		fputs("  ", cli->out);
-		hg_table_wrap(cli->out, 2, 2, text(one, "reason"));
+		hg_table_wrap(cli->out, 2, 2, hg_answer_text(one, "reason"));
 	}
 }
 

@@ -1,3 +1,4 @@
+#include "cli/answer.h"
 #include "cli/record.h"
 
 #include "api/human.h"
@@ -85,18 +86,6 @@ static const json_t *part_of(const json_t *record, unsigned dir, const char *par
 	return json_object_get(json_object_get(record, dirs[dir]), part);
 }
 
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
-
 /* ---- cells -------------------------------------------------------------------------------------- */
 
 static void share_of_time(char *buf, json_int_t ns, json_int_t for_ns)
@@ -112,7 +101,7 @@ static void share_of_time(char *buf, json_int_t ns, json_int_t for_ns)
 
 static void format(char *buf, const json_t *part, const struct row *row)
 {
-	json_int_t value = number(part, row->key);
+	json_int_t value = hg_answer_number(part, row->key);
 	char cell[HG_HUMAN_BYTES];
 
 	switch (row->kind) {
@@ -137,11 +126,13 @@ static void format(char *buf, const json_t *part, const struct row *row)
 		snprintf(buf, CELL_BYTES, "%s", value == 0 ? "-" : hg_human_time(cell, value));
 		break;
 	case SHARE_OF_TIME:
-		share_of_time(buf, value, number(part, "for_ns"));
+		share_of_time(buf, value, hg_answer_number(part, "for_ns"));
 		break;
 	case TEXT:
 		snprintf(buf, CELL_BYTES, "%s",
-			 text(part, row->key)[0] == '\0' ? "-" : text(part, row->key));
+			 hg_answer_text(part, row->key)[0] == '\0'
+				 ? "-"
+				 : hg_answer_text(part, row->key));
 		break;
 	case COUNT:
 		snprintf(buf, CELL_BYTES, "%lld", (long long)value);
@@ -189,9 +180,10 @@ static void held_rows(const struct hg_cli *cli, const json_t *record, const char
 		json_int_t sum_ns = 0;
 
 		for (unsigned d = 0; d < 2; d++) {
-			json_int_t ns = number(json_object_get(samples[d], "held_ns"), limit);
+			json_int_t ns =
+				hg_answer_number(json_object_get(samples[d], "held_ns"), limit);
 
-			share_of_time(cells[d], ns, number(samples[d], "for_ns"));
+			share_of_time(cells[d], ns, hg_answer_number(samples[d], "for_ns"));
 			sum_ns += ns;
 		}
 		snprintf(title, sizeof(title), "  held by %s", limit);
@@ -214,7 +206,8 @@ static void wait_row(const struct hg_cli *cli, const json_t *record, const struc
 		{
 			const json_t *second = part_of(one, d, "second");
 
-			if (number(second, row->key) > number(longest, row->key))
+			if (hg_answer_number(second, row->key) >
+			    hg_answer_number(longest, row->key))
 				longest = second;
 		}
 		format(cells[d], longest, row);
@@ -237,9 +230,10 @@ static void drop_rows(const struct hg_cli *cli, const json_t *record)
 			/* What the first direction has was said with it. */
 			if (d == 1 && json_object_get(out, reason) != NULL)
 				continue;
-			snprintf(cells[0], CELL_BYTES, "%lld", (long long)number(out, reason));
+			snprintf(cells[0], CELL_BYTES, "%lld",
+				 (long long)hg_answer_number(out, reason));
 			snprintf(cells[1], CELL_BYTES, "%lld",
-				 (long long)number(part_of(record, 1, "drops"), reason));
+				 (long long)hg_answer_number(part_of(record, 1, "drops"), reason));
 			snprintf(title, sizeof(title), "  reason %s", reason);
 			line(cli, title, cells[0], cells[1]);
 		}
@@ -252,7 +246,7 @@ static void instance_names(const struct hg_cli *cli, const json_t *list)
 	size_t i;
 
 	fprintf(cli->out, "instances:%s\n", json_array_size(list) == 0 ? " none" : "");
-	json_array_foreach(list, i, one) fprintf(cli->out, "  %s\n", text(one, "name"));
+	json_array_foreach(list, i, one) fprintf(cli->out, "  %s\n", hg_answer_text(one, "name"));
 }
 
 /* With what each has dropped before it was anybody's traffic. */
@@ -291,7 +285,7 @@ static void samples(const struct hg_cli *cli, const json_t *record)
 	rows(cli, record, "second", waiting_rows);
 	rows(cli, record, "second", count_rows);
 	snprintf(title, sizeof(title), "since start, %s",
-		 hg_human_time(time, number(part_of(record, 0, "total"), "for_ns")));
+		 hg_human_time(time, hg_answer_number(part_of(record, 0, "total"), "for_ns")));
 	section(cli, title);
 	rows(cli, record, "total", sample_rows);
 	held_rows(cli, record, "total");
@@ -310,7 +304,7 @@ static void card(const struct hg_cli *cli, const json_t *record)
 		format(out, part_of(record, 0, "card"), row);
 		line(cli, row->title, out, "");
 	}
-	snprintf(words, sizeof(words), "  behaviour: %s", text(behaviour, "text"));
+	snprintf(words, sizeof(words), "  behaviour: %s", hg_answer_text(behaviour, "text"));
 	hg_table_wrap(cli->out, 0, 4, words);
 }
 
@@ -318,10 +312,11 @@ void hg_record_print(const struct hg_cli *cli, const json_t *record)
 {
 	const json_t *instances = json_object_get(record, "instances");
 
-	hg_table_text(cli, HG_BOLD, text(record, "name"));
+	hg_table_text(cli, HG_BOLD, hg_answer_text(record, "name"));
 	if (instances == NULL)
-		fprintf(cli->out, "  tenant %s", text(record, "tenant"));
-	fprintf(cli->out, "  uplink %s  mode %s\n\n", text(record, "uplink"), text(record, "mode"));
+		fprintf(cli->out, "  tenant %s", hg_answer_text(record, "tenant"));
+	fprintf(cli->out, "  uplink %s  mode %s\n\n", hg_answer_text(record, "uplink"),
+		hg_answer_text(record, "mode"));
 	fprintf(cli->out, "%-24s %18s %18s\n", "", "OUT", "IN");
 	section(cli, "contract");
 	rows(cli, record, "contract", contract_rows);

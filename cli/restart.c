@@ -1,4 +1,5 @@
 /* headgate restart: another process in the place of headgated, without losing a packet. */
+#include "cli/answer.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 
@@ -20,22 +21,10 @@ static void wait_a_little(void)
 	(void)nanosleep(&t, NULL);
 }
 
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
-
 static bool is_over(const json_t *restart, json_int_t wanted)
 {
-	return restart != NULL && number(restart, "number") >= wanted &&
-	       strcmp(text(restart, "state"), "under way") != 0;
+	return restart != NULL && hg_answer_number(restart, "number") >= wanted &&
+	       strcmp(hg_answer_text(restart, "state"), "under way") != 0;
 }
 
 /* Asks until it is over. Between the two processes a connection may be lost: it is asked again. */
@@ -93,20 +82,20 @@ static char *count(char *buf, json_int_t n)
 static int tell(const struct hg_cli *cli, const json_t *restart)
 {
 	char carried[COUNT_BYTES], lost[COUNT_BYTES];
-	json_int_t n_reopened = number(restart, "n_reopened");
+	json_int_t n_reopened = hg_answer_number(restart, "n_reopened");
 
-	if (strcmp(text(restart, "state"), "done") != 0) {
-		fprintf(cli->err, "headgate: no restart: %s\n", text(restart, "error"));
+	if (strcmp(hg_answer_text(restart, "state"), "done") != 0) {
+		fprintf(cli->err, "headgate: no restart: %s\n", hg_answer_text(restart, "error"));
 		return HG_EXIT_FAILED;
 	}
 	if (cli->is_json)
 		return HG_EXIT_DONE;
 	fprintf(cli->out, "handed over in %.0f ms, %s packets carried, %s lost\n",
-		(double)number(restart, "gap_ns") / 1e6,
-		count(carried, number(restart, "carried_pkts")),
-		count(lost, number(restart, "lost_pkts")));
-	if (text(restart, "anew")[0] != '\0')
-		fprintf(cli->out, "%s: they begin anew\n", text(restart, "anew"));
+		(double)hg_answer_number(restart, "gap_ns") / 1e6,
+		count(carried, hg_answer_number(restart, "carried_pkts")),
+		count(lost, hg_answer_number(restart, "lost_pkts")));
+	if (hg_answer_text(restart, "anew")[0] != '\0')
+		fprintf(cli->out, "%s: they begin anew\n", hg_answer_text(restart, "anew"));
 	if (n_reopened > 0)
 		fprintf(cli->out,
 			"%" JSON_INTEGER_FORMAT
@@ -127,7 +116,7 @@ int hg_command_restart(const struct hg_cli *cli)
 	if (rc != HG_EXIT_DONE)
 		return rc;
 	restart = json_loads(answer, 0, NULL);
-	wanted = number(restart, "number");
+	wanted = hg_answer_number(restart, "number");
 	json_decref(restart);
 	free(answer);
 	rc = follow(cli, wanted, &restart, &answer);

@@ -1,3 +1,4 @@
+#include "cli/answer.h"
 #include "cli/show.h"
 
 #include "api/human.h"
@@ -18,21 +19,9 @@ static const struct hg_column columns[] = {
 	[HELD] = {"HELD BY", -17},  [KEPT] = {"KEPT", 6},     {0},
 };
 
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
-
 json_int_t hg_show_number(const json_t *row, const char *dir, const char *part, const char *key)
 {
-	return number(json_object_get(json_object_get(row, dir), part), key);
+	return hg_answer_number(json_object_get(json_object_get(row, dir), part), key);
 }
 
 /* ---- cells -------------------------------------------------------------------------------------- */
@@ -68,7 +57,8 @@ char *hg_show_held(char *buf, const json_t *row)
 		snprintf(buf, HG_SHOW_CELL_BYTES, "-");
 	else
 		snprintf(buf, HG_SHOW_CELL_BYTES, "%s%s %s", is_in ? "in " : "", limit,
-			 hg_human_share(share, (uint64_t)ns, (uint64_t)number(second, "for_ns")));
+			 hg_human_share(share, (uint64_t)ns,
+					(uint64_t)hg_answer_number(second, "for_ns")));
 	return buf;
 }
 
@@ -147,9 +137,9 @@ static void wait_cell(const struct hg_cli *cli, const json_t *row)
 static void row_line(const struct hg_cli *cli, const json_t *row, bool is_tenant)
 {
 	char name[80], cell[HG_SHOW_CELL_BYTES];
-	const char *mode = text(row, "mode");
+	const char *mode = hg_answer_text(row, "mode");
 
-	snprintf(name, sizeof(name), "%s%s%s", is_tenant ? "" : "  ", text(row, "name"),
+	snprintf(name, sizeof(name), "%s%s%s", is_tenant ? "" : "  ", hg_answer_text(row, "name"),
 		 strcmp(mode, "observe") == 0 ? " (obs)" : "");
 	hg_table_cell(cli, columns, NAME, is_tenant ? HG_BOLD : HG_PLAIN, name);
 	rate_cell(cli, DEMAND, HG_PLAIN,
@@ -171,7 +161,7 @@ static void row_line(const struct hg_cli *cli, const json_t *row, bool is_tenant
 static void host_line(const struct hg_cli *cli, const json_t *host)
 {
 	char up[HG_HUMAN_BYTES], busy[HG_HUMAN_BYTES], line[160];
-	json_int_t up_s = number(host, "up_for_ns") / HG_NS_PER_S;
+	json_int_t up_s = hg_answer_number(host, "up_for_ns") / HG_NS_PER_S;
 
 	if (up_s < 3600)
 		snprintf(up, sizeof(up), "%lldm%02llds", (long long)up_s / 60,
@@ -180,15 +170,15 @@ static void host_line(const struct hg_cli *cli, const json_t *host)
 		snprintf(up, sizeof(up), "%lldh%02lldm", (long long)up_s / 3600,
 			 (long long)up_s / 60 % 60);
 	snprintf(line, sizeof(line), "headgate %s  up %s  mode %s  CPU %s  stolen seconds %lld",
-		 text(host, "version"), up, text(host, "mode"),
-		 hg_human_share(busy, (uint64_t)number(host, "busy_ppm"), 1000000),
-		 (long long)number(host, "stolen_seconds"));
+		 hg_answer_text(host, "version"), up, hg_answer_text(host, "mode"),
+		 hg_human_share(busy, (uint64_t)hg_answer_number(host, "busy_ppm"), 1000000),
+		 (long long)hg_answer_number(host, "stolen_seconds"));
 	fprintf(cli->out, "%.80s\n", line);
-	if (number(host, "confirm_within_ns") > 0) {
+	if (hg_answer_number(host, "confirm_within_ns") > 0) {
 		snprintf(line, sizeof(line),
 			 "a change is taken back in %s unless: headgate confirm\n",
-			 hg_human_time(up, number(host, "confirm_within_ns") / HG_NS_PER_S *
-						   HG_NS_PER_S));
+			 hg_human_time(up, hg_answer_number(host, "confirm_within_ns") /
+						   HG_NS_PER_S * HG_NS_PER_S));
 		hg_table_text(cli, HG_YELLOW, line);
 	}
 }
@@ -197,8 +187,8 @@ static void host_line(const struct hg_cli *cli, const json_t *host)
 static void card_line(const struct hg_cli *cli, const json_t *uplink)
 {
 	const json_t *inflight = json_object_get(uplink, "inflight");
-	json_int_t p99_ns = number(json_object_get(inflight, "second"), "card_p99_ns");
-	const char *state = text(inflight, "state");
+	json_int_t p99_ns = hg_answer_number(json_object_get(inflight, "second"), "card_p99_ns");
+	const char *state = hg_answer_text(inflight, "state");
 	bool is_trouble = strcmp(state, "early") == 0 || strcmp(state, "silent") == 0;
 	char line[160], in[HG_HUMAN_BYTES], time[HG_HUMAN_BYTES];
 
@@ -206,7 +196,7 @@ static void card_line(const struct hg_cli *cli, const json_t *uplink)
 		return;
 	snprintf(line, sizeof(line), "    card: p99 %s, %s in it, in-flight control ",
 		 p99_ns == 0 ? "-" : hg_human_time(time, p99_ns),
-		 hg_human_size(in, (uint64_t)number(inflight, "outstanding_bytes")));
+		 hg_human_size(in, (uint64_t)hg_answer_number(inflight, "outstanding_bytes")));
 	fputs(line, cli->out);
 	hg_table_text(cli, is_trouble ? HG_YELLOW : HG_PLAIN, state);
 	fputc('\n', cli->out);
@@ -214,29 +204,31 @@ static void card_line(const struct hg_cli *cli, const json_t *uplink)
 
 static void uplink_line(const struct hg_cli *cli, const json_t *uplink)
 {
-	uint64_t capacity = (uint64_t)number(uplink, "capacity_bytes_per_s");
-	uint64_t out = (uint64_t)number(uplink, "out_bytes_per_s");
-	uint64_t in = (uint64_t)number(uplink, "in_bytes_per_s");
+	uint64_t capacity = (uint64_t)hg_answer_number(uplink, "capacity_bytes_per_s");
+	uint64_t out = (uint64_t)hg_answer_number(uplink, "out_bytes_per_s");
+	uint64_t in = (uint64_t)hg_answer_number(uplink, "in_bytes_per_s");
 	const json_t *sums = json_object_get(uplink, "guaranteed_bytes_per_s");
 	char a[HG_HUMAN_BYTES], b[HG_HUMAN_BYTES], c[HG_HUMAN_BYTES], d[HG_HUMAN_BYTES],
 		e[HG_HUMAN_BYTES], f[HG_HUMAN_BYTES], g[HG_HUMAN_BYTES];
-	bool is_up = strcmp(text(uplink, "link"), "up") == 0;
+	bool is_up = strcmp(hg_answer_text(uplink, "link"), "up") == 0;
 	char line[200];
 
-	hg_table_text(cli, HG_BOLD, text(uplink, "name"));
+	hg_table_text(cli, HG_BOLD, hg_answer_text(uplink, "name"));
 	fputc(' ', cli->out);
-	hg_table_text(cli, is_up ? HG_GREEN : HG_RED, text(uplink, "link"));
+	hg_table_text(cli, is_up ? HG_GREEN : HG_RED, hg_answer_text(uplink, "link"));
 	snprintf(line, sizeof(line), "  %s  out %s (%s)  in %s (%s)  guaranteed out %s in %s",
 		 hg_human_rate(a, capacity), hg_human_rate(b, out),
 		 hg_human_share(c, out, capacity), hg_human_rate(d, in),
-		 hg_human_share(e, in, capacity), hg_human_rate(f, (uint64_t)number(sums, "out")),
-		 hg_human_rate(g, (uint64_t)number(sums, "in")));
+		 hg_human_share(e, in, capacity),
+		 hg_human_rate(f, (uint64_t)hg_answer_number(sums, "out")),
+		 hg_human_rate(g, (uint64_t)hg_answer_number(sums, "in")));
 	hg_table_wrap(cli->out,
-		      (unsigned)(strlen(text(uplink, "name")) + strlen(text(uplink, "link")) + 1),
+		      (unsigned)(strlen(hg_answer_text(uplink, "name")) +
+				 strlen(hg_answer_text(uplink, "link")) + 1),
 		      4, line);
-	if (!is_up && text(uplink, "reason")[0] != '\0') {
+	if (!is_up && hg_answer_text(uplink, "reason")[0] != '\0') {
 		fputs("    ", cli->out);
-		hg_table_wrap(cli->out, 4, 4, text(uplink, "reason"));
+		hg_table_wrap(cli->out, 4, 4, hg_answer_text(uplink, "reason"));
 	}
 	card_line(cli, uplink);
 }
@@ -262,7 +254,7 @@ static void tenant_lines(const struct hg_cli *cli, const json_t *tenant)
 
 static bool is_on(const json_t *object, const char *key, const char *uplink)
 {
-	return uplink == NULL || strcmp(text(object, key), uplink) == 0;
+	return uplink == NULL || strcmp(hg_answer_text(object, key), uplink) == 0;
 }
 
 static bool has_receive_guarantee(const json_t *status, const char *uplink)
@@ -273,7 +265,7 @@ static bool has_receive_guarantee(const json_t *status, const char *uplink)
 	json_array_foreach(json_object_get(status, "uplinks"), i, one)
 	{
 		if (is_on(one, "name", uplink) &&
-		    number(json_object_get(one, "guaranteed_bytes_per_s"), "in") > 0)
+		    hg_answer_number(json_object_get(one, "guaranteed_bytes_per_s"), "in") > 0)
 			return true;
 	}
 	return false;
@@ -288,7 +280,7 @@ static int refuse_uplink(const struct hg_cli *cli, const json_t *status, const c
 
 	hg_nearest_init(&nearest, name);
 	json_array_foreach(json_object_get(status, "uplinks"), i, one)
-		hg_nearest_offer(&nearest, text(one, "name"));
+		hg_nearest_offer(&nearest, hg_answer_text(one, "name"));
 	for (const struct hg_command *c = hg_commands; c->noun != NULL; c++) {
 		if (c->verb != NULL)
 			hg_nearest_offer(&nearest, c->noun);

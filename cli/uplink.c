@@ -1,3 +1,4 @@
+#include "cli/answer.h"
 #include "cli/uplink.h"
 
 #include "api/human.h"
@@ -26,21 +27,9 @@ static const struct hg_column columns[] = {
 	{0},
 };
 
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value == NULL ? "" : value;
-}
-
 static char *size_of(char *buf, const json_t *object, const char *key)
 {
-	return hg_human_size(buf, (uint64_t)number(object, key));
+	return hg_human_size(buf, (uint64_t)hg_answer_number(object, key));
 }
 
 /* "  label             words in lines" */
@@ -63,18 +52,18 @@ static void packets(char *buf, json_int_t n)
 
 static void head_lines(const struct hg_cli *cli, const json_t *uplink)
 {
-	bool is_up = strcmp(text(uplink, "link"), "up") == 0;
+	bool is_up = strcmp(hg_answer_text(uplink, "link"), "up") == 0;
 	char rate[HG_HUMAN_BYTES], out[HG_HUMAN_BYTES], share[HG_HUMAN_BYTES], words[LINE_BYTES];
-	uint64_t capacity = (uint64_t)number(uplink, "capacity_bytes_per_s");
-	uint64_t sent = (uint64_t)number(uplink, "out_bytes_per_s");
+	uint64_t capacity = (uint64_t)hg_answer_number(uplink, "capacity_bytes_per_s");
+	uint64_t sent = (uint64_t)hg_answer_number(uplink, "out_bytes_per_s");
 
-	hg_table_text(cli, HG_BOLD, text(uplink, "name"));
+	hg_table_text(cli, HG_BOLD, hg_answer_text(uplink, "name"));
 	fputc(' ', cli->out);
-	hg_table_text(cli, is_up ? HG_GREEN : HG_RED, text(uplink, "link"));
-	snprintf(words, sizeof(words), "  %s", text(uplink, "device"));
+	hg_table_text(cli, is_up ? HG_GREEN : HG_RED, hg_answer_text(uplink, "link"));
+	snprintf(words, sizeof(words), "  %s", hg_answer_text(uplink, "device"));
 	hg_table_wrap(cli->out, 0, 2, words);
-	if (!is_up && text(uplink, "reason")[0] != '\0')
-		line(cli, "", HG_PLAIN, text(uplink, "reason"));
+	if (!is_up && hg_answer_text(uplink, "reason")[0] != '\0')
+		line(cli, "", HG_PLAIN, hg_answer_text(uplink, "reason"));
 	snprintf(words, sizeof(words), "%s, of which %s is sent (%s)",
 		 hg_human_rate_long(rate, capacity), hg_human_rate_long(out, sent),
 		 hg_human_share(share, sent, capacity));
@@ -84,39 +73,43 @@ static void head_lines(const struct hg_cli *cli, const json_t *uplink)
 static void state_line(const struct hg_cli *cli, const json_t *inflight)
 {
 	char words[LINE_BYTES], age[HG_HUMAN_BYTES];
-	const char *state = text(inflight, "state");
+	const char *state = hg_answer_text(inflight, "state");
 	bool is_trouble = strcmp(state, "early") == 0 || strcmp(state, "silent") == 0;
 
 	snprintf(words, sizeof(words), "%s, for %s: %s%s", state,
-		 hg_human_time(age, number(inflight, "for_ns")), text(inflight, "text"),
-		 number(inflight, "n_state_changes") > 2 ? "; it has changed more than once" : "");
+		 hg_human_time(age, hg_answer_number(inflight, "for_ns")),
+		 hg_answer_text(inflight, "text"),
+		 hg_answer_number(inflight, "n_state_changes") > 2
+			 ? "; it has changed more than once"
+			 : "");
 	line(cli, "in-flight control", is_trouble ? HG_YELLOW : HG_PLAIN, words);
 }
 
 static void max_line(const struct hg_cli *cli, const json_t *uplink, const json_t *inflight)
 {
-	bool is_observed = strcmp(text(uplink, "mode"), "observe") == 0;
+	bool is_observed = strcmp(hg_answer_text(uplink, "mode"), "observe") == 0;
 	char words[LINE_BYTES], max[HG_HUMAN_BYTES], rate[HG_HUMAN_BYTES], n[CELL_BYTES];
-	bool is_found = strcmp(text(inflight, "depth"), "pinned") != 0;
+	bool is_found = strcmp(hg_answer_text(inflight, "depth"), "pinned") != 0;
 	size_t used;
 
-	if (number(inflight, "max_bytes") == 0 || is_observed) {
+	if (hg_answer_number(inflight, "max_bytes") == 0 || is_observed) {
 		line(cli, "MAX", HG_PLAIN,
 		     is_observed ? "mode is observe: nothing is held, and the card fills"
 				 : "none in force: the card may hold what it takes");
 		return;
 	}
 	used = (size_t)snprintf(words, sizeof(words), "%s", size_of(max, inflight, "max_bytes"));
-	if (number(inflight, "max_pkts") > 0) {
-		packets(n, number(inflight, "max_pkts"));
+	if (hg_answer_number(inflight, "max_pkts") > 0) {
+		packets(n, hg_answer_number(inflight, "max_pkts"));
 		used += (size_t)snprintf(words + used, sizeof(words) - used, " or %s", n);
 	}
 	used += (size_t)snprintf(words + used, sizeof(words) - used, " (%s%s)",
-				 text(inflight, "depth"),
+				 hg_answer_text(inflight, "depth"),
 				 is_found ? ": found, and followed" : " by the operator");
-	if (number(inflight, "rate_bytes_per_s") > 0)
+	if (hg_answer_number(inflight, "rate_bytes_per_s") > 0)
 		snprintf(words + used, sizeof(words) - used, "; the link is believed to run at %s",
-			 hg_human_rate_long(rate, (uint64_t)number(inflight, "rate_bytes_per_s")));
+			 hg_human_rate_long(
+				 rate, (uint64_t)hg_answer_number(inflight, "rate_bytes_per_s")));
 	line(cli, "MAX", HG_PLAIN, words);
 }
 
@@ -124,22 +117,22 @@ static void away_line(const struct hg_cli *cli, const json_t *inflight)
 {
 	char words[LINE_BYTES], time[HG_HUMAN_BYTES];
 
-	if (number(inflight, "away_lead_ns") <= 0)
+	if (hg_answer_number(inflight, "away_lead_ns") <= 0)
 		return;
 	snprintf(words, sizeof(words),
 		 "%s, since others have the worker's processor too often; the link goes on "
 		 "meanwhile",
-		 hg_human_time(time, number(inflight, "away_lead_ns")));
+		 hg_human_time(time, hg_answer_number(inflight, "away_lead_ns")));
 	line(cli, "filled ahead", HG_YELLOW, words);
 }
 
 static void now_lines(const struct hg_cli *cli, const json_t *uplink, const json_t *inflight)
 {
 	char words[LINE_BYTES], size[HG_HUMAN_BYTES], n[CELL_BYTES], share[HG_HUMAN_BYTES];
-	uint64_t max = (uint64_t)number(inflight, "max_bytes");
-	uint64_t max_pkts = (uint64_t)number(inflight, "max_pkts");
-	uint64_t bytes = (uint64_t)number(inflight, "outstanding_bytes");
-	uint64_t pkts = (uint64_t)number(inflight, "outstanding_pkts");
+	uint64_t max = (uint64_t)hg_answer_number(inflight, "max_bytes");
+	uint64_t max_pkts = (uint64_t)hg_answer_number(inflight, "max_pkts");
+	uint64_t bytes = (uint64_t)hg_answer_number(inflight, "outstanding_bytes");
+	uint64_t pkts = (uint64_t)hg_answer_number(inflight, "outstanding_pkts");
 	/* Which of the two is reached first. */
 	bool are_pkts_first =
 		max_pkts > 0 && (double)pkts * (double)max > (double)bytes * (double)max_pkts;
@@ -156,12 +149,12 @@ static void now_lines(const struct hg_cli *cli, const json_t *uplink, const json
 		 : are_pkts_first ? " of MAX in packets"
 				  : " of MAX in bytes");
 	line(cli, "in the card now", HG_PLAIN, words);
-	if (number(uplink, "card_ring_pkts") == 0)
+	if (hg_answer_number(uplink, "card_ring_pkts") == 0)
 		return;
-	packets(n, number(uplink, "card_pkts"));
+	packets(n, hg_answer_number(uplink, "card_pkts"));
 	snprintf(words, sizeof(words), "%s in %s; its ring takes %lld",
 		 size_of(size, uplink, "card_bytes"), n,
-		 (long long)number(uplink, "card_ring_pkts"));
+		 (long long)hg_answer_number(uplink, "card_ring_pkts"));
 	line(cli, "by its own count", HG_PLAIN, words);
 }
 
@@ -170,13 +163,13 @@ static void time_line(const struct hg_cli *cli, const char *label, const char *w
 {
 	char words[LINE_BYTES], a[HG_HUMAN_BYTES], b[HG_HUMAN_BYTES], c[HG_HUMAN_BYTES];
 
-	if (number(part, "card_p99_ns") == 0)
+	if (hg_answer_number(part, "card_p99_ns") == 0)
 		snprintf(words, sizeof(words), "%s: nothing was released", when);
 	else
 		snprintf(words, sizeof(words), "%s p50 %s, p99 %s, p99.9 %s", when,
-			 hg_human_time(a, number(part, "card_p50_ns")),
-			 hg_human_time(b, number(part, "card_p99_ns")),
-			 hg_human_time(c, number(part, "card_p999_ns")));
+			 hg_human_time(a, hg_answer_number(part, "card_p50_ns")),
+			 hg_human_time(b, hg_answer_number(part, "card_p99_ns")),
+			 hg_human_time(c, hg_answer_number(part, "card_p999_ns")));
 	line(cli, label, HG_PLAIN, words);
 }
 
@@ -186,22 +179,23 @@ static void trouble_lines(const struct hg_cli *cli, const json_t *inflight)
 	const json_t *second = json_object_get(inflight, "second");
 	char words[LINE_BYTES], n[CELL_BYTES];
 
-	if (number(total, "refused_pkts") > 0) {
-		packets(n, number(total, "refused_pkts"));
+	if (hg_answer_number(total, "refused_pkts") > 0) {
+		packets(n, hg_answer_number(total, "refused_pkts"));
 		snprintf(words, sizeof(words), "%s, of them %lld in the last second: %s", n,
-			 (long long)number(second, "refused_pkts"), text(inflight, "why_full"));
+			 (long long)hg_answer_number(second, "refused_pkts"),
+			 hg_answer_text(inflight, "why_full"));
 		line(cli, "card was full", HG_YELLOW, words);
 	}
-	if (number(total, "lost_pkts") > 0) {
-		packets(n, number(total, "lost_pkts"));
+	if (hg_answer_number(total, "lost_pkts") > 0) {
+		packets(n, hg_answer_number(total, "lost_pkts"));
 		snprintf(words, sizeof(words),
 			 "%s whose buffers did not come back; they were written off, and %lld of "
 			 "them came later",
-			 n, (long long)number(total, "late_pkts"));
+			 n, (long long)hg_answer_number(total, "late_pkts"));
 		line(cli, "lost", HG_YELLOW, words);
 	}
-	if (number(total, "never_handed_pkts") > 0) {
-		packets(n, number(total, "never_handed_pkts"));
+	if (hg_answer_number(total, "never_handed_pkts") > 0) {
+		packets(n, hg_answer_number(total, "never_handed_pkts"));
 		snprintf(words, sizeof(words), "%s released before the card had them", n);
 		line(cli, "never handed over", HG_PLAIN, words);
 	}
@@ -211,9 +205,11 @@ static void trouble_lines(const struct hg_cli *cli, const json_t *inflight)
 
 static bool is_listed(const json_t *instance)
 {
-	return number(instance, "outstanding_bytes") > 0 || number(instance, "card_p99_ns") > 0 ||
-	       number(instance, "held_window_ns") > 0 || number(instance, "held_priority_ns") > 0 ||
-	       number(json_object_get(instance, "behaviour"), "level") != 0;
+	return hg_answer_number(instance, "outstanding_bytes") > 0 ||
+	       hg_answer_number(instance, "card_p99_ns") > 0 ||
+	       hg_answer_number(instance, "held_window_ns") > 0 ||
+	       hg_answer_number(instance, "held_priority_ns") > 0 ||
+	       hg_answer_number(json_object_get(instance, "behaviour"), "level") != 0;
 }
 
 static void cell(const struct hg_cli *cli, unsigned column, json_int_t value, const char *shown)
@@ -238,12 +234,14 @@ static void behaviour_cell(const struct hg_cli *cli, json_int_t level)
 
 static void instance_line(const struct hg_cli *cli, const json_t *one, uint64_t max_bytes)
 {
-	json_int_t in_card = number(one, "outstanding_bytes"), share = number(one, "share_bytes");
-	json_int_t p99 = number(one, "card_p99_ns"), window = number(one, "held_window_ns");
-	json_int_t priority = number(one, "held_priority_ns");
+	json_int_t in_card = hg_answer_number(one, "outstanding_bytes"),
+		   share = hg_answer_number(one, "share_bytes");
+	json_int_t p99 = hg_answer_number(one, "card_p99_ns"),
+		   window = hg_answer_number(one, "held_window_ns");
+	json_int_t priority = hg_answer_number(one, "held_priority_ns");
 	char buf[HG_HUMAN_BYTES];
 
-	hg_table_cell(cli, columns, NAME, HG_PLAIN, text(one, "name"));
+	hg_table_cell(cli, columns, NAME, HG_PLAIN, hg_answer_text(one, "name"));
 	cell(cli, IN_CARD, in_card, hg_human_size(buf, (uint64_t)in_card));
 	cell(cli, SHARE, share, hg_human_size(buf, (uint64_t)share));
 	cell(cli, OF_MAX, max_bytes == 0 ? 0 : share,
@@ -251,7 +249,7 @@ static void instance_line(const struct hg_cli *cli, const json_t *one, uint64_t 
 	cell(cli, P99, p99, hg_human_time(buf, p99));
 	cell(cli, WINDOW, window, hg_human_time(buf, window));
 	cell(cli, PRIORITY, priority, hg_human_time(buf, priority));
-	behaviour_cell(cli, number(json_object_get(one, "behaviour"), "level"));
+	behaviour_cell(cli, hg_answer_number(json_object_get(one, "behaviour"), "level"));
 }
 
 /* Why they were tightened. To be relaxed is nothing to explain. */
@@ -265,10 +263,10 @@ static void behaviour_lines(const struct hg_cli *cli, const json_t *instances)
 	{
 		const json_t *behaviour = json_object_get(one, "behaviour");
 
-		if (number(behaviour, "level") <= 0)
+		if (hg_answer_number(behaviour, "level") <= 0)
 			continue;
-		snprintf(words, sizeof(words), "%s: %s", text(one, "name"),
-			 text(behaviour, "text"));
+		snprintf(words, sizeof(words), "%s: %s", hg_answer_text(one, "name"),
+			 hg_answer_text(behaviour, "text"));
 		hg_table_wrap(cli->out, 0, 2, words);
 	}
 }
@@ -317,7 +315,7 @@ void hg_uplink_print(const struct hg_cli *cli, const json_t *uplink)
 	time_line(cli, "", "since start", json_object_get(inflight, "total"));
 	trouble_lines(cli, inflight);
 	instance_lines(cli, json_object_get(uplink, "instances"),
-		       (uint64_t)number(inflight, "max_bytes"));
+		       (uint64_t)hg_answer_number(inflight, "max_bytes"));
 }
 
 /* ---- samples ------------------------------------------------------------------------------------ */
@@ -328,21 +326,24 @@ static void depth_line(const struct hg_cli *cli, const struct hg_column *c, cons
 	char buf[CELL_BYTES];
 	json_int_t n;
 
-	snprintf(buf, sizeof(buf), "%lld", (long long)number(sample, "number"));
+	snprintf(buf, sizeof(buf), "%lld", (long long)hg_answer_number(sample, "number"));
 	hg_table_cell(cli, c, 0, HG_PLAIN, buf);
 	hg_table_cell(cli, c, 1, HG_PLAIN,
-		      before_ns == 0 ? "-"
-				     : hg_human_time(buf, number(sample, "at_ns") - before_ns));
+		      before_ns == 0
+			      ? "-"
+			      : hg_human_time(buf, hg_answer_number(sample, "at_ns") - before_ns));
 	hg_table_cell(cli, c, 2, HG_BOLD, size_of(buf, sample, "max_bytes"));
 	hg_table_cell(cli, c, 3, HG_PLAIN, size_of(buf, sample, "released_bytes"));
-	snprintf(buf, sizeof(buf), "%lld", (long long)number(sample, "n_held"));
+	snprintf(buf, sizeof(buf), "%lld", (long long)hg_answer_number(sample, "n_held"));
 	hg_table_cell(cli, c, 4, HG_PLAIN, buf);
-	n = number(sample, "lost_bytes") + number(sample, "late_bytes");
+	n = hg_answer_number(sample, "lost_bytes") + hg_answer_number(sample, "late_bytes");
 	hg_table_cell(cli, c, 5, HG_PLAIN, n < 0 ? "-" : hg_human_size(buf, (uint64_t)n));
-	n = number(sample, "lead_ns");
+	n = hg_answer_number(sample, "lead_ns");
 	hg_table_cell(cli, c, 6, HG_PLAIN, n < 0 || n == HG_NEVER ? "-" : hg_human_time(buf, n));
-	hg_table_cell(cli, c, 7, HG_PLAIN, hg_human_time(buf, number(sample, "card_min_ns")));
-	hg_table_cell(cli, c, 8, HG_PLAIN, hg_human_time(buf, number(sample, "card_max_ns")));
+	hg_table_cell(cli, c, 7, HG_PLAIN,
+		      hg_human_time(buf, hg_answer_number(sample, "card_min_ns")));
+	hg_table_cell(cli, c, 8, HG_PLAIN,
+		      hg_human_time(buf, hg_answer_number(sample, "card_max_ns")));
 }
 
 void hg_uplink_print_depth(const struct hg_cli *cli, const json_t *answer)
@@ -364,7 +365,7 @@ void hg_uplink_print_depth(const struct hg_cli *cli, const json_t *answer)
 		const json_t *sample = json_array_get(samples, i);
 
 		depth_line(cli, c, sample, before_ns);
-		before_ns = number(sample, "at_ns");
+		before_ns = hg_answer_number(sample, "at_ns");
 	}
 	fprintf(cli->out, "%zu sample%s are kept; -j has them all\n", n, n == 1 ? "" : "s");
 	hg_table_text(
