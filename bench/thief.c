@@ -143,6 +143,10 @@ static int describe(uint32_t *ret_main, uint32_t *ret_body)
 #define STORE(size, to, at, from) INSN(BPF_STX | BPF_MEM | (size), to, from, at, 0)
 #define LOAD_MAP(to, fd) \
 	INSN(BPF_LD | BPF_DW | BPF_IMM, to, BPF_PSEUDO_MAP_FD, 0, fd), INSN(0, 0, 0, 0, 0)
+/* r0 = where the map has what is numbered at fp - 4; `by` further on if it has nothing. Six of them. */
+#define LOOK_UP(fd, by)                                                          \
+	LOAD_MAP(BPF_REG_1, fd), MOV(BPF_REG_2, BPF_REG_10), ADD(BPF_REG_2, -4), \
+		CALL(map_lookup_elem), IF_ZERO(BPF_REG_0, by)
 #define CALL(function) INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_##function)
 #define EXIT() INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 #define IF(what, a, b, by) INSN(BPF_JMP | (what) | BPF_X, a, b, by, 0)
@@ -175,22 +179,14 @@ static int load(int states_fd, int slices_fd)
 		/* 0: r7 = the state of this processor, at fp - 4 its number */
 		CALL(get_smp_processor_id),
 		STORE(BPF_W, BPF_REG_10, -4, BPF_REG_0),
-		LOAD_MAP(BPF_REG_1, states_fd),
-		MOV(BPF_REG_2, BPF_REG_10),
-		ADD(BPF_REG_2, -4),
-		CALL(map_lookup_elem),
-		IF_ZERO(BPF_REG_0, OUT - 8),
+		LOOK_UP(states_fd, OUT - 8),
 		MOV(BPF_REG_7, BPF_REG_0),
 		/* 9: r8 = its next slice, if there is one */
 		LOAD(BPF_REG_1, BPF_REG_7, offsetof(struct state, n)),
 		IF_ZERO(BPF_REG_1, OUT - 11),
 		LOAD(BPF_REG_1, BPF_REG_7, offsetof(struct state, first)),
 		STORE(BPF_W, BPF_REG_10, -4, BPF_REG_1),
-		LOAD_MAP(BPF_REG_1, slices_fd),
-		MOV(BPF_REG_2, BPF_REG_10),
-		ADD(BPF_REG_2, -4),
-		CALL(map_lookup_elem),
-		IF_ZERO(BPF_REG_0, OUT - 19),
+		LOOK_UP(slices_fd, OUT - 19),
 		MOV(BPF_REG_8, BPF_REG_0),
 		/* 20: if (now < from) out */
 		CALL(ktime_get_ns),

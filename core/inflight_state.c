@@ -11,26 +11,31 @@
 
 /* ---- names -------------------------------------------------------------------------------------- */
 
-const char *hg_hook_state_name(enum hg_hook_state state)
+struct words {
+	const char *name, *text;
+};
+
+/* Beyond the states: the last one. */
+static const struct words *words_of(enum hg_hook_state state)
 {
-	static const char *const names[] = {
-#define X(id, name, text) name,
+	static const struct words words[] = {
+#define X(id, name, text) {name, text},
 		HG_HOOK_STATES(X)
 #undef X
+			{"?", "?"},
 	};
 
-	return (unsigned)state < HG_N_HOOK_STATES ? names[state] : "?";
+	return &words[(unsigned)state < HG_N_HOOK_STATES ? (unsigned)state : HG_N_HOOK_STATES];
+}
+
+const char *hg_hook_state_name(enum hg_hook_state state)
+{
+	return words_of(state)->name;
 }
 
 const char *hg_hook_state_text(enum hg_hook_state state)
 {
-	static const char *const texts[] = {
-#define X(id, name, text) text,
-		HG_HOOK_STATES(X)
-#undef X
-	};
-
-	return (unsigned)state < HG_N_HOOK_STATES ? texts[state] : "?";
+	return words_of(state)->text;
 }
 
 /* ---- states ------------------------------------------------------------------------------------- */
