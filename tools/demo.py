@@ -43,7 +43,7 @@ KEPT, BROKEN, NOT_MEASURED, INTERRUPTED = 0, 1, 3, 130
 
 def parse():
     parser = argparse.ArgumentParser(prog="./run", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+                                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--seconds", type=int, default=30, metavar="N",
                         help="time with contracts on (default 30); the plain queue before it is "
                         "measured for a third of that")
@@ -52,9 +52,14 @@ def parse():
                         help="afterwards leave it running, to play with, until Ctrl-C")
     parser.add_argument("--vms", action="store_true",
                         help="the tenants are virtual machines (QEMU, by KVM where it works)")
+    parser.add_argument("--parse", action="store_true", help=argparse.SUPPRESS)  # says what is wrong here, and ends
     args = parser.parse_args()
     if not 3 <= args.seconds <= 86400:
         parser.error("--seconds takes a number from 3 to 86400")
+    if args.json and not os.access(os.path.dirname(os.path.abspath(args.json)), os.W_OK):
+        parser.error(f"--json {args.json}: no file can be written there")
+    if args.parse:
+        sys.exit(0)
     return args
 
 
