@@ -1,6 +1,7 @@
 #include "api/card.h"
 
 #include "api/human.h"
+#include "api/put.h"
 #include "api/schema.h"
 
 #include <stdio.h>
@@ -8,16 +9,6 @@
 
 /* Samples that are asked for at a time. */
 #define N_SAMPLES 64u
-
-static void put_u64(json_t *object, const char *key, uint64_t value)
-{
-	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-static void put_text(json_t *object, const char *key, const char *text)
-{
-	(void)json_object_set_new(object, key, json_string(text));
-}
 
 const char *hg_card_depth_way(const struct hg_desired_uplink *uplink)
 {
@@ -28,9 +19,9 @@ const char *hg_card_depth_way(const struct hg_desired_uplink *uplink)
 
 void hg_card_put_quantiles(json_t *object, const struct hg_quantiles *quantiles)
 {
-	put_u64(object, "card_p50_ns", (uint64_t)quantiles->p50_ns);
-	put_u64(object, "card_p99_ns", (uint64_t)quantiles->p99_ns);
-	put_u64(object, "card_p999_ns", (uint64_t)quantiles->p999_ns);
+	hg_put_u64(object, "card_p50_ns", (uint64_t)quantiles->p50_ns);
+	hg_put_u64(object, "card_p99_ns", (uint64_t)quantiles->p99_ns);
+	hg_put_u64(object, "card_p999_ns", (uint64_t)quantiles->p999_ns);
 }
 
 /* ---- an uplink ---------------------------------------------------------------------------------- */
@@ -40,8 +31,8 @@ static json_t *second_json(const struct hg_status_card *card)
 	json_t *object = json_object();
 
 	hg_card_put_quantiles(object, &card->second);
-	put_u64(object, "refused_pkts", card->second_refused_pkts);
-	put_u64(object, "lost_pkts", card->second_lost_pkts);
+	hg_put_u64(object, "refused_pkts", card->second_refused_pkts);
+	hg_put_u64(object, "lost_pkts", card->second_lost_pkts);
 	return object;
 }
 
@@ -51,19 +42,19 @@ static json_t *total_json(const struct hg_status_card *card)
 	json_t *object = json_object();
 
 	hg_card_put_quantiles(object, &card->total);
-	put_u64(object, "taken_bytes", now->window.taken_bytes);
-	put_u64(object, "given_bytes", now->window.given_bytes);
-	put_u64(object, "lost_bytes", now->window.lost_bytes);
-	put_u64(object, "taken_pkts", now->window.taken_pkts);
-	put_u64(object, "given_pkts", now->window.given_pkts);
-	put_u64(object, "lost_pkts", now->window.lost_pkts);
-	put_u64(object, "late_pkts", now->late_pkts);
-	put_u64(object, "never_handed_pkts", now->never_handed_pkts);
-	put_u64(object, "refused_pkts", now->refused_pkts);
-	put_u64(object, "work_bytes", now->work_bytes);
-	put_u64(object, "dry_late_bytes", now->dry_late_bytes);
-	put_u64(object, "dry_beyond_bytes", now->dry_beyond_bytes);
-	put_u64(object, "dry_full_bytes", now->dry_full_bytes);
+	hg_put_u64(object, "taken_bytes", now->window.taken_bytes);
+	hg_put_u64(object, "given_bytes", now->window.given_bytes);
+	hg_put_u64(object, "lost_bytes", now->window.lost_bytes);
+	hg_put_u64(object, "taken_pkts", now->window.taken_pkts);
+	hg_put_u64(object, "given_pkts", now->window.given_pkts);
+	hg_put_u64(object, "lost_pkts", now->window.lost_pkts);
+	hg_put_u64(object, "late_pkts", now->late_pkts);
+	hg_put_u64(object, "never_handed_pkts", now->never_handed_pkts);
+	hg_put_u64(object, "refused_pkts", now->refused_pkts);
+	hg_put_u64(object, "work_bytes", now->work_bytes);
+	hg_put_u64(object, "dry_late_bytes", now->dry_late_bytes);
+	hg_put_u64(object, "dry_beyond_bytes", now->dry_beyond_bytes);
+	hg_put_u64(object, "dry_full_bytes", now->dry_full_bytes);
 	return object;
 }
 
@@ -72,24 +63,24 @@ json_t *hg_card_json(const struct hg_desired_uplink *uplink, const struct hg_sta
 	const struct hg_inflight_stats *now = &card->now;
 	json_t *object = json_object();
 
-	put_text(object, "state", hg_hook_state_name(now->state));
-	put_text(object, "text", hg_hook_state_text(now->state));
-	put_u64(object, "for_ns", (uint64_t)card->state_for_ns);
-	put_u64(object, "n_state_changes", now->n_state_changes);
-	(void)json_object_set_new(object, "is_paced", json_boolean(card->is_paced));
-	put_text(object, "depth", hg_card_depth_way(uplink));
-	put_u64(object, "max_bytes", now->window.max_bytes);
-	put_u64(object, "max_pkts", now->window.max_pkts);
-	put_u64(object, "rate_bytes_per_s", now->rate_bytes_per_s);
-	put_u64(object, "away_lead_ns", (uint64_t)now->away_lead_ns);
-	put_u64(object, "outstanding_bytes", now->window.outstanding_bytes);
-	put_u64(object, "outstanding_pkts", now->window.outstanding_pkts);
-	put_u64(object, "peak_bytes", now->window.peak_bytes);
-	put_u64(object, "n_active", now->window.n_active);
-	(void)json_object_set_new(object, "second", second_json(card));
-	(void)json_object_set_new(object, "total", total_json(card));
-	put_text(object, "why_full", card->why_full);
-	put_u64(object, "n_samples", now->n_samples);
+	hg_put_text(object, "state", hg_hook_state_name(now->state));
+	hg_put_text(object, "text", hg_hook_state_text(now->state));
+	hg_put_u64(object, "for_ns", (uint64_t)card->state_for_ns);
+	hg_put_u64(object, "n_state_changes", now->n_state_changes);
+	hg_put(object, "is_paced", json_boolean(card->is_paced));
+	hg_put_text(object, "depth", hg_card_depth_way(uplink));
+	hg_put_u64(object, "max_bytes", now->window.max_bytes);
+	hg_put_u64(object, "max_pkts", now->window.max_pkts);
+	hg_put_u64(object, "rate_bytes_per_s", now->rate_bytes_per_s);
+	hg_put_u64(object, "away_lead_ns", (uint64_t)now->away_lead_ns);
+	hg_put_u64(object, "outstanding_bytes", now->window.outstanding_bytes);
+	hg_put_u64(object, "outstanding_pkts", now->window.outstanding_pkts);
+	hg_put_u64(object, "peak_bytes", now->window.peak_bytes);
+	hg_put_u64(object, "n_active", now->window.n_active);
+	hg_put(object, "second", second_json(card));
+	hg_put(object, "total", total_json(card));
+	hg_put_text(object, "why_full", card->why_full);
+	hg_put_u64(object, "n_samples", now->n_samples);
 	return object;
 }
 
@@ -129,11 +120,11 @@ static json_t *behaviour_json(const struct hg_behaviour *behaviour)
 
 static void put_window(json_t *object, const struct hg_status_row_card *card)
 {
-	put_u64(object, "outstanding_bytes", card->window.outstanding_bytes);
-	put_u64(object, "outstanding_pkts", card->window.outstanding_pkts);
-	put_u64(object, "share_bytes", card->window.share_bytes);
-	(void)json_object_set_new(object, "behaviour", behaviour_json(&card->behaviour));
-	put_u64(object, "max_in_force_bytes_per_s", card->max_in_force_bytes_per_s);
+	hg_put_u64(object, "outstanding_bytes", card->window.outstanding_bytes);
+	hg_put_u64(object, "outstanding_pkts", card->window.outstanding_pkts);
+	hg_put_u64(object, "share_bytes", card->window.share_bytes);
+	hg_put(object, "behaviour", behaviour_json(&card->behaviour));
+	hg_put_u64(object, "max_in_force_bytes_per_s", card->max_in_force_bytes_per_s);
 }
 
 json_t *hg_card_of_instance(const struct hg_status_row *row)
@@ -141,8 +132,8 @@ json_t *hg_card_of_instance(const struct hg_status_row *row)
 	json_t *object = json_object();
 
 	put_window(object, &row->card);
-	put_u64(object, "cut_segments", row->card.cut_segments);
-	put_u64(object, "cut_pieces", row->card.cut_pieces);
+	hg_put_u64(object, "cut_segments", row->card.cut_segments);
+	hg_put_u64(object, "cut_pieces", row->card.cut_pieces);
 	return object;
 }
 
@@ -157,15 +148,15 @@ static json_t *instance_json(const struct hg_control *control, uint32_t idx)
 
 	hg_control_status_instance(control, idx, &row);
 	second = &row.second[HG_OUT];
-	put_text(object, "name", instance->name);
-	put_text(object, "tenant", d->tenants[instance->tenant_idx].name);
-	put_text(object, "priority", priority->words[instance->contract.dir[HG_OUT].priority]);
-	(void)json_object_set_new(object, "is_active", json_boolean(row.card.window.is_active));
+	hg_put_text(object, "name", instance->name);
+	hg_put_text(object, "tenant", d->tenants[instance->tenant_idx].name);
+	hg_put_text(object, "priority", priority->words[instance->contract.dir[HG_OUT].priority]);
+	hg_put(object, "is_active", json_boolean(row.card.window.is_active));
 	put_window(object, &row.card);
 	hg_card_put_quantiles(object, &second->card);
-	put_u64(object, "sent_bytes_per_s", second->link_sent_bytes_per_s);
-	put_u64(object, "held_window_ns", second->held_ns[HG_LIMIT_WINDOW]);
-	put_u64(object, "held_priority_ns", second->held_ns[HG_LIMIT_PRIORITY]);
+	hg_put_u64(object, "sent_bytes_per_s", second->link_sent_bytes_per_s);
+	hg_put_u64(object, "held_window_ns", second->held_ns[HG_LIMIT_WINDOW]);
+	hg_put_u64(object, "held_priority_ns", second->held_ns[HG_LIMIT_PRIORITY]);
 	return object;
 }
 
@@ -187,27 +178,27 @@ static json_t *sample_json(const struct hg_depth_sample *sample, uint64_t number
 {
 	json_t *object = json_object(), *lates = json_array();
 
-	put_u64(object, "number", number);
-	put_u64(object, "at_ns", (uint64_t)sample->at_ns);
-	put_u64(object, "length_ns", (uint64_t)sample->length_ns);
-	put_u64(object, "released_bytes", sample->released_bytes);
-	put_u64(object, "released_pkts", sample->released_pkts);
-	put_u64(object, "n_held", sample->n_held);
-	put_u64(object, "n_full", sample->n_full);
-	put_u64(object, "card_min_ns", (uint64_t)sample->card_min_ns);
-	put_u64(object, "card_max_ns", (uint64_t)sample->card_max_ns);
-	put_u64(object, "max_bytes", sample->max_bytes);
-	put_u64(object, "lead_ns", (uint64_t)sample->lead_ns);
-	put_u64(object, "rate_bytes_per_s", sample->rate_bytes_per_s);
-	(void)json_object_set_new(object, "is_silent", json_boolean(sample->is_silent));
-	put_u64(object, "busy_bytes", sample->busy_bytes);
-	put_u64(object, "lost_bytes", sample->lost_bytes);
-	put_u64(object, "early_bytes", sample->early_bytes);
-	put_u64(object, "unreported_bytes", sample->unreported_bytes);
-	put_u64(object, "late_bytes", sample->late_bytes);
+	hg_put_u64(object, "number", number);
+	hg_put_u64(object, "at_ns", (uint64_t)sample->at_ns);
+	hg_put_u64(object, "length_ns", (uint64_t)sample->length_ns);
+	hg_put_u64(object, "released_bytes", sample->released_bytes);
+	hg_put_u64(object, "released_pkts", sample->released_pkts);
+	hg_put_u64(object, "n_held", sample->n_held);
+	hg_put_u64(object, "n_full", sample->n_full);
+	hg_put_u64(object, "card_min_ns", (uint64_t)sample->card_min_ns);
+	hg_put_u64(object, "card_max_ns", (uint64_t)sample->card_max_ns);
+	hg_put_u64(object, "max_bytes", sample->max_bytes);
+	hg_put_u64(object, "lead_ns", (uint64_t)sample->lead_ns);
+	hg_put_u64(object, "rate_bytes_per_s", sample->rate_bytes_per_s);
+	hg_put(object, "is_silent", json_boolean(sample->is_silent));
+	hg_put_u64(object, "busy_bytes", sample->busy_bytes);
+	hg_put_u64(object, "lost_bytes", sample->lost_bytes);
+	hg_put_u64(object, "early_bytes", sample->early_bytes);
+	hg_put_u64(object, "unreported_bytes", sample->unreported_bytes);
+	hg_put_u64(object, "late_bytes", sample->late_bytes);
 	for (unsigned i = 0; i < HG_DEPTH_LATES; i++)
 		(void)json_array_append_new(lates, json_integer((json_int_t)sample->late_ns[i]));
-	(void)json_object_set_new(object, "late_ns", lates);
+	hg_put(object, "late_ns", lates);
 	return object;
 }
 
@@ -216,11 +207,11 @@ static json_t *cfg_json(const struct hg_depth_cfg *cfg)
 {
 	json_t *object = json_object();
 
-	put_u64(object, "bytes_per_s", cfg->bytes_per_s);
-	put_u64(object, "pin_bytes", cfg->pin_bytes);
-	put_u64(object, "scale_ppm", cfg->scale_ppm);
-	put_u64(object, "largest_bytes", cfg->largest_bytes);
-	put_u64(object, "ring_pkts", cfg->ring_pkts);
+	hg_put_u64(object, "bytes_per_s", cfg->bytes_per_s);
+	hg_put_u64(object, "pin_bytes", cfg->pin_bytes);
+	hg_put_u64(object, "scale_ppm", cfg->scale_ppm);
+	hg_put_u64(object, "largest_bytes", cfg->largest_bytes);
+	hg_put_u64(object, "ring_pkts", cfg->ring_pkts);
 	return object;
 }
 
@@ -241,12 +232,12 @@ json_t *hg_card_samples(const struct hg_control *control, uint32_t uplink_idx, u
 			(void)json_array_append_new(list, sample_json(&samples[i], first + i));
 		next = first + n;
 	}
-	put_text(object, "uplink", uplink->name);
-	put_text(object, "depth", hg_card_depth_way(uplink));
+	hg_put_text(object, "uplink", uplink->name);
+	hg_put_text(object, "depth", hg_card_depth_way(uplink));
 	hg_control_status_uplink(control, uplink_idx, &status);
-	(void)json_object_set_new(object, "cfg", cfg_json(&status.card.depth_cfg));
-	put_u64(object, "next", next);
-	(void)json_object_set_new(object, "samples", list);
+	hg_put(object, "cfg", cfg_json(&status.card.depth_cfg));
+	hg_put_u64(object, "next", next);
+	hg_put(object, "samples", list);
 	return object;
 }
 

@@ -2,6 +2,7 @@
 
 #include "api/human.h"
 #include "api/nearest.h"
+#include "api/put.h"
 #include "api/reader.h"
 #include "api/view.h"
 #include "api/yaml.h"
@@ -19,25 +20,15 @@
 /* All that are kept, and a few more where the wall's clock was set. */
 #define POINTS_MAX 4400u
 
-static void put(json_t *object, const char *key, json_t *value)
-{
-	(void)json_object_set_new(object, key, value);
-}
-
-static void put_number(json_t *object, const char *key, uint64_t value)
-{
-	put(object, key, json_integer((json_int_t)value));
-}
-
 /* "NAME_credits" as a decimal and "NAME_cpu_ns", exactly. */
 static void put_credits(json_t *object, const char *name, int64_t cpu_ns)
 {
 	char key[48];
 
 	snprintf(key, sizeof(key), "%s_credits", name);
-	put(object, key, json_real((double)cpu_ns / (double)HG_CREDIT_CPU_NS));
+	hg_put(object, key, json_real((double)cpu_ns / (double)HG_CREDIT_CPU_NS));
 	snprintf(key, sizeof(key), "%s_cpu_ns", name);
-	put(object, key, json_integer(cpu_ns));
+	hg_put(object, key, json_integer(cpu_ns));
 }
 
 /* ---- a sentence --------------------------------------------------------------------------------- */
@@ -141,22 +132,21 @@ static void put_ledger(json_t *object, const struct hg_credits_row *row)
 {
 	const struct hg_ledger *l = &row->ledger;
 
-	put(object, "mode",
-	    json_string(l->cfg.mode == HG_CREDIT_UNLIMITED ? "unlimited" : "standard"));
+	hg_put_text(object, "mode", l->cfg.mode == HG_CREDIT_UNLIMITED ? "unlimited" : "standard");
 	put_credits(object, "balance", row->balance_cpu_ns);
 	put_credits(object, "gift", l->gift_cpu_ns);
 	put_credits(object, "earned", l->earned_cpu_ns);
 	put_credits(object, "surplus", l->surplus_cpu_ns);
 	put_credits(object, "max", l->cfg.max_cpu_ns);
 	put_credits(object, "surplus_max", l->cfg.surplus_max_cpu_ns);
-	put(object, "earn_credits_per_h",
-	    json_real((double)l->cfg.earn_cpu_ns_per_h / (double)HG_CREDIT_CPU_NS));
-	put(object, "earn_cpu_ns_per_h", json_integer(l->cfg.earn_cpu_ns_per_h));
-	put(object, "max_age_ns", json_integer(l->cfg.max_age_ns));
-	put(object, "exhausted_in_ns",
-	    row->exhausted_in_ns == HG_NEVER ? json_null() : json_integer(row->exhausted_in_ns));
-	put(object, "is_alarmed", json_boolean(row->is_alarmed));
-	put(object, "total", totals_json(&l->totals));
+	hg_put(object, "earn_credits_per_h",
+	       json_real((double)l->cfg.earn_cpu_ns_per_h / (double)HG_CREDIT_CPU_NS));
+	hg_put(object, "earn_cpu_ns_per_h", json_integer(l->cfg.earn_cpu_ns_per_h));
+	hg_put(object, "max_age_ns", json_integer(l->cfg.max_age_ns));
+	hg_put(object, "exhausted_in_ns",
+	       row->exhausted_in_ns == HG_NEVER ? json_null() : json_integer(row->exhausted_in_ns));
+	hg_put(object, "is_alarmed", json_boolean(row->is_alarmed));
+	hg_put(object, "total", totals_json(&l->totals));
 }
 
 static json_t *row_json(const struct hg_control *control, const struct hg_credits_row *row)
@@ -169,25 +159,25 @@ static json_t *row_json(const struct hg_control *control, const struct hg_credit
 	char text[SENTENCE_BYTES];
 	json_t *object = json_object();
 
-	put(object, "name", json_string(row->name));
-	put(object, "tenant", json_string(tenant));
-	put(object, "is_pool", json_boolean(row->is_pool));
-	put(object, "is_pooled", json_boolean(row->is_pooled));
+	hg_put_text(object, "name", row->name);
+	hg_put_text(object, "tenant", tenant);
+	hg_put(object, "is_pool", json_boolean(row->is_pool));
+	hg_put(object, "is_pooled", json_boolean(row->is_pooled));
 	if (!row->is_pool) {
 		say_row(text, sizeof(text), row, hg_credits_wall_ns(hg_control_credits(control)));
-		put(object, "state", json_string(hg_credits_state_name(row->state)));
-		put_number(object, "state_since_wall_ns", (uint64_t)row->state_since_wall_ns);
-		put(object, "text", json_string(text));
-		put(object, "reason", json_string(row->reason));
-		put(object, "cgroup", json_string(row->cgroup));
-		put_number(object, "limit_mcpu", is_open ? 0 : row->limit_mcpu);
-		put_number(object, "throttled", row->throttled);
-		put_number(object, "throttled_ns", (uint64_t)row->throttled_ns);
-		put_number(object, "limit_writes", row->limit_writes);
+		hg_put(object, "state", json_string(hg_credits_state_name(row->state)));
+		hg_put_u64(object, "state_since_wall_ns", (uint64_t)row->state_since_wall_ns);
+		hg_put_text(object, "text", text);
+		hg_put_text(object, "reason", row->reason);
+		hg_put_text(object, "cgroup", row->cgroup);
+		hg_put_u64(object, "limit_mcpu", is_open ? 0 : row->limit_mcpu);
+		hg_put_u64(object, "throttled", row->throttled);
+		hg_put_u64(object, "throttled_ns", (uint64_t)row->throttled_ns);
+		hg_put_u64(object, "limit_writes", row->limit_writes);
 	}
-	put_number(object, "baseline_mcpu", row->baseline_mcpu);
-	put_number(object, "ceiling_mcpu", row->ceiling_mcpu);
-	put_number(object, "used_mcpu", row->used_mcpu);
+	hg_put_u64(object, "baseline_mcpu", row->baseline_mcpu);
+	hg_put_u64(object, "ceiling_mcpu", row->ceiling_mcpu);
+	hg_put_u64(object, "used_mcpu", row->used_mcpu);
 	put_ledger(object, row);
 	return object;
 }
@@ -285,7 +275,7 @@ static json_t *point_json(const struct hg_credits_point *point)
 {
 	json_t *object = json_object();
 
-	put_number(object, "wall_ns", (uint64_t)point->wall_ns);
+	hg_put_u64(object, "wall_ns", (uint64_t)point->wall_ns);
 	put_credits(object, "balance", point->balance_cpu_ns);
 	put_credits(object, "surplus", point->surplus_cpu_ns);
 	put_credits(object, "used", point->used_cpu_ns);
@@ -390,7 +380,7 @@ int hg_credit_grant(const struct hg_credit_ask *ask, json_t **ret, struct hg_err
 		return rc;
 	*ret = json_object();
 	put_credits(*ret, "granted", n_cpu_ns);
-	put(*ret, "credit", row_json(ask->control, &row));
+	hg_put(*ret, "credit", row_json(ask->control, &row));
 	return 0;
 }
 
@@ -427,7 +417,7 @@ int hg_credit_transfer(const struct hg_credit_ask *ask, json_t **ret, struct hg_
 	(void)hg_credits_find(credits, body.to, &to);
 	*ret = json_object();
 	put_credits(*ret, "sent", n_cpu_ns);
-	put(*ret, "from", row_json(ask->control, &from));
-	put(*ret, "to", row_json(ask->control, &to));
+	hg_put(*ret, "from", row_json(ask->control, &from));
+	hg_put(*ret, "to", row_json(ask->control, &to));
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "api/card.h"
 #include "api/credits.h"
 #include "api/human.h"
+#include "api/put.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,11 +27,6 @@ struct competitor {
 	uint32_t idx;
 	uint64_t bytes_per_s;
 };
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	(void)json_object_set_new(object, key, value);
-}
 
 static uint64_t share_ppm(uint64_t part, uint64_t whole)
 {
@@ -70,10 +66,10 @@ static json_t *held_json(const struct hg_measure *m)
 							    "ns", (json_int_t)ns, "share_ppm",
 							    (json_int_t)share_ppm(ns, sum_ns)));
 	}
-	put(object, "for_ns", json_integer(m->for_ns));
-	put(object, "wait_ns", json_integer((json_int_t)m->wait_ns));
-	put(object, "sum_ns", json_integer((json_int_t)sum_ns));
-	put(object, "held", list);
+	hg_put(object, "for_ns", json_integer(m->for_ns));
+	hg_put(object, "wait_ns", json_integer((json_int_t)m->wait_ns));
+	hg_put(object, "sum_ns", json_integer((json_int_t)sum_ns));
+	hg_put(object, "held", list);
 	return object;
 }
 
@@ -274,12 +270,12 @@ static json_t *direction_json(struct subject *s, enum hg_dir dir)
 	if (dir == HG_OUT)
 		hg_card_explain(s->control, s->instance_idx, sentences);
 	say_conditions(s, sentences);
-	put(object, "summary", summary(s));
-	put(object, "sentences", sentences);
-	put(object, "held_by", json_string(hg_limit_name(s->row.second[dir].held_by)));
-	put(object, "second", held_json(&s->row.second[dir]));
-	put(object, "total", held_json(&s->row.total[dir]));
-	put(object, "competitors", competitors_json(s, top));
+	hg_put(object, "summary", summary(s));
+	hg_put(object, "sentences", sentences);
+	hg_put(object, "held_by", json_string(hg_limit_name(s->row.second[dir].held_by)));
+	hg_put(object, "second", held_json(&s->row.second[dir]));
+	hg_put(object, "total", held_json(&s->row.total[dir]));
+	hg_put(object, "competitors", competitors_json(s, top));
 	return object;
 }
 
@@ -310,13 +306,13 @@ json_t *hg_explain_instance(const struct hg_control *control, uint32_t instance_
 	s.uplink = &d->uplinks[s.tenant->uplink_idx];
 	hg_control_status_instance(control, instance_idx, &s.row);
 	hg_control_status_tenant(control, s.instance->tenant_idx, &s.tenant_row);
-	put(object, "instance", json_string(s.instance->name));
-	put(object, "tenant", json_string(s.tenant->name));
-	put(object, "uplink", json_string(s.uplink->name));
-	put(object, "out", direction_json(&s, HG_OUT));
-	put(object, "in", direction_json(&s, HG_IN));
-	put(object, "ports", ports_json(&s));
+	hg_put_text(object, "instance", s.instance->name);
+	hg_put_text(object, "tenant", s.tenant->name);
+	hg_put_text(object, "uplink", s.uplink->name);
+	hg_put(object, "out", direction_json(&s, HG_OUT));
+	hg_put(object, "in", direction_json(&s, HG_IN));
+	hg_put(object, "ports", ports_json(&s));
 	if (hg_cpu_is_governed(&s.instance->cpu))
-		put(object, "processors", processors_json(&s));
+		hg_put(object, "processors", processors_json(&s));
 	return object;
 }

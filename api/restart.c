@@ -1,9 +1,6 @@
 #include "api/restart.h"
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
+#include "api/put.h"
 
 static const char *state_name(enum hg_restart_state state)
 {
@@ -23,25 +20,24 @@ json_t *hg_restart_json(const struct hg_restart *restart)
 {
 	json_t *object = json_object(), *start = json_object();
 
-	(void)json_object_set_new(object, "state", json_string(state_name(restart->state)));
-	(void)json_object_set_new(object, "number", number(restart->number));
-	(void)json_object_set_new(object, "pid", json_integer(restart->pid));
-	(void)json_object_set_new(object, "error", json_string(restart->error));
-	(void)json_object_set_new(object, "from_version", json_string(restart->from_version));
-	(void)json_object_set_new(object, "gap_ns", number((uint64_t)restart->gap_ns));
-	(void)json_object_set_new(object, "carried_pkts", number(restart->carried_pkts));
-	(void)json_object_set_new(object, "carried_bytes", number(restart->carried_bytes));
-	(void)json_object_set_new(object, "lost_pkts", number(restart->lost_pkts));
-	(void)json_object_set_new(object, "n_handed", number(restart->n_handed));
-	(void)json_object_set_new(object, "n_reopened", number(restart->n_reopened));
-	(void)json_object_set_new(object, "n_kept", number(restart->n_kept));
-	(void)json_object_set_new(object, "anew", json_string(restart->anew));
-	(void)json_object_set_new(object, "previous_run",
-				  json_string(previous_name(restart->previous)));
-	(void)json_object_set_new(start, "config_ns", number((uint64_t)restart->start.config_ns));
-	(void)json_object_set_new(start, "lane_ns", number((uint64_t)restart->start.lane_ns));
-	(void)json_object_set_new(start, "ports_ns", number((uint64_t)restart->start.ports_ns));
-	(void)json_object_set_new(start, "total_ns", number((uint64_t)restart->start.total_ns));
-	(void)json_object_set_new(object, "start", start);
+	hg_put_text(object, "state", state_name(restart->state));
+	hg_put_u64(object, "number", restart->number);
+	hg_put(object, "pid", json_integer(restart->pid));
+	hg_put_text(object, "error", restart->error);
+	hg_put_text(object, "from_version", restart->from_version);
+	hg_put_u64(object, "gap_ns", (uint64_t)restart->gap_ns);
+	hg_put_u64(object, "carried_pkts", restart->carried_pkts);
+	hg_put_u64(object, "carried_bytes", restart->carried_bytes);
+	hg_put_u64(object, "lost_pkts", restart->lost_pkts);
+	hg_put_u64(object, "n_handed", restart->n_handed);
+	hg_put_u64(object, "n_reopened", restart->n_reopened);
+	hg_put_u64(object, "n_kept", restart->n_kept);
+	hg_put_text(object, "anew", restart->anew);
+	hg_put_text(object, "previous_run", previous_name(restart->previous));
+	hg_put_u64(start, "config_ns", (uint64_t)restart->start.config_ns);
+	hg_put_u64(start, "lane_ns", (uint64_t)restart->start.lane_ns);
+	hg_put_u64(start, "ports_ns", (uint64_t)restart->start.ports_ns);
+	hg_put_u64(start, "total_ns", (uint64_t)restart->start.total_ns);
+	hg_put(object, "start", start);
 	return object;
 }

@@ -2,6 +2,7 @@
 
 #include "api/card.h"
 #include "api/credits.h"
+#include "api/put.h"
 #include "api/schema.h"
 #include "core/admit.h"
 
@@ -11,21 +12,6 @@
 
 /* ---- small parts -------------------------------------------------------------------------------- */
 
-static void put(json_t *object, const char *key, json_t *value)
-{
-	(void)json_object_set_new(object, key, value);
-}
-
-static void put_u64(json_t *object, const char *key, uint64_t value)
-{
-	put(object, key, json_integer((json_int_t)value));
-}
-
-static void put_text(json_t *object, const char *key, const char *text)
-{
-	put(object, key, json_string(text));
-}
-
 /* Those that occurred. */
 static json_t *drops_json(const uint64_t drops[HG_N_DROPS])
 {
@@ -33,7 +19,7 @@ static json_t *drops_json(const uint64_t drops[HG_N_DROPS])
 
 	for (unsigned i = 0; i < HG_N_DROPS; i++) {
 		if (drops[i] > 0)
-			put_u64(object, hg_drop_name((enum hg_drop)i), drops[i]);
+			hg_put_u64(object, hg_drop_name((enum hg_drop)i), drops[i]);
 	}
 	return object;
 }
@@ -43,7 +29,7 @@ static json_t *held_json(const uint64_t held_ns[HG_N_LIMITS])
 	json_t *object = json_object();
 
 	for (unsigned i = 0; i < HG_N_LIMITS; i++)
-		put_u64(object, hg_limit_name((enum hg_limit)i), held_ns[i]);
+		hg_put_u64(object, hg_limit_name((enum hg_limit)i), held_ns[i]);
 	return object;
 }
 
@@ -51,14 +37,14 @@ static json_t *policy_json(const struct hg_policy *policy)
 {
 	json_t *object = json_object();
 
-	put_u64(object, "min_bytes_per_s", policy->min_bytes_per_s);
-	put_u64(object, "max_bytes_per_s", policy->max_bytes_per_s);
-	put_u64(object, "max_pkts_per_s", policy->max_pkts_per_s);
-	put_u64(object, "weight", policy->weight);
-	put_u64(object, "burst_bytes", policy->burst_bytes);
-	put_u64(object, "reserve_bytes", policy->reserve_bytes);
-	put_u64(object, "idle_after_ns", (uint64_t)policy->idle_after_ns);
-	put_text(object, "accounting", policy->accounting == HG_ACCOUNT_L2 ? "l2" : "wire");
+	hg_put_u64(object, "min_bytes_per_s", policy->min_bytes_per_s);
+	hg_put_u64(object, "max_bytes_per_s", policy->max_bytes_per_s);
+	hg_put_u64(object, "max_pkts_per_s", policy->max_pkts_per_s);
+	hg_put_u64(object, "weight", policy->weight);
+	hg_put_u64(object, "burst_bytes", policy->burst_bytes);
+	hg_put_u64(object, "reserve_bytes", policy->reserve_bytes);
+	hg_put_u64(object, "idle_after_ns", (uint64_t)policy->idle_after_ns);
+	hg_put_text(object, "accounting", policy->accounting == HG_ACCOUNT_L2 ? "l2" : "wire");
 	return object;
 }
 
@@ -68,30 +54,30 @@ static void put_instance_policy(json_t *object, const struct hg_policy *policy, 
 	const struct hg_field *priority = hg_schema_find(&hg_schema_policy, "priority");
 	const struct hg_field *behaviour = hg_schema_find(&hg_schema_policy, "behaviour");
 
-	put_text(object, "priority", priority->words[policy->priority]);
+	hg_put_text(object, "priority", priority->words[policy->priority]);
 	if (dir == HG_OUT)
-		put_text(object, "behaviour", behaviour->words[policy->behaviour]);
+		hg_put_text(object, "behaviour", behaviour->words[policy->behaviour]);
 }
 
 static json_t *measure_json(const struct hg_measure *m)
 {
 	json_t *object = json_object();
 
-	put_u64(object, "for_ns", (uint64_t)m->for_ns);
-	put_u64(object, "offered_bytes_per_s", m->offered_bytes_per_s);
-	put_u64(object, "sent_bytes_per_s", m->sent_bytes_per_s);
-	put_u64(object, "link_offered_bytes_per_s", m->link_offered_bytes_per_s);
-	put_u64(object, "link_sent_bytes_per_s", m->link_sent_bytes_per_s);
-	put_u64(object, "waiting_bytes", m->waiting_bytes);
-	put_u64(object, "wait_ns", m->wait_ns);
-	put(object, "held_ns", held_json(m->held_ns));
-	put_text(object, "held_by", hg_limit_name(m->held_by));
-	put_u64(object, "wait_p50_ns", (uint64_t)m->wait_p50_ns);
-	put_u64(object, "wait_p99_ns", (uint64_t)m->wait_p99_ns);
-	put_u64(object, "drops", m->drops);
-	put_u64(object, "marked_pkts", m->marked_pkts);
+	hg_put_u64(object, "for_ns", (uint64_t)m->for_ns);
+	hg_put_u64(object, "offered_bytes_per_s", m->offered_bytes_per_s);
+	hg_put_u64(object, "sent_bytes_per_s", m->sent_bytes_per_s);
+	hg_put_u64(object, "link_offered_bytes_per_s", m->link_offered_bytes_per_s);
+	hg_put_u64(object, "link_sent_bytes_per_s", m->link_sent_bytes_per_s);
+	hg_put_u64(object, "waiting_bytes", m->waiting_bytes);
+	hg_put_u64(object, "wait_ns", m->wait_ns);
+	hg_put(object, "held_ns", held_json(m->held_ns));
+	hg_put_text(object, "held_by", hg_limit_name(m->held_by));
+	hg_put_u64(object, "wait_p50_ns", (uint64_t)m->wait_p50_ns);
+	hg_put_u64(object, "wait_p99_ns", (uint64_t)m->wait_p99_ns);
+	hg_put_u64(object, "drops", m->drops);
+	hg_put_u64(object, "marked_pkts", m->marked_pkts);
 	hg_card_put_quantiles(object, &m->card);
-	put(object, "is_active", json_boolean(m->is_active));
+	hg_put(object, "is_active", json_boolean(m->is_active));
 	return object;
 }
 
@@ -99,11 +85,11 @@ static json_t *proof_json(const struct hg_proof *proof)
 {
 	json_t *object = json_object();
 
-	put_u64(object, "kept", proof->kept);
-	put_u64(object, "missed", proof->missed);
-	put_u64(object, "missed_min", proof->missed_min);
-	put_u64(object, "missed_max", proof->missed_max);
-	put_u64(object, "stolen", proof->stolen);
+	hg_put_u64(object, "kept", proof->kept);
+	hg_put_u64(object, "missed", proof->missed);
+	hg_put_u64(object, "missed_min", proof->missed_min);
+	hg_put_u64(object, "missed_max", proof->missed_max);
+	hg_put_u64(object, "stolen", proof->stolen);
 	return object;
 }
 
@@ -115,14 +101,14 @@ static void put_directions(json_t *object, const struct hg_contract *contract,
 
 		if (is_instance)
 			put_instance_policy(policy, &contract->dir[d], (enum hg_dir)d);
-		put(direction, "contract", policy);
-		put(direction, "second", measure_json(&row->second[d]));
-		put(direction, "total", measure_json(&row->total[d]));
-		put(direction, "proof", proof_json(&row->proof[d]));
-		put(direction, "drops", drops_json(row->drops[d]));
+		hg_put(direction, "contract", policy);
+		hg_put(direction, "second", measure_json(&row->second[d]));
+		hg_put(direction, "total", measure_json(&row->total[d]));
+		hg_put(direction, "proof", proof_json(&row->proof[d]));
+		hg_put(direction, "drops", drops_json(row->drops[d]));
 		if (is_instance && d == HG_OUT)
-			put(direction, "card", hg_card_of_instance(row));
-		put(object, hg_dir_name((enum hg_dir)d), direction);
+			hg_put(direction, "card", hg_card_of_instance(row));
+		hg_put(object, hg_dir_name((enum hg_dir)d), direction);
 	}
 }
 
@@ -162,23 +148,23 @@ json_t *hg_view_host(const struct hg_control *control, const char *version, hg_n
 	json_t *object = json_object();
 
 	hg_control_status_host(control, now_ns, &host);
-	put_text(object, "version", version);
-	put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
-	put_u64(object, "up_for_ns", (uint64_t)host.up_for_ns);
-	put_u64(object, "generation", host.generation);
-	put_u64(object, "seconds", host.seconds);
-	put_u64(object, "stolen_seconds", host.stolen_seconds);
-	put_u64(object, "second_stolen_ns", (uint64_t)host.second_stolen_ns);
-	put_u64(object, "confirm_within_ns", (uint64_t)host.confirm_within_ns);
-	put_u64(object, "busy_ppm", host.busy_ppm);
-	put_u64(object, "free_buffers", host.free_buffers);
-	put_u64(object, "n_buffers", host.n_buffers);
-	put_u64(object, "heap_bytes", host.heap_bytes);
-	put_u64(object, "n_uplinks", d->n_uplinks);
-	put_u64(object, "n_tenants", d->n_tenants);
-	put_u64(object, "n_instances", d->n_instances);
-	put_u64(object, "n_ports", d->n_ports);
-	put(object, "drops", drops_json(host.drops));
+	hg_put_text(object, "version", version);
+	hg_put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
+	hg_put_u64(object, "up_for_ns", (uint64_t)host.up_for_ns);
+	hg_put_u64(object, "generation", host.generation);
+	hg_put_u64(object, "seconds", host.seconds);
+	hg_put_u64(object, "stolen_seconds", host.stolen_seconds);
+	hg_put_u64(object, "second_stolen_ns", (uint64_t)host.second_stolen_ns);
+	hg_put_u64(object, "confirm_within_ns", (uint64_t)host.confirm_within_ns);
+	hg_put_u64(object, "busy_ppm", host.busy_ppm);
+	hg_put_u64(object, "free_buffers", host.free_buffers);
+	hg_put_u64(object, "n_buffers", host.n_buffers);
+	hg_put_u64(object, "heap_bytes", host.heap_bytes);
+	hg_put_u64(object, "n_uplinks", d->n_uplinks);
+	hg_put_u64(object, "n_tenants", d->n_tenants);
+	hg_put_u64(object, "n_instances", d->n_instances);
+	hg_put_u64(object, "n_ports", d->n_ports);
+	hg_put(object, "drops", drops_json(host.drops));
 	return object;
 }
 
@@ -186,14 +172,14 @@ json_t *hg_view_connections(const struct hg_connections *connections)
 {
 	json_t *object = json_object(), *refused = json_object();
 
-	put_u64(object, "n", connections->n);
-	put_u64(object, "max", HG_CONNECTIONS_MAX);
+	hg_put_u64(object, "n", connections->n);
+	hg_put_u64(object, "max", HG_CONNECTIONS_MAX);
 	for (unsigned i = 0; i < HG_N_REFUSALS; i++) {
 		if (connections->n_refused[i] > 0)
-			put_u64(refused, hg_refusal_name((enum hg_refusal)i),
-				connections->n_refused[i]);
+			hg_put_u64(refused, hg_refusal_name((enum hg_refusal)i),
+				   connections->n_refused[i]);
 	}
-	put(object, "refused", refused);
+	hg_put(object, "refused", refused);
 	return object;
 }
 
@@ -224,10 +210,10 @@ static json_t *limits_json(const struct hg_resource *resource, const struct hg_f
 	for (const struct hg_field *f = resource->fields; f->key != NULL; f++) {
 		char text[HG_FIELD_TEXT_BYTES];
 
-		put_text(object, f->key,
-			 hg_field_is_default(f, limits)
-				 ? f->fallback_text
-				 : hg_field_format(f, limits, text, sizeof(text)));
+		hg_put_text(object, f->key,
+			    hg_field_is_default(f, limits)
+				    ? f->fallback_text
+				    : hg_field_format(f, limits, text, sizeof(text)));
 	}
 	return object;
 }
@@ -240,30 +226,30 @@ json_t *hg_view_uplink(const struct hg_control *control, uint32_t idx)
 	json_t *object = json_object(), *sums = json_object();
 
 	hg_control_status_uplink(control, idx, &status);
-	put_text(object, "name", uplink->name);
-	put_text(object, "device", uplink->device);
-	put_text(object, "link", status.link);
-	put_text(object, "reason", status.reason);
-	put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
-	put(object, "limits", limits_json(&hg_schema_uplink_limits, &uplink->limits));
-	put_u64(object, "capacity_bytes_per_s", uplink->capacity_bytes_per_s);
-	put_u64(object, "promised_bytes_per_s",
-		uplink->capacity_bytes_per_s / 1000u * (HG_ROOT_PACE_PPM / 1000u));
-	put_u64(sums, "out", guaranteed(d, idx, HG_OUT));
-	put_u64(sums, "in", guaranteed(d, idx, HG_IN));
-	put(object, "guaranteed_bytes_per_s", sums);
-	put_u64(object, "out_bytes_per_s", status.out_bytes_per_s);
-	put_u64(object, "in_bytes_per_s", status.in_bytes_per_s);
-	put_u64(object, "tx_wire_bytes", status.tx_wire_bytes);
-	put_u64(object, "rx_wire_bytes", status.rx_wire_bytes);
-	put_u64(object, "tx_pkts", status.tx_pkts);
-	put_u64(object, "rx_pkts", status.rx_pkts);
-	put_u64(object, "queued_bytes", status.queued_bytes);
-	put_u64(object, "card_pkts", status.card_pkts);
-	put_u64(object, "card_ring_pkts", status.card_ring_pkts);
-	put_u64(object, "card_bytes", status.card_bytes);
-	put(object, "inflight", hg_card_json(uplink, &status.card));
-	put(object, "drops", drops_json(status.drops));
+	hg_put_text(object, "name", uplink->name);
+	hg_put_text(object, "device", uplink->device);
+	hg_put_text(object, "link", status.link);
+	hg_put_text(object, "reason", status.reason);
+	hg_put_text(object, "mode", d->mode == HG_MODE_OBSERVE ? "observe" : "enforce");
+	hg_put(object, "limits", limits_json(&hg_schema_uplink_limits, &uplink->limits));
+	hg_put_u64(object, "capacity_bytes_per_s", uplink->capacity_bytes_per_s);
+	hg_put_u64(object, "promised_bytes_per_s",
+		   uplink->capacity_bytes_per_s / 1000u * (HG_ROOT_PACE_PPM / 1000u));
+	hg_put_u64(sums, "out", guaranteed(d, idx, HG_OUT));
+	hg_put_u64(sums, "in", guaranteed(d, idx, HG_IN));
+	hg_put(object, "guaranteed_bytes_per_s", sums);
+	hg_put_u64(object, "out_bytes_per_s", status.out_bytes_per_s);
+	hg_put_u64(object, "in_bytes_per_s", status.in_bytes_per_s);
+	hg_put_u64(object, "tx_wire_bytes", status.tx_wire_bytes);
+	hg_put_u64(object, "rx_wire_bytes", status.rx_wire_bytes);
+	hg_put_u64(object, "tx_pkts", status.tx_pkts);
+	hg_put_u64(object, "rx_pkts", status.rx_pkts);
+	hg_put_u64(object, "queued_bytes", status.queued_bytes);
+	hg_put_u64(object, "card_pkts", status.card_pkts);
+	hg_put_u64(object, "card_ring_pkts", status.card_ring_pkts);
+	hg_put_u64(object, "card_bytes", status.card_bytes);
+	hg_put(object, "inflight", hg_card_json(uplink, &status.card));
+	hg_put(object, "drops", drops_json(status.drops));
 	return object;
 }
 
@@ -271,7 +257,7 @@ json_t *hg_view_uplink_whole(const struct hg_control *control, uint32_t idx)
 {
 	json_t *object = hg_view_uplink(control, idx);
 
-	put(object, "instances", hg_card_instances(control, idx));
+	hg_put(object, "instances", hg_card_instances(control, idx));
 	return object;
 }
 
@@ -283,11 +269,11 @@ static json_t *tenant_json(const struct hg_control *control, uint32_t idx)
 	json_t *object = json_object();
 
 	hg_control_status_tenant(control, idx, &row);
-	put_text(object, "name", tenant->name);
-	put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
-	put_text(object, "mode", mode_name(d, &tenant->contract, NULL));
+	hg_put_text(object, "name", tenant->name);
+	hg_put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
+	hg_put_text(object, "mode", mode_name(d, &tenant->contract, NULL));
 	put_directions(object, &tenant->contract, &row, /* is_instance= */ false);
-	put(object, "instances", json_array());
+	hg_put(object, "instances", json_array());
 	return object;
 }
 
@@ -301,15 +287,15 @@ static json_t *instance_json(const struct hg_control *control, uint32_t idx)
 	json_t *credit;
 
 	hg_control_status_instance(control, idx, &row);
-	put_text(object, "name", instance->name);
-	put_text(object, "tenant", tenant->name);
-	put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
-	put_text(object, "mode", mode_name(d, &tenant->contract, &instance->contract));
-	put(object, "ports", json_array());
+	hg_put_text(object, "name", instance->name);
+	hg_put_text(object, "tenant", tenant->name);
+	hg_put_text(object, "uplink", d->uplinks[tenant->uplink_idx].name);
+	hg_put_text(object, "mode", mode_name(d, &tenant->contract, &instance->contract));
+	hg_put(object, "ports", json_array());
 	put_directions(object, &instance->contract, &row, /* is_instance= */ true);
 	credit = hg_credit_of_instance(control, idx);
 	if (credit != NULL)
-		put(object, "credit", credit);
+		hg_put(object, "credit", credit);
 	return object;
 }
 
@@ -329,10 +315,10 @@ json_t *hg_view_instance(const struct hg_control *control, uint32_t idx)
 		hg_control_status_port(control, i, &status);
 		drops = drops_json(status.drops);
 		if (json_object_size(drops) > 0)
-			put(port_drops, d->ports[i].name, json_incref(drops));
+			hg_put(port_drops, d->ports[i].name, json_incref(drops));
 		json_decref(drops);
 	}
-	put(object, "port_drops", port_drops);
+	hg_put(object, "port_drops", port_drops);
 	return object;
 }
 
@@ -353,8 +339,8 @@ static json_t *mirror_json(const struct hg_mirror *mirror)
 	const struct hg_field *direction = hg_schema_find(&hg_schema_mirror, "direction");
 	json_t *object = json_object();
 
-	put_text(object, "to", mirror->to);
-	put(object, "direction", hg_field_to_json(direction, mirror));
+	hg_put_text(object, "to", mirror->to);
+	hg_put(object, "direction", hg_field_to_json(direction, mirror));
 	return object;
 }
 
@@ -362,8 +348,8 @@ static json_t *guard_json(const struct hg_desired_guard *guard)
 {
 	json_t *object = json_object();
 
-	put_text(object, "ra", guard->may_route ? "allow" : "refuse");
-	put_text(object, "dhcp_server", guard->may_serve_dhcp ? "allow" : "refuse");
+	hg_put_text(object, "ra", guard->may_route ? "allow" : "refuse");
+	hg_put_text(object, "dhcp_server", guard->may_serve_dhcp ? "allow" : "refuse");
 	return object;
 }
 
@@ -377,43 +363,43 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 	json_t *object = json_object(), *addresses = json_array();
 
 	hg_control_status_port(control, idx, &status);
-	put_text(object, "name", port->name);
-	put_text(object, "instance", instance->name);
-	put_text(object, "tenant", d->tenants[instance->tenant_idx].name);
-	put_text(object, "device", port->device);
-	put_text(object, "netns", port->netns);
+	hg_put_text(object, "name", port->name);
+	hg_put_text(object, "instance", instance->name);
+	hg_put_text(object, "tenant", d->tenants[instance->tenant_idx].name);
+	hg_put_text(object, "device", port->device);
+	hg_put_text(object, "netns", port->netns);
 	if (port->has_mac)
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0],
 			 port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
-	put_text(object, "mac", text);
-	put_u64(object, "vlan", hg_desired_vlan(d, port));
-	put(object, "vlans", hg_field_to_json(hg_schema_find(&hg_schema_port, "vlans"), port));
-	put_u64(object, "mtu", port->mtu);
+	hg_put_text(object, "mac", text);
+	hg_put_u64(object, "vlan", hg_desired_vlan(d, port));
+	hg_put(object, "vlans", hg_field_to_json(hg_schema_find(&hg_schema_port, "vlans"), port));
+	hg_put_u64(object, "mtu", port->mtu);
 	for (uint32_t i = 0; i < port->n_addresses; i++) {
 		int family = port->addresses[i].len == 4 ? AF_INET : AF_INET6;
 
 		if (inet_ntop(family, port->addresses[i].bytes, text, sizeof(text)) != NULL)
 			(void)json_array_append_new(addresses, json_string(text));
 	}
-	put(object, "addresses", addresses);
+	hg_put(object, "addresses", addresses);
 	if (port->mirror.to[0] != '\0')
-		put(object, "mirror", mirror_json(&port->mirror));
-	put(object, "guard", guard_json(&port->guard));
-	put(object, "limits", limits_json(&hg_schema_limits, &port->limits));
-	put_text(object, "link", status.link);
-	put_text(object, "reason", status.reason);
+		hg_put(object, "mirror", mirror_json(&port->mirror));
+	hg_put(object, "guard", guard_json(&port->guard));
+	hg_put(object, "limits", limits_json(&hg_schema_limits, &port->limits));
+	hg_put_text(object, "link", status.link);
+	hg_put_text(object, "reason", status.reason);
 	if (status.last_reason[0] != '\0') {
-		put_text(object, "last_reason", status.last_reason);
-		put_u64(object, "last_reason_age_ns", (uint64_t)status.last_reason_age_ns);
+		hg_put_text(object, "last_reason", status.last_reason);
+		hg_put_u64(object, "last_reason_age_ns", (uint64_t)status.last_reason_age_ns);
 	}
-	put_u64(object, "rx_pkts", status.rx_pkts);
-	put_u64(object, "rx_bytes", status.rx_bytes);
-	put_u64(object, "tx_pkts", status.tx_pkts);
-	put_u64(object, "tx_bytes", status.tx_bytes);
-	put_u64(object, "learned", status.n_learned);
-	put_u64(object, "learn_refused", status.n_refused);
-	put_u64(object, "introductions", status.n_introductions);
-	put(object, "drops", drops_json(status.drops));
+	hg_put_u64(object, "rx_pkts", status.rx_pkts);
+	hg_put_u64(object, "rx_bytes", status.rx_bytes);
+	hg_put_u64(object, "tx_pkts", status.tx_pkts);
+	hg_put_u64(object, "tx_bytes", status.tx_bytes);
+	hg_put_u64(object, "learned", status.n_learned);
+	hg_put_u64(object, "learn_refused", status.n_refused);
+	hg_put_u64(object, "introductions", status.n_introductions);
+	hg_put(object, "drops", drops_json(status.drops));
 	return object;
 }
 
@@ -434,7 +420,7 @@ static json_t *wrap(const char *key, json_t *value)
 {
 	json_t *object = json_object();
 
-	put(object, key, value);
+	hg_put(object, key, value);
 	return object;
 }
 
@@ -494,9 +480,9 @@ json_t *hg_view_status(const struct hg_control *control, const char *version, hg
 {
 	json_t *object = json_object();
 
-	put(object, "host", hg_view_host(control, version, now_ns));
-	put(object, "uplinks",
-	    list(control, hg_control_desired(control)->n_uplinks, hg_view_uplink));
-	put(object, "tenants", tenants_json(control));
+	hg_put(object, "host", hg_view_host(control, version, now_ns));
+	hg_put(object, "uplinks",
+	       list(control, hg_control_desired(control)->n_uplinks, hg_view_uplink));
+	hg_put(object, "tenants", tenants_json(control));
 	return object;
 }
