@@ -42,7 +42,7 @@ BUDGETS_S = {
     "depth": (10, 6),
     "isolation": (150, 14),
     "rate": (120, 8),
-    "vhost": (160, 18),
+    "vhost": (160, 40),
     "vms": (130, 0),
 }
 BUDGET_S = (120, 12)  # of one that says nothing

@@ -72,6 +72,22 @@ TRIED = {
                                      "its writes, 9 % going to sleep and waking. Its sender spends 10 % on waking it. "
                                      "io_uring, one call for 32 writes and reads, takes 1.01 of the time of read and write for a "
                                      "segment (bench/run ways): with 64 KiB a call is little beside its copy.",
+    ("vhost", "over_ovs"): "What counts most is how far apart the host keeps the two processors, which changes every few seconds: until "
+                           "one sees what the other stored takes 25 to 35 ns, or 150 to 170. In slices of 150 ms with nothing else "
+                           "running, 22 pairs whose distance stayed as it was, though their speed did not: near 1.26 (1.06 to 1.40, 6 "
+                           "pairs) with 64 bytes and 1.40 (1.19 to 1.69, 10) mixed; far 0.91 (0.81 to 0.95, 3) and 1.30 (1.28 to "
+                           "1.34, 3). Whether idle processors poll or halt is no cause, since neither of the two is ever idle; "
+                           "nor are bursts: 32 frames with each switch. Far apart it is mostly headgate that waits for the "
+                           "machines: with 64 bytes they were what 6 of 10 slices measured, which are thrown away, and with them "
+                           "those in which headgate was fastest.",
+    ("vms", "tcp_over_ovs"): "By emulation, in slices of 1 s with nothing else running on the machine: 1.10 (0.86 to 1.95, 11 pairs); "
+                             "1.31 in the 4 in which at most a hundredth was stolen.",
+    ("vms", "rr_over_ovs"): "By emulation, in slices of 1 s with nothing else running on the machine: 0.98 (0.74 to 1.77, 11 pairs), "
+                            "1.21 (0.84 to 1.77) in the 4 in which at most a hundredth was stolen, and 0.91 without the look for an "
+                            "answer (core/linger), which makes a round trip 1.10 times shorter; p99 1.02, and 1.40 without it. "
+                            "With the look a trip has 0.05 sleeps of the switch, without 1.8; the worst of 11 s was 14 ms, OVS's "
+                            "44 ms. Idle processors that poll instead of halting: 0.98 (5 pairs), that halt: 1.04 (6). Both "
+                            "guests share a processor, and their speed changes by half from second to second.",
     ("path", "over_ovs_1"): "Maxima asked once a decision instead of once a packet, packets queued and handed over by "
                             "the run, and a turn that receives no more than it serves: 65 to 55 ns. What is left is "
                             "spread over receiving, parsing, the check of addresses, and the hook. A run passes the "

@@ -5,21 +5,27 @@ sockets; the switch connects, and works on the last processor:
     headgate  two instances of one tenant, maxima for sending and receiving of both and of the tenant in force
     testpmd   vhost devices, io forwarding: what comes in goes out, nothing is looked at
     ovs       dpdkvhostuserclient ports, a flow from each to the other, an egress policer on both
-Limits are above what the machine can do, so that they cost and do not limit. For each mix of sizes and each round the
-three are started, measured and ended in turn (turns.py); each round begins with the next of them. over_testpmd and
-over_ovs are medians over undisturbed rounds of what arrived through headgate by what arrived through the other. A run
-in which the machines hardly waited for the switch measured the machines, and one in which headgate dropped frames for a
-reason other than a full ring measured that reason: both count as disturbed.
+Limits are above what the machine can do, so that they cost and do not limit. All three are started at first, and measured
+in turn in short slices (turns.py); whoever's turn it is not, is stopped. over_testpmd and over_ovs are medians over
+undisturbed pairs of what arrived through headgate by what arrived through the other. A slice in which the machines hardly
+waited for the switch measured the machines, and one in which headgate dropped frames for a reason other than a full ring
+measured that reason: both count as disturbed.
+
+So does a pair whose slices had their two processors at another distance (`line_ns`: until one sees what the other
+stored). Frames go from the cache of one to that of the other, and a host moves virtual processors about: between 30 and
+170 ns, and headgate, OVS and testpmd all half as fast at 170. A slice of one near is not to be compared with one of the
+other far.
 """
 import collections
 import os
 import re
-import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
 import harness
+import ovs
 import turns
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
@@ -27,9 +33,12 @@ sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 MIXES = {"small": "64", "mixed": "mixed"}
 SWITCHES = ("headgate", "testpmd", "ovs")
 LOAD_CPU = 0
-# In pages of 2 MiB: the machines 256 MiB, a switch up to 768 MiB.
-HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
-HUGE_PAGES_LEAST = 640
+# In pages of 2 MiB: the machines 256 MiB for each, a switch up to 512 MiB, headgate up to 768.
+HUGE_PAGES = 1280
+# The frames that the caches have to take before a slice is one like any other.
+WARM_MS = 30
+# Largest by least distance of two processors that count as the same.
+MAX_MOVED = 1.5
 # The part of the time in which the machines wait for the switch, or it is they who are measured.
 WAITING_LEAST_PERCENT = 2
 # Of headgate's drops, those of a switch that is faster than the machine that receives, and of one that comes or goes.
@@ -53,44 +62,13 @@ tenants:
 """
 
 # Of bench/run all, and of --quick.
-ALL = ["--rounds", "5", "--ms", "1000"]
-QUICK = ["--rounds", "1", "--ms", "500"]
+ALL = ["--pairs", "15", "--ms", "150"]
+QUICK = ["--pairs", "3", "--ms", "150"]
 
 
 def add_options(parser):
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="of all three in turn (default 7)")
-    parser.add_argument("--ms", type=int, default=1500, metavar="MS",
-                        help="for which each is measured in each round (default 1500)")
-
-
-class Place:
-    """Where one run of one switch lives."""
-
-    n_made = 0
-
-    def __init__(self, world, side, is_told):
-        Place.n_made += 1
-        self.world, self.side, self.is_told = world, side, is_told
-        self.folder = world.path(f"run{Place.n_made}")
-        os.mkdir(self.folder)
-        self.a, self.b = self.path("a.sock"), self.path("b.sock")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def command(self, words):
-        self.say("$ " + shlex.join(words))
-        return words
-
-    def say(self, text):
-        """For the report, once of each side."""
-        if self.is_told:
-            harness.say(self.side, text.replace(self.folder, "FOLDER"))
-
-    def start(self, words, **more):
-        """In front of what else runs on the machine, its output in a log."""
-        log = open(self.path(os.path.basename(words[0]) + ".log"), "w", encoding="utf-8")  # pylint: disable=consider-using-with
-        return self.world.start(self.command(words), stdout=log, stderr=subprocess.STDOUT, **more)
+    parser.add_argument("--pairs", type=int, default=21, metavar="N", help="of all three in turn (default 21)")
+    parser.add_argument("--ms", type=int, default=150, metavar="MS", help="of a slice (default 150)")
 
 
 def last_cpu():
@@ -98,86 +76,45 @@ def last_cpu():
 
 
 class Headgate:
-    def __init__(self, place):
+    def __init__(self, world, paths):
         from lab.daemon import Daemon
-        config = place.path("config.yaml")
+        config = world.path("vhost.yaml")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(a=place.a, b=place.b))
-        self.daemon = Daemon(place.world, name=os.path.basename(place.folder))
-        place.command(self.daemon.command(config))
-        place.say(CONFIG.format(a="A", b="B"))
-        self.daemon.start(config)
-
-    def processes(self):
-        return [self.daemon.process]
+            file.write(CONFIG.format(**paths))
+        harness.say("headgate", CONFIG.format(a="A", b="B"))
+        self.daemon = Daemon(world)
+        self.process = self.daemon.start(config).process
 
     def unexpected_drops(self):
-        """In words; empty: none."""
+        """{reason: packets}, of all time"""
         drops = collections.Counter()
         for line in self.daemon.get("/metrics").splitlines():
             found = re.fullmatch(r'headgate_\w*dropped_packets_total{.*reason="(\w+)".*} (\d+)', line)
             if found and found[1] not in EXPECTED_DROPS:
                 drops[found[1]] += int(found[2])
-        return ", ".join(f"{reason} {n}" for reason, n in drops.items() if n > 0)
+        return drops
 
 
 class Testpmd:
-    def __init__(self, place):
-        devices = [f"--vdev=net_vhost{i},iface={socket},client=1,queues=1"
-                   for i, socket in enumerate((place.a, place.b))]
-        self.process = place.start(
-            ["dpdk-testpmd", "-l", f"{LOAD_CPU},{last_cpu()}", "--in-memory", "--no-pci", "--no-telemetry", "-m", "512",
-             "--file-prefix=" + os.path.basename(place.folder), *devices, "--", "--forward-mode=io", "--nb-cores=1",
-             "--auto-start", "--total-num-mbufs=65536", "--stats-period=3600"])
-
-    def processes(self):
-        return [self.process]
+    def __init__(self, world, paths):
+        devices = [f"--vdev=net_vhost{i},iface={socket},client=1,queues=1" for i, socket in enumerate(paths.values())]
+        command = ["dpdk-testpmd", "-l", f"{LOAD_CPU},{last_cpu()}", "--in-memory", "--no-pci", "--no-telemetry", "-m", "512",
+                   "--file-prefix=" + os.path.basename(world.path("testpmd")), *devices, "--", "--forward-mode=io",
+                   "--nb-cores=1", "--auto-start", "--total-num-mbufs=65536", "--stats-period=3600"]
+        harness.say("testpmd", "$ " + " ".join(command))
+        with open(world.path("testpmd.log"), "w", encoding="utf-8") as log:
+            self.process = world.start(command, stdout=log, stderr=subprocess.STDOUT)
 
 
 class Ovs:
-    """Its own database, sockets and folders; nothing of the system's is touched."""
-
-    PROGRAM = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
-
-    def __init__(self, place):
-        self.place = place
-        self.environment = dict(os.environ, OVS_RUNDIR=place.folder, OVS_LOGDIR=place.folder,
-                                OVS_DBDIR=place.folder)
-        database, socket = place.path("conf.db"), place.path("db.sock")
-        self.run("ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema")
-        self.database = place.start(["ovsdb-server", database, f"--remote=punix:{socket}",
-                                     "--unixctl=" + place.path("db.ctl")], env=self.environment)
-        self.socket = f"unix:{socket}"
-        sys.modules["lab.world"].until(lambda: os.path.exists(socket), 10, "ovsdb-server")
-        self.vsctl("--no-wait", "init")
-        self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
-                   f"other_config:dpdk-lcore-mask={1 << LOAD_CPU:#x}", f"other_config:pmd-cpu-mask={1 << last_cpu():#x}",
-                   "other_config:dpdk-socket-mem=512",
-                   "other_config:dpdk-extra=--in-memory --no-pci --no-telemetry")
-        self.switch = place.start([self.PROGRAM, self.socket,
-                                   "--unixctl=" + place.path("switch.ctl")], env=self.environment)
-        self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
-        for name, path in ("a", place.a), ("b", place.b):
-            self.vsctl("add-port", "br0", name, "--", "set", "Interface", name, "type=dpdkvhostuserclient",
-                       f"options:vhost-server-path={path}")
-        self.run("ovs-ofctl", "del-flows", "br0")
+    def __init__(self, world, paths):
+        switch = ovs.Ovs(world, {side: ovs.vhost_client(path) for side, path in paths.items()}, main_cpu=LOAD_CPU)
+        switch.run("ovs-ofctl", "del-flows", "br0")
         for a, b in ("a", "b"), ("b", "a"):
-            self.run("ovs-ofctl", "add-flow", "br0", f"in_port={a},actions=output:{b}")
-            self.vsctl("set", "port", b, "qos=@q", "--", "--id=@q", "create", "qos", f"type={POLICER[0]}",
-                       *(f"other-config:{word}" for word in POLICER[1:]))
-
-    def run(self, *words):
-        done = subprocess.run(self.place.command(list(words)), env=self.environment, capture_output=True, text=True,
-                              check=False, timeout=30)
-        if done.returncode != 0:
-            raise harness.Failure(f"{shlex.join(words)}: {done.stderr.strip()}")
-        return done.stdout
-
-    def vsctl(self, *words):
-        self.run("ovs-vsctl", f"--db={self.socket}", "--timeout=20", *words)
-
-    def processes(self):
-        return [self.switch, self.database]
+            switch.run("ovs-ofctl", "add-flow", "br0", f"in_port={a},actions=output:{b}")
+            switch.vsctl("set", "port", b, "qos=@q", "--", "--id=@q", "create", "qos", f"type={POLICER[0]}",
+                         *(f"other-config:{word}" for word in POLICER[1:]))
+        self.process = switch.switch
 
 
 KINDS = {"headgate": Headgate, "testpmd": Testpmd, "ovs": Ovs}
@@ -193,79 +130,86 @@ def prefer(pid, cpu, policy=os.SCHED_FIFO, priority=1):
             pass  # it has ended
 
 
-def check(kind, switch, found):
+class Leg:
+    """Two machines and the switch between them, all of which stand still when they are not measured."""
+
+    def __init__(self, world, build, kind):
+        paths = {side: world.path(f"{kind}-{side}.sock") for side in "ab"}
+        command = [os.path.join(build, "bench/bench_vhost"), *paths.values()]
+        harness.say(kind, "$ " + " ".join(command))
+        self.kind = kind
+        self.machines = harness.Program(command)
+        self.switch = KINDS[kind](world, paths)
+        self.machines.tell("up")
+        # From here on they only poll.
+        prefer(self.machines.process.pid, LOAD_CPU)
+        prefer(self.switch.process.pid, last_cpu())
+        self.drops = self.unexpected_drops()
+        self.switch.process.send_signal(signal.SIGSTOP)
+
+    def unexpected_drops(self):
+        return self.switch.unexpected_drops() if self.kind == "headgate" else collections.Counter()
+
+    def measure(self, mix, ms):
+        self.switch.process.send_signal(signal.SIGCONT)
+        try:
+            found = self.machines.figures(mix, WARM_MS, ms)
+            before, self.drops = self.drops, self.unexpected_drops()
+        finally:
+            self.switch.process.send_signal(signal.SIGSTOP)
+        check(self.kind, found, self.drops - before)
+        lines = found.pop("line_before_ns"), found.pop("line_after_ns")
+        if moved(lines):
+            raise turns.Disturbed("the processors moved")
+        return dict(found, line_ns=sum(lines) / 2)
+
+    def end(self):
+        self.switch.process.send_signal(signal.SIGCONT)
+        self.machines.__exit__()
+
+
+def moved(lines):
+    return max(lines) > MAX_MOVED * min(lines)
+
+
+def check(kind, found, drops):
     """Raises Disturbed if something else was measured than the switch."""
     if not found.get("pkts_per_s"):
         raise turns.Disturbed(f"nothing came through {kind}")
     if found["waiting_percent"] < WAITING_LEAST_PERCENT:
         raise turns.Disturbed(f"the machines were the limit of {kind}")
-    drops = switch.unexpected_drops() if isinstance(switch, Headgate) else ""
     if drops:
-        raise turns.Disturbed(f"headgate dropped frames: {drops}")
+        raise turns.Disturbed("headgate dropped frames: " + ", ".join(f"{reason} {n}" for reason, n in drops.items()))
 
 
-def measure_one(world, build, kind, mix, options, is_told):
-    place = Place(world, kind, is_told)
-    load = [os.path.join(build, "bench/bench_vhost"), place.a, place.b, mix, "300", str(options.ms)]
-    found = {}
-    machines = world.start(place.command(load), stdout=subprocess.PIPE, text=True)
-    switch = KINDS[kind](place)
-    for line in machines.stdout:
-        words = line.split()
-        if words == ["ready"]:
-            # From here on they only poll.
-            prefer(machines.pid, LOAD_CPU)
-            for process in switch.processes():
-                prefer(process.pid, last_cpu())
-        if len(words) == 3 and words[0] == "figure":
-            found[words[1]] = float(words[2])
-    machines.stdout.close()
-    code = machines.wait()
-    try:
-        if code != 0:
-            raise harness.Failure(f"{mix} through {kind}: {shlex.join(load)} ended with {code}")
-        check(kind, switch, found)
-    finally:
-        for process in switch.processes():
-            world.end(process)
-    return found
+class Guard(turns.Guard):
+    """Looks at the distance of the processors, too."""
 
-
-def with_huge_pages(action):
-    """There are enough of them meanwhile, and afterwards what there was."""
-    before = int(harness.read(HUGE_PAGES, "0"))
-    missing = HUGE_PAGES_LEAST - int(harness.field("/proc/meminfo", "HugePages_Free").split()[0])
-    try:
-        if missing > 0:
-            with open(HUGE_PAGES, "w", encoding="ascii") as pages:
-                pages.write(str(before + missing))
-        return action()
-    finally:
-        if missing > 0:
-            with open(HUGE_PAGES, "w", encoding="ascii") as pages:
-                pages.write(str(before))
+    def why(self, pair):
+        lines = [piece["figures"]["line_ns"] for piece in pair.values() if piece["figures"] is not None]
+        return super().why(pair) + (["distance"] if lines and moved(lines) else [])
 
 
 def run(bench, options, world, build):
-    figures, spread, told = {}, {}, set()
+    figures, spread = {}, {}
     bench.n_turns = len(MIXES)
-
-    def slice_of(kind, mix):
-        is_told = kind not in told
-        told.add(kind)
-        return measure_one(world, build, kind, mix, options, is_told)
-
+    legs = {}
+    for kind in SWITCHES:
+        bench.progress(f"starts {kind}")
+        legs[kind] = Leg(world, build, kind)
     for mix, title in MIXES.items():
         bench.progress(f"frames of {title} bytes" if title.isdigit() else "frames of 64, 594 and 1518 bytes")
-        measured = turns.Turns(bench, {kind: lambda kind=kind: slice_of(kind, mix) for kind in SWITCHES},
-                               options.rounds).run()
+        measured = turns.Turns(bench, {kind: lambda leg=leg: leg.measure(mix, options.ms) for kind, leg in legs.items()},
+                               options.pairs, Guard()).run()
         for rival in SWITCHES[1:]:
             name = f"over_{rival}_{title}"
             figures[name], spread[name] = measured.ratio("headgate", rival, "pkts_per_s")
         for kind in SWITCHES:
-            for what in "pkts_per_s", "bytes_per_s", "waiting_percent":
+            for what in "pkts_per_s", "bytes_per_s", "waiting_percent", "line_ns":
                 name = f"{kind}_{title}_{what}"
-                figures[name], spread[name] = measured.median(kind, what), measured.spread(kind, what)
+                figures[name], spread[name] = measured.of_side(kind, what)
+    for leg in legs.values():
+        leg.end()
     for rival in SWITCHES[1:]:
         worst = min((f"over_{rival}_{title}" for title in MIXES.values()), key=figures.get)
         figures[f"over_{rival}"], spread[f"over_{rival}"] = figures[worst], spread[worst]
@@ -273,7 +217,7 @@ def run(bench, options, world, build):
 
 
 def measure(bench, options):
-    for program in "dpdk-testpmd", Ovs.PROGRAM:
+    for program in "dpdk-testpmd", ovs.SWITCH:
         if shutil.which(program) is None:
             raise harness.Failure(f"{program} is not installed: tools/setup.sh bench")
     build = bench.build("apps/headgated", "bench/bench_vhost")
@@ -282,7 +226,7 @@ def measure(bench, options):
         raise harness.Failure("needs two processors: one for the switch, one for the machines")
     import lab.world
     try:
-        with lab.world.World() as world:
-            return with_huge_pages(lambda: run(bench, options, world, build))
-    except lab.world.LabError as error:
+        with ovs.HugePages(HUGE_PAGES), lab.world.World() as world:
+            return run(bench, options, world, build)
+    except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error
