@@ -17,7 +17,7 @@
 
 /* ---- show --------------------------------------------------------------------------------------- */
 
-static int show_once(const struct hg_cli *cli, bool want_clear)
+static int show_once(const struct hg_cli *cli)
 {
 	const char *uplink = cli->n_words > 0 ? cli->words[0] : NULL;
 	const struct hg_ask ask = {.path = "/v1/status"};
@@ -26,16 +26,13 @@ static int show_once(const struct hg_cli *cli, bool want_clear)
 
 	if (rc != HG_EXIT_DONE)
 		return rc;
-	if (want_clear)
-		fputs("\033[H\033[2J", cli->out);
 	if (!cli->is_json)
 		rc = hg_show_status(cli, status, uplink);
-	fflush(cli->out);
 	json_decref(status);
 	return rc;
 }
 
-static int uplinks_once(const struct hg_cli *cli, bool want_clear)
+static int uplinks_once(const struct hg_cli *cli)
 {
 	char path[PATH_BYTES];
 	const struct hg_ask ask = {.path = cli->n_words == 0 ? "/v1/uplinks"
@@ -49,8 +46,6 @@ static int uplinks_once(const struct hg_cli *cli, bool want_clear)
 
 	if (rc != HG_EXIT_DONE)
 		return rc;
-	if (want_clear)
-		fputs("\033[H\033[2J", cli->out);
 	if (!cli->is_json && cli->n_words > 0)
 		hg_uplink_print(cli, answer);
 	json_array_foreach(json_object_get(answer, "uplinks"), i, one)
@@ -61,12 +56,38 @@ static int uplinks_once(const struct hg_cli *cli, bool want_clear)
 			fputc('\n', cli->out);
 		hg_uplink_print(cli, one);
 	}
-	fflush(cli->out);
 	json_decref(answer);
 	return HG_EXIT_DONE;
 }
 
-typedef int (*once_fn)(const struct hg_cli *cli, bool want_clear);
+typedef int (*once_fn)(const struct hg_cli *cli);
+
+/* Over what the page before left on the screen, line by line: a screen that is cleared each second flickers. */
+static int draw(const struct hg_cli *cli, once_fn once)
+{
+	struct hg_cli page = *cli;
+	char *text = NULL;
+	size_t n_bytes;
+	int rc;
+
+	page.out = open_memstream(&text, &n_bytes);
+	if (page.out == NULL) {
+		fputs("headgate: no memory for a page\n", cli->err);
+		return HG_EXIT_FAILED;
+	}
+	rc = once(&page);
+	if (fclose(page.out) != 0)
+		rc = HG_EXIT_FAILED;
+	if (rc == HG_EXIT_DONE) {
+		fputs("\033[H", cli->out);
+		for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
+			fprintf(cli->out, "\033[K%.*s\n", (int)strcspn(line, "\n"), line);
+		fputs("\033[J", cli->out);
+		fflush(cli->out);
+	}
+	free(text);
+	return rc;
+}
 
 static int show(const struct hg_cli *cli, once_fn once)
 {
@@ -74,15 +95,19 @@ static int show(const struct hg_cli *cli, once_fn once)
 	int rc;
 
 	if (hg_cli_option(cli, "watch") == NULL)
-		return once(cli, false);
+		return once(cli);
 	if (!cli->is_terminal) {
 		fputs("headgate: show --watch needs a terminal; without one, ask again each "
 		      "second\n",
 		      cli->err);
 		return HG_EXIT_USAGE;
 	}
-	while ((rc = once(cli, !cli->is_json)) == HG_EXIT_DONE)
+	if (!cli->is_json)
+		fputs("\033[2J", cli->out);
+	while ((rc = cli->is_json ? once(cli) : draw(cli, once)) == HG_EXIT_DONE) {
+		fflush(cli->out);
 		nanosleep(&second, NULL);
+	}
 	return rc;
 }
 

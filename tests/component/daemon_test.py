@@ -483,6 +483,24 @@ def s7_6_colours_are_for_terminals_that_want_them(world):
     assert b"\x1b" not in terminal_says(world, ["show"], TERM="dumb", NO_COLOR="")
 
 
+def s7_6_each_second_is_drawn_over_the_one_before(world):
+    """A screen that is cleared for each flickers."""
+    world.start()
+    near, far = os.openpty()
+    shown = b""
+    with subprocess.Popen([HEADGATE, "--socket", world.socket, "show", "--watch"], stdout=far, stderr=far) as watching:
+        try:
+            while shown.count(b"\x1b[H") < 3:
+                shown += os.read(near, 4096)
+        finally:
+            watching.kill()
+    os.close(near)
+    os.close(far)
+    assert shown.count(b"\x1b[2J") == 1 and shown.startswith(b"\x1b[2J\x1b[H"), shown
+    page = shown.split(b"\x1b[H")[2]
+    assert page.endswith(b"\x1b[J") and all(line.startswith(b"\x1b[K") for line in page[:-3].splitlines()), page
+
+
 def exit_codes_of_the_command(world):
     world.headgate("show", code=5)
     world.start()
