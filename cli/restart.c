@@ -98,9 +98,8 @@ static int tell(const struct hg_cli *cli, const json_t *restart)
 		fprintf(cli->out, "%s: they begin anew\n", hg_answer_text(restart, "anew"));
 	if (n_reopened > 0)
 		fprintf(cli->out,
-			"%" JSON_INTEGER_FORMAT
-			" of the devices could not be handed over and were opened again\n",
-			n_reopened);
+			"%" JSON_INTEGER_FORMAT " %s not be handed over: opened anew, if there\n",
+			n_reopened, n_reopened == 1 ? "device could" : "devices could");
 	return HG_EXIT_DONE;
 }
 

@@ -404,6 +404,13 @@ static bool is_useful(const struct hg_dp *dp, const struct hg_change *c)
 	return false;
 }
 
+/* Of a retry that opened nothing: what is missing may be missing for another reason by now. */
+static void note_reasons(struct hg_dp *dp, const struct hg_change *c)
+{
+	for (uint32_t i = 0; i < c->n_opened; i++)
+		set_reason(dp, c->opened[i].slot, c->opened[i].reason);
+}
+
 /* The last steps that can fail: what devices that stay are told. */
 static int tell_devices(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
 {
@@ -444,6 +451,8 @@ static int change(struct hg_dp *dp, const struct hg_desired *desired, const stru
 		r = hg_build_open(dp, &c, reterr);
 	if (r == 0 && is_useful(dp, &c))
 		r = hg_build_snapshot(dp, &c, reterr);
+	else if (r == 0)
+		note_reasons(dp, &c);
 	if (r == 0 && c.snapshot != NULL)
 		r = tell_devices(dp, &c, reterr);
 	if (r != 0 || c.snapshot == NULL) {

@@ -72,7 +72,9 @@ static int open_device(struct hg_dp *dp, const struct wanted *want, struct hg_po
 
 	if (dp->is_adopting && (had == NULL || had->n_fds == 0))
 		return hg_error_set(reterr, -HG_ENOENT, want->device,
-				    " is still with the process before this one", NULL);
+				    " was not handed over; it is opened once the process before "
+				    "this one is gone",
+				    NULL);
 	r = hg_dev_open(&cfg, &dev, reterr);
 	if (r != 0)
 		return r;

@@ -520,6 +520,10 @@ static void missing_device_does_not_fail_a_change(void)
 	host_start(&host, 1);
 	HG_CHECK_EQ(host_port(&host, "b1").link, HG_PORT_MISSING);
 	HG_CHECK_HAS(host_port(&host, "b1").reason, "not there yet");
+	/* The reason is that of the last look. */
+	hg_dummy_vanish(host_far(&host, "b1"), "somebody else has it");
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 0);
+	HG_CHECK_HAS(host_port(&host, "b1").reason, "somebody else has it");
 	host_send(&host, "a1", "up0", 100, 0, 1);
 	host_expect(&host, "up0", 0, 1);
 	hg_dummy_return(host_far(&host, "b1"));
