@@ -175,6 +175,9 @@ int hg_peer_receive(int fd, hg_ns for_ns, struct hg_peer_message *ret_message,
 	if (r < 0)
 		return r;
 	n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	/* It ended and had not read all: that is said once, in front of what it had sent before. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0 && errno != ECONNRESET)
 		return fail(reterr, "cannot receive from the other process", "", errno);
 	if (n <= 0)

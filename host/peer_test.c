@@ -53,6 +53,24 @@ static void the_end_of_the_other_is_noticed(void)
 	end(pid, fd);
 }
 
+/* It did not read what it was sent: Linux says that first. */
+static void the_last_words_of_one_that_did_not_listen_are_heard(void)
+{
+	struct hg_peer_message message;
+	struct hg_error error = {0};
+	int ends[2];
+
+	HG_CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	HG_CHECK_EQ(hg_peer_send(ends[0], "offer 1", NULL, 0, NULL), 0);
+	HG_CHECK_EQ(hg_peer_send(ends[1], "refuse me", NULL, 0, NULL), 0);
+	close(ends[1]);
+	HG_CHECK_EQ(hg_peer_receive(ends[0], 0, &message, NULL), 0);
+	HG_CHECK_STR(hg_peer_is(&message, "refuse"), "me");
+	HG_CHECK_EQ(hg_peer_receive(ends[0], 0, &message, &error), -HG_EIO);
+	HG_CHECK_HAS(error.text, "has ended");
+	close(ends[0]);
+}
+
 static void silence_is_not_waited_out(void)
 {
 	struct hg_peer_message message;
@@ -123,6 +141,7 @@ static void what_cannot_be_started_is_said(void)
 static const struct hg_test tests[] = {
 	HG_TEST(messages_are_kept_apart),
 	HG_TEST(the_end_of_the_other_is_noticed),
+	HG_TEST(the_last_words_of_one_that_did_not_listen_are_heard),
 	HG_TEST(silence_is_not_waited_out),
 	HG_TEST(descriptors_come_along),
 	HG_TEST(the_child_has_nothing_else),
