@@ -17,6 +17,7 @@ stored). Frames go from the cache of one to that of the other, and a host moves 
 other far.
 """
 import collections
+import contextlib
 import os
 import re
 import shutil
@@ -133,13 +134,14 @@ def prefer(pid, cpu, policy=os.SCHED_FIFO, priority=1):
 class Leg:
     """Two machines and the switch between them, all of which stand still when they are not measured."""
 
-    def __init__(self, world, build, kind):
+    def __init__(self, world, build, kind, stack):
         paths = {side: world.path(f"{kind}-{side}.sock") for side in "ab"}
         command = [os.path.join(build, "bench/bench_vhost"), *paths.values()]
         harness.say(kind, "$ " + " ".join(command))
         self.kind = kind
-        self.machines = harness.Program(command)
+        self.machines = stack.enter_context(harness.Program(command))
         self.switch = KINDS[kind](world, paths)
+        stack.callback(self.end_switch, world)
         self.machines.tell("up")
         # From here on they only poll.
         prefer(self.machines.process.pid, LOAD_CPU)
@@ -163,9 +165,10 @@ class Leg:
             raise turns.Disturbed("the processors moved")
         return dict(found, line_ns=sum(lines) / 2)
 
-    def end(self):
+    def end_switch(self, world):
+        """One goes on and ends before the next does: two that poll with real-time priority leave each other no processor."""
         self.switch.process.send_signal(signal.SIGCONT)
-        self.machines.__exit__()
+        world.end(self.switch.process)
 
 
 def moved(lines):
@@ -190,13 +193,9 @@ class Guard(turns.Guard):
         return super().why(pair) + (["distance"] if lines and moved(lines) else [])
 
 
-def run(bench, options, world, build):
+def measure_mixes(bench, options, legs):
     figures, spread = {}, {}
     bench.n_turns = len(MIXES)
-    legs = {}
-    for kind in SWITCHES:
-        bench.progress(f"starts {kind}")
-        legs[kind] = Leg(world, build, kind)
     for mix, title in MIXES.items():
         bench.progress(f"frames of {title} bytes" if title.isdigit() else "frames of 64, 594 and 1518 bytes")
         measured = turns.Turns(bench, {kind: lambda leg=leg: leg.measure(mix, options.ms) for kind, leg in legs.items()},
@@ -208,12 +207,20 @@ def run(bench, options, world, build):
             for what in "pkts_per_s", "bytes_per_s", "waiting_percent", "line_ns":
                 name = f"{kind}_{title}_{what}"
                 figures[name], spread[name] = measured.of_side(kind, what)
-    for leg in legs.values():
-        leg.end()
     for rival in SWITCHES[1:]:
         worst = min((f"over_{rival}_{title}" for title in MIXES.values()), key=figures.get)
         figures[f"over_{rival}"], spread[f"over_{rival}"] = figures[worst], spread[worst]
     return figures, spread
+
+
+def run(bench, options, world, build):
+    # However it ends, who is stopped is ended in order.
+    with contextlib.ExitStack() as stack:
+        legs = {}
+        for kind in SWITCHES:
+            bench.progress(f"starts {kind}")
+            legs[kind] = Leg(world, build, kind, stack)
+        return measure_mixes(bench, options, legs)
 
 
 def measure(bench, options):
