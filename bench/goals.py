@@ -52,8 +52,8 @@ TRIED = {
                                            "spaced in time as CoDel's (core/codel) they are 0.2 to 0.4 % short, with before and after in turn. All of "
                                            "1, 16 and 64 at 100 Mbit/s and 1 Gbit/s: 0.51 % at worst, one undisturbed slice each; 64 at 2.5 Gbit/s, half of what the "
                                            "machine sends without a limit: 17.8 to 2.8 %. 256 flows: 866 to 985 Mbit/s on the wire. One flow at "
-                                           "10 Mbit/s stood still for 2 of 3 s, with one retransmission; in disturbed slices it did with the marks "
-                                           "before, too, and when none of its packets was marked: it is something else, and not found. Where 30 % of each processor are taken away (--take): 64 flows 32 to "
+                                           "10 Mbit/s, where 2 ms are less than two packets, is 0.01 or 70 to 88 % short, with the marks before, too, and "
+                                           "in none of two slices without ECN; what makes it slow is not found. Where 30 % of each processor are taken away (--take): 64 flows 32 to "
                                            "20 % short, two slices each; of one and 16 flows nothing can be said, slices differ by more.",
     ("containers", "bulk_over_bridge"): "Two copies more than a bridge, and what comes with a second way through the kernel: a "
                                         "loop that only reads from one TAP and writes to the other (--floor) moved 0.64 of "
