@@ -80,8 +80,12 @@ static int draw(const struct hg_cli *cli, once_fn once)
 		rc = HG_EXIT_FAILED;
 	if (rc == HG_EXIT_DONE) {
 		fputs("\033[H", cli->out);
-		for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
-			fprintf(cli->out, "\033[K%.*s\n", (int)strcspn(line, "\n"), line);
+		for (size_t at = 0, n; at < n_bytes; at += n + 1) {
+			n = strcspn(text + at, "\n");
+			fputs("\033[K", cli->out);
+			fwrite(text + at, 1, n, cli->out);
+			fputc('\n', cli->out);
+		}
 		fputs("\033[J", cli->out);
 		fflush(cli->out);
 	}
