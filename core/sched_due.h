@@ -10,22 +10,31 @@
 
 #include "core/sched_impl.h"
 
-static inline hg_ns reserve_ns(const struct hg_node *node)
+/* From when on a guarantee counts whose owner spends a reserve: as one who begins now, so that it does not go ahead of
+ * those who wait. What it is not served from then on it lags behind, though credit be left: start and credit are each
+ * as if the other were not, and the credit is what the start is ahead of the due time. It is never more than the due time
+ * is behind, or who had spent little, or woken with little, would be owed a whole reserve before anybody minded. */
+static inline hg_ns credit_start_ns(uint32_t *flags, hg_ns due_ns, hg_ns *credit_ns, hg_ns now_ns)
 {
-	return pace_cost_ns(node->guarantee, node->reserve_bytes);
+	if (due_ns > now_ns) {
+		*flags &= ~(uint32_t)ON_CREDIT;
+		return due_ns;
+	}
+	if (*credit_ns > now_ns - due_ns)
+		*credit_ns = now_ns - due_ns;
+	return due_ns + *credit_ns;
 }
 
-/* From when on a guarantee counts. Who spends a reserve is as one who begins now; once it lags behind what
- * it would have without the reserve, it has begun before. */
-static inline hg_ns start_ns(uint32_t *flags, hg_ns due_ns, hg_ns in_reserve_ns, hg_ns now_ns)
+/* The same for an instance that is ON_CREDIT. */
+static inline hg_ns node_start_ns(struct hg_node *node, hg_ns now_ns)
 {
-	if (due_ns > now_ns)
-		*flags &= ~(uint32_t)ON_CREDIT;
-	else if (due_ns + in_reserve_ns < now_ns)
-		return due_ns + in_reserve_ns;
-	else
-		return now_ns;
-	return due_ns;
+	hg_ns credit_ns = span_ns(node->credit);
+	const hg_ns had_ns = credit_ns;
+	const hg_ns from_ns = credit_start_ns(&node->flags, node->due_ns, &credit_ns, now_ns);
+
+	if (credit_ns < had_ns)
+		node->credit = span_up(credit_ns);
+	return from_ns;
 }
 
 /* By when the next decision of an instance should be served. Credit is served by the quantum: by the
@@ -49,7 +58,7 @@ static inline void guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_no
 	uint32_t id;
 
 	if (node->flags & ON_CREDIT)
-		from_ns = start_ns(&node->flags, from_ns, reserve_ns(node), now_ns);
+		from_ns = node_start_ns(node, now_ns);
 	node->flags |= IN_GUARANTEE;
 	id = guarantee_id(idx, ID_INSTANCE, node->flags);
 	if (tick_of(from_ns) > tick_of(now_ns))
@@ -65,7 +74,7 @@ static inline void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx
 	uint32_t id;
 
 	if (t->flags & ON_CREDIT)
-		from_ns = start_ns(&t->flags, from_ns, t->reserve_ns, now_ns);
+		from_ns = credit_start_ns(&t->flags, from_ns, &t->credit_ns, now_ns);
 	t->flags |= IN_GUARANTEE;
 	id = guarantee_id(tenant_idx, ID_TENANT, t->flags);
 	if (tick_of(from_ns) > tick_of(now_ns))

@@ -101,9 +101,10 @@ void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, h
 	    guarantee_resume(&node->flags, &node->due_ns, quiet_ns, now_ns))
 		return;
 	if (node->due_ns >= now_ns ||
-	    !guarantee_wake(&node->due_ns, reserve_ns(node), was_idle, now_ns))
+	    !guarantee_wake(&node->due_ns, span_ns(node->reserve), was_idle, now_ns))
 		return;
 	node->flags |= ON_CREDIT;
+	node->credit = span_up(now_ns - node->due_ns);
 	if (was_idle && !(node->flags & (IN_GUARANTEE | BLOCKED)) && may_jump(s, idx, now_ns)) {
 		node->flags |= IN_GUARANTEE;
 		hg_wheel_push(&s->deadlines, guarantee_id(idx, ID_INSTANCE, node->flags),
@@ -117,9 +118,11 @@ void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns n
 	if (HG_UNLIKELY(t->flags & RESUMES) &&
 	    guarantee_resume(&t->flags, &t->due_ns, quiet_ns, now_ns))
 		return;
-	if (t->guarantee != 0 &&
-	    guarantee_wake(&t->due_ns, t->reserve_ns, quiet_ns >= t->idle_after_ns, now_ns))
-		t->flags |= ON_CREDIT;
+	if (t->guarantee == 0 ||
+	    !guarantee_wake(&t->due_ns, t->reserve_ns, quiet_ns >= t->idle_after_ns, now_ns))
+		return;
+	t->flags |= ON_CREDIT;
+	t->credit_ns = now_ns - t->due_ns;
 }
 
 /* The deadline of a tenant's first blocked instance. */
@@ -281,6 +284,18 @@ static hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns
 	return due_ns > least_ns ? due_ns : least_ns;
 }
 
+/* Whether all instances of a tenant that have something queued are held by their own maxima, up to now: then nobody can be
+ * served out of the tenant's guarantee. */
+static inline bool is_held_by_maxima_below(const struct hg_tenant *t)
+{
+	return t->held_by == HG_LIMIT_MAX;
+}
+
+static void forgive_tenant(const struct hg_sched *s, struct hg_tenant *t, hg_ns now_ns)
+{
+	t->due_ns = forgiven_ns(t->due_ns, t->guarantee, s->quantum_bytes, now_ns);
+}
+
 void hg_sched_hold(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 {
 	struct hg_node *node = &s->nodes[idx];
@@ -311,6 +326,8 @@ void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	struct hg_node *node = &s->nodes[idx];
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
+	if (is_held_by_maxima_below(t))
+		forgive_tenant(s, t, now_ns);
 	t->n_parked--;
 	if (node->flags & BY_WINDOW) {
 		s->side[idx].window_ns += now_ns;
@@ -339,7 +356,7 @@ void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_n
 		t->overlap_ns[priority] += band_behind_ns(s, priority, now_ns);
 	t->flags &= ~(uint32_t)PARKED;
 	tenant_account(s, t, now_ns);
-	t->due_ns = forgiven_ns(t->due_ns, t->guarantee, s->quantum_bytes, now_ns);
+	forgive_tenant(s, t, now_ns);
 	hg_sched_enter_tenant(s, tenant_idx, now_ns);
 }
 
@@ -400,8 +417,11 @@ static void wake(struct hg_sched *s, uint32_t idx, hg_ns emptied_at_ns, hg_ns no
 
 	if (HG_UNLIKELY(s->window != NULL))
 		hg_window_wants(s->window, idx, true);
-	if (t->n_backlogged++ == 0)
+	if (t->n_backlogged == 0)
 		hg_sched_wake_tenant_guarantee(t, now_ns - t->emptied_at_ns, now_ns);
+	else if (HG_UNLIKELY(is_held_by_maxima_below(t)))
+		forgive_tenant(s, t, now_ns);
+	t->n_backlogged++;
 	if (HG_UNLIKELY(node->flags & CAPPED)) {
 		struct hg_cap_wait wait =
 			instance_wait(s, idx, s->fifo.entries[s->queues[idx].head].load, now_ns);

@@ -92,6 +92,10 @@ enum {
 /* Time per byte in one word: 26 bits of mantissa over 6 of shift. 0: none. */
 typedef uint32_t pace32;
 
+/* A time in two bytes, to within 0.1 %: 10 bits of mantissa, whose leading 1 is not stored, under 6 of exponent. */
+typedef uint16_t span16;
+#define SPAN16_BITS 10u
+
 /* What an instance has queued: all that push touches but for the packets' own place. Packed apart from the
  * node, so that 32,768 of them stay in a second-level cache. */
 struct hg_queue {
@@ -115,7 +119,8 @@ struct hg_node { /* an instance: the line that every decision touches */
 	uint32_t tenant_idx : 20;
 	uint32_t weight : 12;
 	pace32 guarantee;
-	uint32_t reserve_bytes;
+	span16 reserve; /* of the guarantee: what waking finds, rounded down */
+	span16 credit; /* while ON_CREDIT: what of it is left, rounded up */
 	uint32_t idle_after_us;
 	uint32_t new_pkts; /* sent, not yet in the cold line */
 	uint32_t new_guaranteed_bytes; /* likewise */
@@ -158,6 +163,7 @@ struct hg_tenant {
 	uint64_t guaranteed_bytes;
 	hg_ns emptied_at_ns;
 	hg_ns reserve_ns; /* of the guarantee: what waking finds */
+	hg_ns credit_ns; /* while ON_CREDIT: what of it is left */
 	hg_ns idle_after_ns;
 	hg_ns held_since_ns;
 	hg_ns parked_ns[2]; /* run while parked */
@@ -168,9 +174,9 @@ struct hg_tenant {
 	uint32_t n_instances;
 	uint32_t n_parked_by_window; /* of n_parked */
 	uint32_t n_waiting[HG_N_PRIORITIES]; /* not parked; not kept for the normal priority */
+	uint8_t blocked_at; /* entry of the first chunk that is the first of the queue */
 	hg_ns overlap_ns[HG_N_PRIORITIES]; /* that a band was behind while this was parked */
 	hg_ns held_behind_ns; /* of held_band, at held_since_ns */
-	uint8_t blocked_at; /* entry of the first chunk that is the first of the queue */
 };
 
 /* A tenant's part in a band of another priority than normal. */
@@ -245,6 +251,36 @@ static inline hg_ns pace_cost_ns(pace32 pace, uint32_t bytes)
 	uint32_t shift = pace & 63u;
 
 	return (hg_ns)((scaled + ((UINT64_C(1) << shift) >> 1)) >> shift);
+}
+
+/* Rounded down. Requires ns >= 0. */
+static inline span16 span_down(hg_ns ns)
+{
+	const uint64_t v = (uint64_t)ns;
+	unsigned shift;
+
+	if (v >> SPAN16_BITS == 0)
+		return (span16)v;
+	shift = 63u - (unsigned)__builtin_clzll(v) - SPAN16_BITS;
+	return (span16)((uint64_t)shift * (1u << SPAN16_BITS) + (v >> shift));
+}
+
+static inline hg_ns span_ns(span16 span)
+{
+	const unsigned exponent = (unsigned)span >> SPAN16_BITS;
+
+	if (exponent == 0)
+		return span;
+	return (hg_ns)((uint64_t)((span & ((1u << SPAN16_BITS) - 1u)) | 1u << SPAN16_BITS)
+		       << (exponent - 1u));
+}
+
+/* Rounded up. */
+static inline span16 span_up(hg_ns ns)
+{
+	const span16 down = span_down(ns);
+
+	return (span16)(down + (span_ns(down) < ns));
 }
 
 static inline uint64_t virtual_cost(const struct hg_sched *s, uint32_t weight, uint32_t bytes)

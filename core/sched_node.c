@@ -493,6 +493,7 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 {
 	pace32 pace = pace_for(policy->min_bytes_per_s);
 	struct hg_node *node;
+	hg_ns reserve_ns;
 
 	if (instance_idx >= s->max_instances)
 		return hg_error_set(reterr, -HG_EINVAL, "instance out of range", NULL);
@@ -517,13 +518,14 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 		move_instance(s, instance_idx, tenant_idx, policy->priority, now_ns);
 	if (node->flags & BLOCKED)
 		blocked_remove(s, &s->tenants[tenant_idx], instance_idx);
-	node->reserve_bytes = (uint32_t)policy->reserve_bytes;
+	reserve_ns = pace_cost_ns(pace, (uint32_t)policy->reserve_bytes);
+	node->reserve = span_down(reserve_ns);
 	node->idle_after_us = (uint32_t)(policy->idle_after_ns / HG_NS_PER_US);
 	if (node->idle_after_us > IDLE_AFTER_MAX_US)
 		node->idle_after_us = IDLE_AFTER_MAX_US;
 	node->weight = policy->weight & 0xfffu;
 	if (node->guarantee == 0)
-		node->due_ns = now_ns - pace_cost_ns(pace, node->reserve_bytes);
+		node->due_ns = now_ns - reserve_ns;
 	else
 		node->due_ns = due_at_pace(node->due_ns, node->guarantee, pace, now_ns);
 	node->guarantee = pace;

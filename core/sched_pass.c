@@ -228,7 +228,7 @@ static inline void charge_guarantee(struct hg_sched *s, uint32_t idx, const stru
 		uint32_t bytes;
 
 		if (node->flags & ON_CREDIT)
-			from_ns = start_ns(&node->flags, from_ns, reserve_ns(node), now_ns);
+			from_ns = node_start_ns(node, now_ns);
 		if (tick_of(from_ns) > tick) {
 			node->flags |= IN_GUARANTEE;
 			hg_wheel_push(&s->starts, guarantee_id(idx, ID_INSTANCE, node->flags),

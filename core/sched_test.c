@@ -254,6 +254,32 @@ static void s1_8_minimum_is_kept_and_the_rest_shared_by_weight(void)
 	HG_CHECK_BETWEEN(sample(0).guaranteed_bytes, 12500000 - 20000, 12500000 + 20000);
 }
 
+/* While its only instance is held by a maximum, a tenant cannot be served: were all of that owed to it, it would have the
+ * link to itself once the maximum is gone. */
+static void s1_8_what_a_maximum_below_kept_back_is_not_owed(void)
+{
+	const uint64_t min_bytes_per_s = 35000000, burst_bytes = 16000;
+
+	world();
+	hg_sched_set_root(s, 125000000, 3000, now);
+	policy.burst_bytes = burst_bytes;
+	policy.reserve_bytes = 0;
+	policy.min_bytes_per_s = 80000000;
+	set_tenant(0);
+	policy.min_bytes_per_s = min_bytes_per_s;
+	set_tenant(1);
+	policy.min_bytes_per_s = 0;
+	policy.max_bytes_per_s = 1000000;
+	set_instance(0, 0);
+	run(20 * HG_NS_PER_MS, 1u << 0 | 1u << 4, 1538);
+	policy.max_bytes_per_s = 0;
+	set_instance(0, 0);
+	hg_sched_refresh_instance(s, 0, now);
+	got_bytes[4] = 0;
+	run(10 * HG_NS_PER_MS, 1u << 0 | 1u << 4, 1538);
+	HG_CHECK(got_bytes[4] >= min_bytes_per_s / 100 - burst_bytes - 1538);
+}
+
 static void s1_8_weights_from_1_to_1000(void)
 {
 	static const uint32_t weights[] = {1, 10, 100, 1000};
@@ -421,6 +447,7 @@ int main(int argc, char **argv)
 		HG_TEST(accounting_l2_leaves_out_the_overhead),
 		HG_TEST(s1_9_tenant_maximum_binds_the_sum),
 		HG_TEST(s1_8_minimum_is_kept_and_the_rest_shared_by_weight),
+		HG_TEST(s1_8_what_a_maximum_below_kept_back_is_not_owed),
 		HG_TEST(s1_8_weights_from_1_to_1000),
 		HG_TEST(s1_8_nothing_idle_while_one_may_send),
 		HG_TEST(s1_11_a_raised_maximum_acts_at_once),

@@ -400,6 +400,17 @@ static void s1_8_random_histories_keep_every_promise(void)
 	}
 }
 
+/* One in which a tenant that had spent all but a little of its credit lagged behind by a whole reserve before that
+ * counted, and then by what the others' packets take. */
+static void s1_8_who_has_spent_its_credit_is_not_late_by_a_reserve(void)
+{
+	const uint64_t seed = 102001213;
+	const char *wrong = run(seed, HONEST);
+
+	if (wrong != NULL)
+		MODEL_FAIL(0u, seed, &h.m, wrong, h.now);
+}
+
 NOTICED(broken_higher_max_is_noticed, HIGHER_MAX)
 NOTICED(broken_higher_pkts_is_noticed, HIGHER_PKTS)
 NOTICED(broken_higher_tenant_max_is_noticed, HIGHER_TENANT_MAX)
@@ -414,19 +425,21 @@ NOTICED(broken_next_at_is_noticed, LATE_NEXT_AT)
 
 int main(int argc, char **argv)
 {
-	static const struct hg_test tests[] = {HG_TEST(s1_8_random_histories_keep_every_promise),
-					       HG_TEST(broken_higher_max_is_noticed),
-					       HG_TEST(broken_higher_pkts_is_noticed),
-					       HG_TEST(broken_higher_tenant_max_is_noticed),
-					       HG_TEST(broken_no_min_is_noticed),
-					       HG_TEST(broken_faster_root_is_noticed),
-					       HG_TEST(broken_order_is_noticed),
-					       HG_TEST(broken_loss_is_noticed),
-					       HG_TEST(broken_lazy_pop_is_noticed),
-					       HG_TEST(broken_late_change_is_noticed),
-					       HG_TEST(broken_held_time_is_noticed),
-					       HG_TEST(broken_next_at_is_noticed),
-					       {0}};
+	static const struct hg_test tests[] = {
+		HG_TEST(s1_8_random_histories_keep_every_promise),
+		HG_TEST(s1_8_who_has_spent_its_credit_is_not_late_by_a_reserve),
+		HG_TEST(broken_higher_max_is_noticed),
+		HG_TEST(broken_higher_pkts_is_noticed),
+		HG_TEST(broken_higher_tenant_max_is_noticed),
+		HG_TEST(broken_no_min_is_noticed),
+		HG_TEST(broken_faster_root_is_noticed),
+		HG_TEST(broken_order_is_noticed),
+		HG_TEST(broken_loss_is_noticed),
+		HG_TEST(broken_lazy_pop_is_noticed),
+		HG_TEST(broken_late_change_is_noticed),
+		HG_TEST(broken_held_time_is_noticed),
+		HG_TEST(broken_next_at_is_noticed),
+		{0}};
 
 	return hg_tests_main(argc, argv, tests);
 }
