@@ -40,6 +40,11 @@ def bound(goal):
     return f"{sign} {goal['goal']:g}" + (f", aim {goal['aim']:g}" if goal["aim"] is not None else "")
 
 
+# Verdict: what stands above the goals of which it is.
+NOT_REACHED = {"missed": "Missed, and by how much", "no figure": "Not measured",
+               "disturbed": "Disturbed, so that nothing is claimed, with what was measured all the same"}
+
+
 def told(goal):
     return {"aim": "aim met"}.get(goal["verdict"], goal["verdict"])
 
@@ -50,6 +55,17 @@ def short_of(goal):
     if goal["sense"] == "least":
         return f"{100 * value / wanted:.0f} % of what was asked"
     return f"{value / wanted:.3g} times what was allowed" if wanted else f"{draw.number(value)} too many"
+
+
+def not_reached(goal):
+    """What there is to say of a goal that is not known to be reached."""
+    words = f"`{goal['bench']}.{goal['figure']}` ({goal['sentence']})"
+    if goal["verdict"] == "missed":
+        words += ": " + short_of(goal)
+    elif goal["verdict"] == "disturbed":
+        words += f": {draw.number(goal['value'])}" + (f", from {span(goal['interval'])}" if span(goal["interval"]) else "")
+    tried = goals.TRIED.get((goal["bench"], goal["figure"]))
+    return words + "." + (f" Tried: {tried}" if tried else "")
 
 
 def span(spread):
@@ -125,15 +141,15 @@ def goals_part(result):
     yield table(["figure", "asked", "measured", "verdict"], [
         [f"`{goal['bench']}.{goal['figure']}`", bound(goal), draw.number(goal["value"]), told(goal)]
         for goal in judged]) + "\n"
-    missed = [goal for goal in judged if goal["verdict"] == "missed"]
-    if missed:
-        yield "Missed, and by how much:\n"
-    for goal in missed:
-        words = f"- `{goal['bench']}.{goal['figure']}` ({goal['sentence']}): {short_of(goal)}."
-        tried = goals.TRIED.get((goal["bench"], goal["figure"]))
-        yield textwrap.fill(words + (f" Tried: {tried}" if tried else ""), COLUMNS, subsequent_indent="  ",
-                            break_long_words=False, break_on_hyphens=False)
-    yield ""
+    for verdict, heading in NOT_REACHED.items():
+        those = [goal for goal in judged if goal["verdict"] == verdict]
+        if those:
+            yield f"{heading}:\n"
+        for goal in those:
+            yield textwrap.fill("- " + not_reached(goal), COLUMNS, subsequent_indent="  ", break_long_words=False,
+                                break_on_hyphens=False)
+        if those:
+            yield ""
 
 
 def turns_told(turns):

@@ -219,6 +219,18 @@ class Page(unittest.TestCase):
         text = page.of(result_with(containers=bulk))["docs/benchmarks.md"]
         self.assertIn("prove nothing", " ".join(text.split()))
 
+    def test_what_is_not_reached_is_told_with_what_was_tried(self):
+        sched = dict(SCHED, disturbed=["speedup_4096"])
+        flat = " ".join(page.of(result_with(sched=sched))["docs/benchmarks.md"].split())
+
+        def told(verdict, figure):
+            of_verdict = flat[flat.index(page.NOT_REACHED[verdict]):]
+            return of_verdict[of_verdict.index(f"- `{figure}`"):].split(" - `")[0]
+        for verdict, figure in ("disturbed", "sched.speedup_4096"), ("no figure", "contract.goodput_error_percent"):
+            tried = " ".join(goals.TRIED[tuple(figure.split("."))].split())
+            self.assertIn("Tried: " + tried[:40], told(verdict, figure))
+        self.assertIn("rte_sched): 4.25, from 4.1 to 4.4.", told("disturbed", "sched.speedup_4096"))
+
     def test_compared(self):
         faster = copy.deepcopy(SCHED)
         faster["figures"]["speedup_4096"], faster["spread"]["speedup_4096"] = 5.0, [4.9, 5.1]
