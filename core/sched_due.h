@@ -37,16 +37,25 @@ static inline hg_ns node_start_ns(struct hg_node *node, hg_ns now_ns)
 	return from_ns;
 }
 
-/* By when the next decision of an instance should be served. Credit is served by the quantum: by the
- * packet, whoever has queued little would go before who has queued much, and all would be served one
- * packet at a time. */
+static inline uint32_t larger_of(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* By when the next decision of an instance should be served. It takes what is queued, up to a quantum, or a packet that
+ * is larger as a whole: by less than that, its deadline would be as if its rate were higher, and many who have such
+ * packets at once would be more than the link. Credit is served by the quantum: by the packet, whoever has queued little
+ * would go before who has queued much, and all would be served one packet at a time. */
 static inline hg_ns deadline_ns(const struct hg_sched *s, uint32_t idx, hg_ns from_ns)
 {
 	const struct hg_node *node = &s->nodes[idx];
+	const struct hg_queue *queue = &s->queues[idx];
 	uint32_t bytes = s->quantum_bytes;
 
-	if (!(node->flags & ON_CREDIT) && queued_bytes(&s->queues[idx]) < bytes)
-		bytes = queued_bytes(&s->queues[idx]);
+	if (!(node->flags & ON_CREDIT) && queued_bytes(queue) < bytes)
+		bytes = queued_bytes(queue);
+	else if (queued_bytes(queue) > bytes)
+		bytes = larger_of(bytes, load_bytes(s->fifo.entries[queue->head].load));
 	return from_ns + pace_cost_ns(node->guarantee, bytes);
 }
 

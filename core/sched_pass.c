@@ -204,12 +204,14 @@ static inline void charge_shares(struct hg_sched *s, struct hg_node *node, struc
 
 /* By when the next decision would have to be served, in ticks. */
 static inline int64_t deadline_tick(const struct hg_sched *s, const struct hg_node *node,
-				    hg_ns from_ns, uint32_t left_bytes)
+				    hg_ns from_ns, const struct run *run, const struct rest *rest)
 {
-	uint32_t bytes = left_bytes < s->quantum_bytes && !(node->flags & ON_CREDIT)
-				 ? left_bytes
-				 : s->quantum_bytes;
+	uint32_t bytes = s->quantum_bytes;
 
+	if (!(node->flags & ON_CREDIT) && rest->bytes < bytes)
+		bytes = rest->bytes;
+	else if (rest->bytes > bytes)
+		bytes = larger_of(bytes, load_bytes(run->loads[rest->at]));
 	return tick_of(from_ns + pace_cost_ns(node->guarantee, bytes));
 }
 
@@ -235,7 +237,7 @@ static inline void charge_guarantee(struct hg_sched *s, uint32_t idx, const stru
 				      tick_of(from_ns));
 			return;
 		}
-		until_tick = deadline_tick(s, node, from_ns, rest->bytes);
+		until_tick = deadline_tick(s, node, from_ns, run, rest);
 		bring_clock(&s->deadlines, until_tick < tick ? until_tick : tick);
 		bytes = decide(s, run, rest);
 		guarantee_charge(node, t, bytes, now_ns);

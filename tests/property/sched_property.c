@@ -400,15 +400,27 @@ static void s1_8_random_histories_keep_every_promise(void)
 	}
 }
 
-/* One in which a tenant that had spent all but a little of its credit lagged behind by a whole reserve before that
- * counted, and then by what the others' packets take. */
-static void s1_8_who_has_spent_its_credit_is_not_late_by_a_reserve(void)
+/* One history again. */
+static void again(uint64_t seed)
 {
-	const uint64_t seed = 102001213;
 	const char *wrong = run(seed, HONEST);
 
 	if (wrong != NULL)
 		MODEL_FAIL(0u, seed, &h.m, wrong, h.now);
+}
+
+/* A tenant that had spent all but a little of its credit lagged behind by a whole reserve before that counted, and then by
+ * what the others' packets take. */
+static void s1_8_who_has_spent_its_credit_is_not_late_by_a_reserve(void)
+{
+	again(102001213);
+}
+
+/* Segments of 64 KiB had the deadlines of a quantum: those of many, due at once, went before a tenant that has most of the
+ * link, for longer than its burst allows. */
+static void s1_8_large_packets_have_the_deadlines_of_their_rates(void)
+{
+	again(23001061);
 }
 
 NOTICED(broken_higher_max_is_noticed, HIGHER_MAX)
@@ -428,6 +440,7 @@ int main(int argc, char **argv)
 	static const struct hg_test tests[] = {
 		HG_TEST(s1_8_random_histories_keep_every_promise),
 		HG_TEST(s1_8_who_has_spent_its_credit_is_not_late_by_a_reserve),
+		HG_TEST(s1_8_large_packets_have_the_deadlines_of_their_rates),
 		HG_TEST(broken_higher_max_is_noticed),
 		HG_TEST(broken_higher_pkts_is_noticed),
 		HG_TEST(broken_higher_tenant_max_is_noticed),
