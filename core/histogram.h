@@ -20,7 +20,7 @@
 	(1u << HG_HISTOGRAM_SUB_SHIFT) /* steps in an octave: quantiles within 25 % */
 #define HG_HISTOGRAM_FIRST_SHIFT 10u
 #define HG_HISTOGRAM_FIRST_NS (1 << HG_HISTOGRAM_FIRST_SHIFT)
-#define HG_HISTOGRAM_OCTAVES 17u /* 1.024 us to 134 ms: no packet is held longer */
+#define HG_HISTOGRAM_OCTAVES 17u /* 1.024 us to 134 ms; a queue may stand for 200 ms */
 #define HG_HISTOGRAM_BUCKETS (HG_HISTOGRAM_SUB * HG_HISTOGRAM_OCTAVES + 2u)
 
 struct hg_histogram {
