@@ -4,6 +4,7 @@
 #include "api/card.h"
 #include "api/explain.h"
 #include "api/metrics.h"
+#include "api/put.h"
 #include "api/view.h"
 
 #include <string.h>
@@ -32,8 +33,7 @@ static void show_one(struct hg_call *call, const char *kind, find_fn find, one_f
 static void add_connections(const struct hg_service *service, json_t *host)
 {
 	if (service->connections != NULL)
-		(void)json_object_set_new(host, "connections",
-					  hg_view_connections(service->connections));
+		hg_put(host, "connections", hg_view_connections(service->connections));
 }
 
 static void get_status(struct hg_call *call)

@@ -27,7 +27,6 @@
 #ifndef HG_CORE_CODEL_H
 #define HG_CORE_CODEL_H
 
-#include "core/compiler.h"
 #include "core/units.h"
 
 #include <stdbool.h>
