@@ -1,5 +1,7 @@
 #include "api/statefile.h"
 
+#include "core/fnv.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,14 +19,10 @@
 /* The header with both numbers at their longest. */
 #define HEADER_BYTES 160
 
-/* FNV-1a, 64 bits: it has to notice an edit, not an attack; who may write either file is root already. */
+/* It has to notice an edit, not an attack: who may write either file is root already. */
 struct hg_source hg_statefile_source(const char *text, size_t n_bytes)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < n_bytes; i++)
-		hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-	return (struct hg_source){.hash = hash, .n_bytes = n_bytes};
+	return (struct hg_source){.hash = hg_fnv(HG_FNV_BASIS, text, n_bytes), .n_bytes = n_bytes};
 }
 
 /* ---- save --------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "core/admit.h"
 
 #include "core/depth.h"
+#include "core/fnv.h"
 #include "core/mirror.h"
 #include "core/owner.h"
 #include "core/port.h"
@@ -42,16 +43,6 @@ static uint32_t place_of(const struct hg_desired *d, enum kind kind, uint32_t id
 	return place;
 }
 
-static void put_in_front(struct hg_error *err, const char *key, uint32_t idx)
-{
-	char part[32];
-	struct hg_text text;
-
-	hg_text_init(&text, part, sizeof(part));
-	hg_text_add_index(&text, key, idx);
-	hg_error_at(err, part);
-}
-
 /* Puts where the thing stands in front of the path. Of a thing whose parent is not there, the place
  * in the flat array is all there is. */
 static int at(const struct admission *a, enum kind kind, uint32_t idx, const char *field, int rc)
@@ -61,19 +52,19 @@ static int at(const struct admission *a, enum kind kind, uint32_t idx, const cha
 	hg_error_at(a->reterr, field);
 	if (kind == PORT) {
 		if (d->ports[idx].instance_idx >= d->n_instances) {
-			put_in_front(a->reterr, kind_key[PORT], idx);
+			hg_error_at_index(a->reterr, kind_key[PORT], idx);
 			return rc;
 		}
-		put_in_front(a->reterr, kind_key[PORT], place_of(d, PORT, idx));
+		hg_error_at_index(a->reterr, kind_key[PORT], place_of(d, PORT, idx));
 		idx = d->ports[idx].instance_idx;
 		kind = INSTANCE;
 	}
 	if (kind == INSTANCE && d->instances[idx].tenant_idx < d->n_tenants) {
-		put_in_front(a->reterr, kind_key[INSTANCE], place_of(d, INSTANCE, idx));
+		hg_error_at_index(a->reterr, kind_key[INSTANCE], place_of(d, INSTANCE, idx));
 		idx = d->instances[idx].tenant_idx;
 		kind = TENANT;
 	}
-	put_in_front(a->reterr, kind_key[kind], idx);
+	hg_error_at_index(a->reterr, kind_key[kind], idx);
 	return rc;
 }
 
@@ -123,17 +114,6 @@ static bool is_name(const char *name)
 	return true;
 }
 
-/* FNV-1a, by Fowler, Noll and Vo. */
-static uint64_t hash(const void *data, size_t n_bytes, uint64_t seed)
-{
-	const uint8_t *bytes = data;
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed;
-
-	for (size_t i = 0; i < n_bytes; i++)
-		h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return h ^ (h >> 32);
-}
-
 static void clear_slots(const struct admission *a)
 {
 	memset(a->scratch, 0, a->n_slots * sizeof(a->scratch[0]));
@@ -153,7 +133,7 @@ static int check_names(const struct admission *a, enum kind kind)
 					       "a letter"
 					       " or digit",
 					       NULL));
-		slot = hash(name, strlen(name), 0) & (a->n_slots - 1u);
+		slot = hg_fnv_slot(name, strlen(name), 0, a->n_slots - 1u);
 		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {
 			uint32_t other = (uint32_t)(a->scratch[slot] - 1u);
 
@@ -385,7 +365,7 @@ static int check_groups(const struct admission *a)
 		size_t slot;
 
 		group += strspn(group, "/");
-		slot = hash(group, strlen(group), 0) & (a->n_slots - 1u);
+		slot = hg_fnv_slot(group, strlen(group), 0, a->n_slots - 1u);
 		if (group[0] == '\0')
 			continue;
 		for (; a->scratch[slot] != 0; slot = (slot + 1u) & (a->n_slots - 1u)) {

@@ -1,20 +1,13 @@
 #include "core/class.h"
 
-#include "core/text.h"
-
 #include <string.h>
 
 static int fail(uint32_t idx, const char *field, const char *text, struct hg_error *reterr)
 {
-	char path[48];
-	struct hg_text out;
 	int rc = hg_error_set(reterr, -HG_EINVAL, text, NULL);
 
-	hg_text_init(&out, path, sizeof(path));
-	hg_text_add_index(&out, "", idx);
-	hg_text_add_char(&out, '.');
-	hg_text_add(&out, field);
-	hg_error_at(reterr, path);
+	hg_error_at(reterr, field);
+	hg_error_at_index(reterr, "", idx);
 	return rc;
 }
 

@@ -49,6 +49,16 @@ void hg_error_at(struct hg_error *err, const char *prefix)
 	hg_text_add(&path, behind);
 }
 
+void hg_error_at_index(struct hg_error *err, const char *name, uint32_t idx)
+{
+	char prefix[48];
+	struct hg_text text;
+
+	hg_text_init(&text, prefix, sizeof(prefix));
+	hg_text_add_index(&text, name, idx);
+	hg_error_at(err, prefix);
+}
+
 const char *hg_error_name(int code)
 {
 	switch (-code) {

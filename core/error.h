@@ -54,6 +54,8 @@ HG_MUST_CHECK int hg_error_set(struct hg_error *err, int code, ...);
 /* Puts `prefix` in front of the path, with a dot between where one is needed: callees name what is
  * theirs ("out.min"), callers where it stood ("tenants[0].contract"). */
 void hg_error_at(struct hg_error *err, const char *prefix);
+/* The same with "name[idx]"; "[idx]" where there is no name. */
+void hg_error_at_index(struct hg_error *err, const char *name, uint32_t idx);
 
 /* "EINVAL" and so on, for JSON; "?" for a code outside the list. */
 const char *hg_error_name(int code);

@@ -43,10 +43,12 @@ static void error_path_grows_at_the_front(void)
 	hg_error_at(&err, "out");
 	hg_error_at(&err, "");
 	HG_CHECK_STR(err.path, "out.min");
-	hg_error_at(&err, "[0]");
+	hg_error_at_index(&err, "", 0);
 	HG_CHECK_STR(err.path, "[0].out.min");
-	hg_error_at(&err, "tenants");
-	HG_CHECK_STR(err.path, "tenants[0].out.min");
+	hg_error_at(&err, "ports");
+	HG_CHECK_STR(err.path, "ports[0].out.min");
+	hg_error_at_index(&err, "tenants", 7);
+	HG_CHECK_STR(err.path, "tenants[7].ports[0].out.min");
 }
 
 static void error_long_text_and_path_are_cut(void)

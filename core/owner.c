@@ -1,5 +1,6 @@
 #include "core/owner.h"
 
+#include "core/fnv.h"
 #include "core/port.h"
 #include "core/text.h"
 
@@ -19,17 +20,6 @@ size_t hg_owner_count(const struct hg_desired *desired)
 	for (uint32_t i = 0; i < desired->n_ports; i++)
 		n_addresses += desired->ports[i].n_addresses;
 	return n_addresses > desired->n_ports ? n_addresses : desired->n_ports;
-}
-
-/* FNV-1a, by Fowler, Noll and Vo. */
-static size_t slot_of(const struct owners *o, const void *data, size_t n_bytes, uint64_t seed)
-{
-	const uint8_t *bytes = data;
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed;
-
-	for (size_t i = 0; i < n_bytes; i++)
-		h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return (size_t)(h ^ (h >> 32)) & o->mask;
 }
 
 /* ---- sentences ---------------------------------------------------------------------------------- */
@@ -132,7 +122,7 @@ static bool share_vlan(const struct hg_desired *d, const struct hg_desired_port 
 static int take_mac(const struct owners *o, uint32_t idx)
 {
 	const struct hg_desired_port *ports = o->desired->ports, *port = &ports[idx];
-	size_t slot = slot_of(o, port->mac, HG_MAC_BYTES, 0);
+	size_t slot = hg_fnv_slot(port->mac, HG_MAC_BYTES, 0, o->mask);
 
 	for (; o->slots[slot] != 0; slot = (slot + 1u) & o->mask) {
 		const struct hg_desired_port *other = &ports[o->slots[slot] - 1u];
@@ -170,14 +160,15 @@ static int take_address(const struct owners *o, uint32_t idx, uint32_t n)
 {
 	const struct hg_desired_port *ports = o->desired->ports, *port = &ports[idx];
 	const struct hg_address *address = &port->addresses[n];
-	size_t slot = slot_of(o, address->bytes, address->len, uplink_of(o->desired, port));
+	size_t slot =
+		hg_fnv_slot(address->bytes, address->len, uplink_of(o->desired, port), o->mask);
 
 	for (; o->slots[slot] != 0; slot = (slot + 1u) & o->mask) {
 		uint64_t taken = o->slots[slot] - 1u;
 		const struct hg_desired_port *other = &ports[taken / HG_PORT_ADDRESSES_MAX];
 		const struct hg_address *its = &other->addresses[taken % HG_PORT_ADDRESSES_MAX];
 		struct hg_text text;
-		char what[48], at[24];
+		char what[48];
 		int rc;
 
 		if (!hg_port_same_address(its, address) ||
@@ -187,9 +178,7 @@ static int take_address(const struct owners *o, uint32_t idx, uint32_t n)
 		hg_text_init(&text, what, sizeof(what));
 		add_ip(&text, address);
 		rc = refuse(o, what, other, port, " in one VLAN of one uplink");
-		hg_text_init(&text, at, sizeof(at));
-		hg_text_add_index(&text, "addresses", n);
-		hg_error_at(o->reterr, at);
+		hg_error_at_index(o->reterr, "addresses", n);
 		return rc;
 	}
 	o->slots[slot] = (uint64_t)idx * HG_PORT_ADDRESSES_MAX + n + 1u;

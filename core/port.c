@@ -16,12 +16,7 @@ static bool is_host_address(const struct hg_address *address)
 
 static int refuse_address(uint32_t idx, int rc, struct hg_error *reterr)
 {
-	char at[16];
-	struct hg_text text;
-
-	hg_text_init(&text, at, sizeof(at));
-	hg_text_add_index(&text, "", idx);
-	hg_error_at(reterr, at);
+	hg_error_at_index(reterr, "", idx);
 	return rc;
 }
 

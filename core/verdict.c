@@ -1,6 +1,9 @@
 #include "core/verdict.h"
 
+#include "core/fnv.h"
+
 #include <stddef.h>
+#include <string.h>
 
 struct word {
 	const char *name;
@@ -26,23 +29,17 @@ static struct word find(const struct word *words, size_t n, unsigned idx)
 	return idx < n ? words[idx] : unknown;
 }
 
-/* FNV-1a (Fowler, Noll, Vo), over the names with their ends. */
+/* Over the names with their ends. */
 static uint64_t add_names(uint64_t hash, const struct word *words, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *at = words[i].name;
-
-		do
-			hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-		while (*at++ != '\0');
-	}
+	for (size_t i = 0; i < n; i++)
+		hash = hg_fnv(hash, words[i].name, strlen(words[i].name) + 1u);
 	return hash;
 }
 
 uint64_t hg_verdict_layout(void)
 {
-	return add_names(add_names(UINT64_C(0xcbf29ce484222325), drops, HG_N_DROPS), limits,
-			 HG_N_LIMITS);
+	return add_names(add_names(HG_FNV_BASIS, drops, HG_N_DROPS), limits, HG_N_LIMITS);
 }
 
 const char *hg_drop_name(enum hg_drop reason)
