@@ -168,12 +168,13 @@ class Turns:
     """Sides measured in turn (A, B, A, B ...), order rotated from pair to pair.
 
     sides: {name: function() -> {figure: number}}, one slice each call. run() repeats pairs that were disturbed, up to
-    ATTEMPTS times the pairs asked for, while the benchmark has time.
+    ATTEMPTS times the pairs asked for, while the benchmark has time; with within_s for so many seconds instead, however
+    many pairs that are: what disturbs short slices leaves gaps between, and the question is not how many are thrown away.
     """
 
-    def __init__(self, bench, sides, pairs=15, guard=None):
+    def __init__(self, bench, sides, pairs=15, guard=None, within_s=None):
         self.bench, self.sides, self.pairs = bench, dict(sides), pairs
-        self.guard = guard
+        self.guard, self.within_s = guard, within_s
         self.measured = []  # pairs: {side: slice}; a pair in which a slice declared itself disturbed ends there
         self.clean = []  # those of them that nothing disturbed
         self.used = []  # those that the figures are taken from
@@ -194,10 +195,12 @@ class Turns:
         self.guard = self.guard or Guard()
         now_s, names = self.guard.machine.now_s, list(self.sides)
         began, told = now_s(), float("-inf")
-        while self.n_pairs < self.pairs and self._may_measure():
+        while self.n_pairs < self.pairs and self._may_measure(now_s() - began):
             first = len(self.measured) % len(names)
             if "stolen" in self._judge(self._pair(names[first:] + names[:first])):
+                at = now_s()
                 self.bench.wait_for_quiet()
+                began += now_s() - at
             if now_s() - told >= TELL_S or self.n_pairs == self.pairs:
                 told = now_s()
                 self._progress(told - began)
@@ -206,9 +209,10 @@ class Turns:
             raise harness.Failure(f"every one of {len(self.measured)} pairs was disturbed: {self._reasons()}")
         return self
 
-    def _may_measure(self):
+    def _may_measure(self, seconds):
         n = len(self.measured)
-        return n < self.pairs or n < ATTEMPTS * self.pairs and self.bench.has_time()
+        may_repeat = n < ATTEMPTS * self.pairs if self.within_s is None else seconds < self.within_s
+        return n < self.pairs or may_repeat and self.bench.has_time()
 
     def _pair(self, order):
         pair, before = {}, None

@@ -72,12 +72,12 @@ class World:
     """Two sides on a made-up machine. happens: {number of the slice: function(machine)}, during that slice; between:
     {number of the pair: function(machine)}, when nothing is measured, in front of it."""
 
-    def __init__(self, happens=None, values=None, pairs=15, guard=turns.Guard, between=None):
+    def __init__(self, happens=None, values=None, pairs=15, guard=turns.Guard, between=None, within_s=None):
         self.machine, self.happens, self.between = Machine(), happens or {}, between or {}
         self.values = values or {"a": lambda n: 200.0, "b": lambda n: 100.0}
         self.order, self.bench = [], Bench()
         self.turns = turns.Turns(self.bench, {side: lambda side=side: self.slice(side) for side in self.values},
-                                 pairs, guard(self.machine))
+                                 pairs, guard(self.machine), within_s)
         self.turns._pair = lambda order, pair=self.turns._pair: self.pair(pair, order)
 
     def pair(self, measure, order):
@@ -296,6 +296,25 @@ class TooFew(unittest.TestCase):
         self.assertEqual(world.turns.median("a", "rate"), 200.0)  # of all pairs, and said so
         about = world.turns.about()
         self.assertEqual((about["n_pairs"], about["why"], about["is_disturbed"]), (0, {"stolen": 24}, True))
+
+    def test_by_time_it_is_tried_for_so_long_however_often(self):
+        # A pair takes 2 s; all but the 40th and the 41st are disturbed.
+        world = World({n: steal(100) for n in range(200) if n not in (80, 81, 82, 83)}, pairs=2, within_s=100)
+        world.turns.run()
+        self.assertEqual((len(world.turns.measured), world.turns.n_pairs, world.turns.is_disturbed), (42, 2, False))
+        late = World({n: steal(100) for n in range(200)}, pairs=2, within_s=100)
+        late.turns.run()
+        self.assertEqual((len(late.turns.measured), late.turns.is_disturbed), (50, True))
+        over = World({n: steal(100) for n in range(200)}, pairs=2, within_s=100)
+        over.bench.is_late = True
+        over.turns.run()
+        self.assertEqual(len(over.turns.measured), 2)
+
+    def test_what_was_waited_for_a_thief_is_not_of_that_time(self):
+        world = World({n: steal(100) for n in range(200)}, pairs=2, within_s=10)
+        world.bench.wait_for_quiet = lambda: setattr(world.machine, "time_s", world.machine.time_s + 50)
+        world.turns.run()
+        self.assertEqual(len(world.turns.measured), 5)
 
     def test_nothing_is_repeated_when_the_time_is_over(self):
         world = World({n: steal(100) for n in range(100)}, pairs=6)
