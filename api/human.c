@@ -1,5 +1,6 @@
 #include "api/human.h"
 
+#include "core/histogram.h"
 #include "core/ledger.h"
 
 #include <stdio.h>
@@ -46,11 +47,16 @@ char *hg_human_time(char *buf, hg_ns ns)
 {
 	static const char *const units[] = {"ns", "us", "ms", "s"};
 
-	if (ns == 0 || ns == HG_NEVER) {
-		snprintf(buf, HG_HUMAN_BYTES, ns == 0 ? "0" : ">134ms");
-		return buf;
-	}
-	return scaled(buf, (double)ns, 1000, units, 4);
+	char end[HG_HUMAN_BYTES];
+
+	if (ns == 0)
+		snprintf(buf, HG_HUMAN_BYTES, "0");
+	else if (ns == HG_NEVER)
+		snprintf(buf, HG_HUMAN_BYTES, ">%.*s", HG_HUMAN_BYTES - 2,
+			 scaled(end, (double)HG_HISTOGRAM_END_NS, 1000, units, 4));
+	else
+		scaled(buf, (double)ns, 1000, units, 4);
+	return buf;
 }
 
 char *hg_human_size(char *buf, uint64_t bytes)

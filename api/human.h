@@ -16,7 +16,7 @@
 char *hg_human_rate(char *buf, uint64_t bytes_per_s);
 /* "1.25 Gbit/s", for sentences. */
 char *hg_human_rate_long(char *buf, uint64_t bytes_per_s);
-/* "220us"; 0 is "0"; HG_NEVER, a quantile beyond what core/histogram.h tells apart, is ">134ms". */
+/* "220us"; 0 is "0"; HG_NEVER, a quantile beyond what core/histogram.h tells apart, is ">2.15s". */
 char *hg_human_time(char *buf, hg_ns ns);
 /* "64KiB", in steps of 1,024, as the sizes of the configuration. */
 char *hg_human_size(char *buf, uint64_t bytes);

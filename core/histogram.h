@@ -3,9 +3,9 @@
  * Why        A mean hides the tail, and the tail is what a tenant feels.
  * Model      Bucket widths double each octave, with HG_HISTOGRAM_SUB linear steps inside an octave
  *            (as in HdrHistogram by G. Tene). The first bucket is [0, 1.024 us), so that edges are
- *            found by shifting; the last, from 134 ms, is open.
+ *            found by shifting; the last, from HG_HISTOGRAM_END_NS, is open.
  * Promise    A quantile is never below the true one, and at most 1/HG_HISTOGRAM_SUB above it where
- *            that lies in [1.024 us, 134 ms).
+ *            that lies in [1.024 us, 2.147 s).
  * Units      ns in, ns out. Memory: caller's, 4 bytes a bucket. Threads: one writer; a reader in another
  *            thread sees each count whole. Cost: add is a few shifts.
  * Errors     none.
@@ -20,7 +20,8 @@
 	(1u << HG_HISTOGRAM_SUB_SHIFT) /* steps in an octave: quantiles within 25 % */
 #define HG_HISTOGRAM_FIRST_SHIFT 10u
 #define HG_HISTOGRAM_FIRST_NS (1 << HG_HISTOGRAM_FIRST_SHIFT)
-#define HG_HISTOGRAM_OCTAVES 17u /* 1.024 us to 134 ms; a queue may stand for 200 ms */
+#define HG_HISTOGRAM_OCTAVES 21u /* to 2.147 s: ours stand for 200 ms, a card's own for seconds */
+#define HG_HISTOGRAM_END_NS ((hg_ns)HG_HISTOGRAM_FIRST_NS << HG_HISTOGRAM_OCTAVES)
 #define HG_HISTOGRAM_BUCKETS (HG_HISTOGRAM_SUB * HG_HISTOGRAM_OCTAVES + 2u)
 
 struct hg_histogram {

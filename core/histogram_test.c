@@ -22,8 +22,8 @@ static void histogram_edges(void)
 		{1280, 1536},
 		{2047, 2048},
 		{2048, 2560},
-		{134217727, 134217728},
-		{134217728, HG_NEVER},
+		{HG_HISTOGRAM_END_NS - 1, INT64_C(2147483648)},
+		{HG_HISTOGRAM_END_NS, HG_NEVER},
 		{INT64_MAX, HG_NEVER},
 	};
 

@@ -20,7 +20,7 @@ def limit(bytes_per_s):
     return f"{bytes_per_s * 8e-6:.0f}" if bytes_per_s else "-"
 
 
-BEYOND_US = 134_000  # what the daemon's histograms tell apart; core/histogram.h
+BEYOND_US = 2_147_484  # what the daemon's histograms tell apart; core/histogram.h
 
 
 def span(us):
@@ -28,7 +28,7 @@ def span(us):
     if not us:
         return "-"
     if us > 1e12:  # a quantile beyond the histogram
-        return f"> {BEYOND_US / 1e3:.0f} ms"
+        return "> " + span(BEYOND_US)
     for unit, size in (("us", 1.0), ("ms", 1e3), ("s", 1e6)):
         if us < 999.5 * size or unit == "s":
             value = us / size
