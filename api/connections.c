@@ -1,5 +1,7 @@
 #include "api/connections.h"
 
+#include <string.h>
+
 const char *hg_refusal_name(enum hg_refusal refusal)
 {
 	static const char *const names[] = {
@@ -11,24 +13,25 @@ const char *hg_refusal_name(enum hg_refusal refusal)
 	return (unsigned)refusal < HG_N_REFUSALS ? names[refusal] : "?";
 }
 
-static void append(struct hg_connections *all, struct hg_connection *one)
+void hg_connections_init(struct hg_connections *all)
 {
+	memset(all, 0, sizeof(*all));
+	TAILQ_INIT(&all->list);
+}
+
+static void append(struct hg_connections *all, struct hg_connection *one,
+		   enum hg_connection_state state, hg_ns now_ns)
+{
+	one->state = state;
+	one->since_ns = now_ns;
 	one->is_listed = true;
-	one->prev = all->last;
-	one->next = NULL;
-	if (all->last != NULL)
-		all->last->next = one;
-	else
-		all->first = one;
-	all->last = one;
+	TAILQ_INSERT_TAIL(&all->list, one, link);
 	all->n++;
 }
 
 void hg_connections_enter(struct hg_connections *all, struct hg_connection *one, hg_ns now_ns)
 {
-	one->state = HG_CONNECTION_IDLE;
-	one->since_ns = now_ns;
-	append(all, one);
+	append(all, one, HG_CONNECTION_IDLE, now_ns);
 }
 
 void hg_connections_leave(struct hg_connections *all, struct hg_connection *one)
@@ -36,14 +39,7 @@ void hg_connections_leave(struct hg_connections *all, struct hg_connection *one)
 	if (!one->is_listed)
 		return;
 	one->is_listed = false;
-	if (one->prev != NULL)
-		one->prev->next = one->next;
-	else
-		all->first = one->next;
-	if (one->next != NULL)
-		one->next->prev = one->prev;
-	else
-		all->last = one->prev;
+	TAILQ_REMOVE(&all->list, one, link);
 	all->n--;
 }
 
@@ -53,26 +49,24 @@ void hg_connections_become(struct hg_connections *all, struct hg_connection *one
 	if (!one->is_listed)
 		return;
 	hg_connections_leave(all, one);
-	one->state = state;
-	one->since_ns = now_ns;
-	append(all, one);
+	append(all, one, state, now_ns);
 }
 
 struct hg_connection *hg_connections_longest(const struct hg_connections *all)
 {
-	struct hg_connection *one = all->first;
+	struct hg_connection *one = TAILQ_FIRST(&all->list);
 
 	while (one != NULL && one->state == HG_CONNECTION_STREAM)
-		one = one->next;
+		one = TAILQ_NEXT(one, link);
 	return one;
 }
 
 struct hg_connection *hg_connections_stale_body(const struct hg_connections *all, hg_ns now_ns)
 {
-	struct hg_connection *one = all->first;
+	struct hg_connection *one = TAILQ_FIRST(&all->list);
 
 	while (one != NULL && one->body_bytes == 0)
-		one = one->next;
+		one = TAILQ_NEXT(one, link);
 	return one != NULL && now_ns - one->since_ns >= HG_CONNECTIONS_STALE_NS ? one : NULL;
 }
 

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* Many more than the commands and collectors of one host; each costs a few KiB. */
 #define HG_CONNECTIONS_MAX 128u
@@ -52,7 +53,7 @@ enum hg_connection_state {
 };
 
 struct hg_connection {
-	struct hg_connection *prev, *next;
+	TAILQ_ENTRY(hg_connection) link;
 	hg_ns since_ns; /* in its state */
 	size_t body_bytes; /* held for it */
 	enum hg_connection_state state;
@@ -61,11 +62,12 @@ struct hg_connection {
 };
 
 struct hg_connections {
-	struct hg_connection *first, *last; /* since_ns grows */
+	TAILQ_HEAD(, hg_connection) list; /* since_ns grows */
 	uint32_t n;
 	uint64_t n_refused[HG_N_REFUSALS];
 };
 
+void hg_connections_init(struct hg_connections *all);
 void hg_connections_enter(struct hg_connections *all, struct hg_connection *one, hg_ns now_ns);
 /* It is of that state from now on. This and leave do nothing if it is not in the list. */
 void hg_connections_become(struct hg_connections *all, struct hg_connection *one,

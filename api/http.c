@@ -494,6 +494,7 @@ int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_
 	if (http == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for the interface", NULL);
 	http->cfg = *cfg;
+	hg_connections_init(&http->connections);
 	if (fd < 0)
 		rc = listen_at(cfg->socket_path, &fd, &http->was_left, reterr);
 	if (rc < 0)

@@ -31,6 +31,7 @@ static void times_have_units(void)
 	HG_CHECK_STR(hg_human_time(buf, 220 * HG_NS_PER_US), "220us");
 	HG_CHECK_STR(hg_human_time(buf, 1400 * HG_NS_PER_US), "1.40ms");
 	HG_CHECK_STR(hg_human_time(buf, 2 * HG_NS_PER_S), "2s");
+	HG_CHECK_STR(hg_human_time(buf, HG_NEVER), ">2.15s");
 }
 
 static void sizes_go_by_1024(void)
