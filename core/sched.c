@@ -552,17 +552,12 @@ static enum outcome serve_due(struct hg_sched *s, struct pop *p, uint32_t idx)
 	return outcome;
 }
 
-/* An entry of an instance has come up. Returns whether it counted. */
-static bool instance_due(struct hg_sched *s, struct pop *p, uint32_t id)
+/* The turn of an instance whose entry has come up. Returns whether it counted. */
+static bool due_turn(struct hg_sched *s, struct pop *p, uint32_t idx)
 {
-	uint32_t idx = id & ID_IDX_MASK;
 	struct hg_node *node = &s->nodes[idx];
-	uint32_t tenant_idx = node->tenant_idx;
-	struct hg_tenant *t = &s->tenants[tenant_idx];
+	const struct hg_tenant *t = &s->tenants[node->tenant_idx];
 
-	if (!(node->flags & IN_GUARANTEE) || guarantee_id(idx, ID_INSTANCE, node->flags) != id)
-		return false;
-	node->flags &= ~(uint32_t)IN_GUARANTEE;
 	if (!is_waiting(s, idx))
 		return false;
 	if (tick_of(node->due_ns) > tick_of(p->now_ns)) {
@@ -571,9 +566,28 @@ static bool instance_due(struct hg_sched *s, struct pop *p, uint32_t id)
 	}
 	if (!is_parked(t->flags) && serve_due(s, p, idx) != TENANT_HELD)
 		return true;
-	node->flags |= BLOCKED;
-	hg_sched_block(s, t, idx);
+	/* It may have been served before its tenant was held. */
+	if (tick_of(node->due_ns) > tick_of(p->now_ns))
+		guarantee_file(s, idx, node, p->now_ns);
+	else
+		hg_sched_block(s, idx, p->now_ns);
 	return true;
+}
+
+/* An entry of an instance has come up. Returns whether it counted. */
+static bool instance_due(struct hg_sched *s, struct pop *p, uint32_t id)
+{
+	const uint32_t idx = id & ID_IDX_MASK;
+	struct hg_node *node = &s->nodes[idx];
+	bool counted;
+
+	if (!(node->flags & IN_GUARANTEE) || guarantee_id(idx, ID_INSTANCE, node->flags) != id)
+		return false;
+	node->flags &= ~(uint32_t)IN_GUARANTEE;
+	counted = due_turn(s, p, idx);
+	if (HG_UNLIKELY(s->tenants[node->tenant_idx].flags & BLOCKED))
+		hg_sched_unblock(s, node->tenant_idx, p->now_ns);
+	return counted;
 }
 
 /* A tenant's own guarantee has come up. */
@@ -606,29 +620,19 @@ static bool tenant_due(struct hg_sched *s, struct pop *p, uint32_t id)
 /* An entry has come up. Returns whether it counted. */
 static bool serve_guarantee(struct hg_sched *s, struct pop *p, uint32_t id)
 {
-	switch (id & ID_KIND_MASK) {
-	case ID_TENANT:
-		return tenant_due(s, p, id);
-	case ID_BLOCKED:
-		hg_sched_unblock(s, id & ID_IDX_MASK, p->now_ns);
-		return false;
-	default:
-		return instance_due(s, p, id);
-	}
+	return (id & ID_KIND_MASK) == ID_TENANT ? tenant_due(s, p, id) : instance_due(s, p, id);
 }
 
 /* Moves an entry that is due now to its deadline. One that no longer counts is dropped there. */
 static void await_deadline(struct hg_sched *s, uint32_t id)
 {
 	uint32_t idx = id & ID_IDX_MASK;
-	const struct hg_tenant *t;
 	hg_ns at_ns;
 
 	if ((id & ID_KIND_MASK) == ID_INSTANCE) {
 		at_ns = deadline_ns(s, idx, s->nodes[idx].due_ns);
 	} else {
-		t = &s->tenants[idx];
-		at_ns = t->due_ns + pace_cost_ns(t->guarantee, s->quantum_bytes);
+		at_ns = tenant_deadline_ns(s, idx, s->tenants[idx].due_ns);
 	}
 	hg_wheel_push(&s->deadlines, id, tick_of(at_ns));
 }

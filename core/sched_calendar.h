@@ -160,6 +160,17 @@ static inline void look_next(const struct hg_sched *s, const struct hg_share *sh
 	look_at(share, look, s->nodes[look->idx].next);
 }
 
+/* Whose turn it is, if it still waits; NO_INSTANCE if nobody waits. */
+static inline uint32_t calendar_next(const struct hg_sched *s, const struct hg_share *share)
+{
+	uint32_t in_slot;
+
+	if (share->current != NO_INSTANCE || share->full == 0)
+		return share->current;
+	in_slot = share->slot[calendar_first(share, calendar_full(share))];
+	return HG_UNLIKELY(s->window != NULL) ? s->nodes[in_slot].next : in_slot;
+}
+
 /* Takes the instance whose turn it is; NO_INSTANCE if none waits. A slot is served in passes: who is
  * filed into it again while it is served waits for the next pass. */
 static inline uint32_t calendar_take(struct hg_sched *s, struct hg_share *share)

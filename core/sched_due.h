@@ -8,7 +8,7 @@
 #ifndef HG_CORE_SCHED_DUE_H
 #define HG_CORE_SCHED_DUE_H
 
-#include "core/sched_impl.h"
+#include "core/sched_calendar.h"
 
 /* From when on a guarantee counts whose owner spends a reserve: as one who begins now, so that it does not go ahead of
  * those who wait. What it is not served from then on it lags behind, though credit be left: start and credit are each
@@ -37,6 +37,12 @@ static inline hg_ns node_start_ns(struct hg_node *node, hg_ns now_ns)
 	return from_ns;
 }
 
+/* Of any instance. */
+static inline hg_ns start_ns(struct hg_node *node, hg_ns now_ns)
+{
+	return node->flags & ON_CREDIT ? node_start_ns(node, now_ns) : node->due_ns;
+}
+
 static inline uint32_t larger_of(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
@@ -59,21 +65,46 @@ static inline hg_ns deadline_ns(const struct hg_sched *s, uint32_t idx, hg_ns fr
 	return from_ns + pace_cost_ns(node->guarantee, bytes);
 }
 
-/* Enters an instance in the wheel of guarantees that it belongs to. */
-static inline void guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_node *node,
-				  hg_ns now_ns)
+/* Enters an instance in the wheel of guarantees that it belongs to. Returns the tick at which it stands there. */
+static inline int64_t guarantee_file(struct hg_sched *s, uint32_t idx, struct hg_node *node,
+				     hg_ns now_ns)
 {
-	hg_ns from_ns = node->due_ns;
+	const hg_ns from_ns = start_ns(node, now_ns);
+	int64_t tick = tick_of(from_ns);
 	uint32_t id;
 
-	if (node->flags & ON_CREDIT)
-		from_ns = node_start_ns(node, now_ns);
 	node->flags |= IN_GUARANTEE;
 	id = guarantee_id(idx, ID_INSTANCE, node->flags);
-	if (tick_of(from_ns) > tick_of(now_ns))
-		hg_wheel_push(&s->starts, id, tick_of(from_ns));
-	else
-		hg_wheel_push(&s->deadlines, id, tick_of(deadline_ns(s, idx, from_ns)));
+	if (tick > tick_of(now_ns)) {
+		hg_wheel_push(&s->starts, id, tick);
+		return tick;
+	}
+	tick = tick_of(deadline_ns(s, idx, from_ns));
+	hg_wheel_push(&s->deadlines, id, tick);
+	return tick;
+}
+
+/* Which instance of a tenant a decision out of the tenant's guarantee begins with; NO_INSTANCE if none. */
+static inline uint32_t tenant_next(struct hg_sched *s, uint32_t tenant_idx)
+{
+	uint32_t idx = NO_INSTANCE;
+
+	if (HG_LIKELY(!(s->tenants[tenant_idx].flags & HAS_BANDS)))
+		return calendar_next(s, &s->tenants[tenant_idx].share);
+	for (unsigned k = 0; k < HG_N_PRIORITIES && idx == NO_INSTANCE; k++)
+		idx = calendar_next(s, share_of(s, tenant_idx, bands_in_order[k]));
+	return idx;
+}
+
+/* By when the next decision of a tenant should be served: of a quantum, or a packet that is larger. */
+static inline hg_ns tenant_deadline_ns(struct hg_sched *s, uint32_t tenant_idx, hg_ns from_ns)
+{
+	const uint32_t idx = tenant_next(s, tenant_idx);
+	uint32_t bytes = s->quantum_bytes;
+
+	if (idx != NO_INSTANCE && queued_bytes(&s->queues[idx]) > bytes)
+		bytes = larger_of(bytes, load_bytes(s->fifo.entries[s->queues[idx].head].load));
+	return from_ns + pace_cost_ns(s->tenants[tenant_idx].guarantee, bytes);
 }
 
 static inline void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx,
@@ -90,7 +121,28 @@ static inline void tenant_guarantee_file(struct hg_sched *s, uint32_t tenant_idx
 		hg_wheel_push(&s->starts, id, tick_of(from_ns));
 	else
 		hg_wheel_push(&s->deadlines, id,
-			      tick_of(from_ns + pace_cost_ns(t->guarantee, s->quantum_bytes)));
+			      tick_of(tenant_deadline_ns(s, tenant_idx, from_ns)));
+}
+
+/* What a guarantee lags behind when a maximum was in the way is not owed, beyond what a packet that had
+ * to wait for its tokens explains. Otherwise all of it would go ahead of the others at once. */
+static inline hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)
+{
+	hg_ns least_ns = now_ns - 2 * pace_cost_ns(pace, bytes);
+
+	return due_ns > least_ns ? due_ns : least_ns;
+}
+
+/* Requires that it has something queued. */
+static inline void forgive(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
+{
+	struct hg_node *node = &s->nodes[idx];
+	uint32_t bytes = load_bytes(s->fifo.entries[s->queues[idx].head].load);
+
+	if (node->guarantee == 0)
+		return;
+	node->due_ns = forgiven_ns(node->due_ns, node->guarantee,
+				   larger_of(bytes, s->quantum_bytes), now_ns);
 }
 
 static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)

@@ -8,44 +8,6 @@
 /* Waits that are looked at before serving goes on: a mass of nodes whose time has come at once does not
  * hold up the packets of the others. */
 #define UNPARK_BATCH 64u
-#define UNBLOCK_BATCH 16u /* instances of a tenant that was parked, likewise */
-
-/* ---- the queue of a tenant's blocked instances ---------------------------------------------------- */
-
-void hg_sched_block(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
-{
-	struct hg_wheel_chunk *chunks = s->pool.chunks;
-	uint32_t tail = t->blocked_tail;
-
-	if (tail == 0 || chunks[tail].n == HG_WHEEL_CHUNK_ENTRIES) {
-		uint32_t fresh = hg_wheel_chunk_take(&s->pool);
-
-		chunks[fresh].next = 0;
-		chunks[fresh].n = 0;
-		if (tail == 0) {
-			t->blocked_head = fresh;
-			t->blocked_at = 0;
-		} else {
-			chunks[tail].next = fresh;
-		}
-		t->blocked_tail = tail = fresh;
-	}
-	chunks[tail].entries[chunks[tail].n++] = (struct hg_wheel_entry){.id = idx};
-}
-
-static void blocked_drop_first(struct hg_sched *s, struct hg_tenant *t)
-{
-	uint32_t head = t->blocked_head;
-	uint32_t next = s->pool.chunks[head].next;
-
-	if (++t->blocked_at < s->pool.chunks[head].n)
-		return;
-	hg_wheel_chunk_give(&s->pool, head);
-	t->blocked_at = 0;
-	t->blocked_head = next;
-	if (next == 0)
-		t->blocked_tail = 0;
-}
 
 /* ---- entering the orders ------------------------------------------------------------------------ */
 
@@ -125,14 +87,6 @@ void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns n
 	t->credit_ns = now_ns - t->due_ns;
 }
 
-/* The deadline of a tenant's first blocked instance. */
-static int64_t blocked_tick(const struct hg_sched *s, const struct hg_tenant *t)
-{
-	uint32_t idx = s->pool.chunks[t->blocked_head].entries[t->blocked_at].id;
-
-	return tick_of(deadline_ns(s, idx, s->nodes[idx].due_ns));
-}
-
 /* How far behind virtual time one may come back: who was away because it had nothing forgoes what it did not
  * use; who was held by the window may have lost its turn by a packet each time, and has it back, but not what
  * a card that stood still would add up to. */
@@ -188,10 +142,6 @@ void hg_sched_enter_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns
 
 	if (is_parked(t->flags))
 		return;
-	if (t->blocked_head != 0 && !(t->flags & BLOCKED)) {
-		t->flags |= BLOCKED;
-		hg_wheel_push(&s->deadlines, tenant_idx | ID_BLOCKED, blocked_tick(s, t));
-	}
 	has_turn = enter_band(s, tenant_idx, HG_PRIORITY_NORMAL, now_ns);
 	if (HG_UNLIKELY(t->flags & HAS_BANDS)) {
 		has_turn |= enter_band(s, tenant_idx, HG_PRIORITY_HIGH, now_ns);
@@ -275,15 +225,6 @@ void hg_sched_park_tenant(struct hg_sched *s, uint32_t tenant_idx, struct hg_cap
 		      tick_from(wait.until_ns));
 }
 
-/* What a guarantee lags behind when a maximum was in the way is not owed, beyond what a packet that had
- * to wait for its tokens explains. Otherwise all of it would go ahead of the others at once. */
-static hg_ns forgiven_ns(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns now_ns)
-{
-	hg_ns least_ns = now_ns - 2 * pace_cost_ns(pace, bytes);
-
-	return due_ns > least_ns ? due_ns : least_ns;
-}
-
 /* Whether all instances of a tenant that have something queued are held by their own maxima, up to now: then nobody can be
  * served out of the tenant's guarantee. */
 static inline bool is_held_by_maxima_below(const struct hg_tenant *t)
@@ -307,18 +248,6 @@ void hg_sched_hold(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
 	t->n_parked++;
 	t->n_parked_by_window++;
 	tenant_account(s, t, now_ns);
-}
-
-static void forgive(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
-{
-	struct hg_node *node = &s->nodes[idx];
-	uint32_t bytes = load_bytes(s->fifo.entries[s->queues[idx].head].load);
-
-	if (node->guarantee == 0)
-		return;
-	if (bytes < s->quantum_bytes)
-		bytes = s->quantum_bytes;
-	node->due_ns = forgiven_ns(node->due_ns, node->guarantee, bytes, now_ns);
 }
 
 void hg_sched_unpark(struct hg_sched *s, uint32_t idx, hg_ns now_ns)
@@ -358,6 +287,7 @@ void hg_sched_unpark_tenant(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_n
 	tenant_account(s, t, now_ns);
 	forgive_tenant(s, t, now_ns);
 	hg_sched_enter_tenant(s, tenant_idx, now_ns);
+	hg_sched_unblock(s, tenant_idx, now_ns);
 }
 
 bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns)
@@ -382,29 +312,6 @@ bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns)
 		}
 	}
 	return was_any;
-}
-
-/* A tenant is not parked any more: the instances that fell due meanwhile go back to their deadlines, a
- * batch at a time, because what they find may soon be spent again. */
-void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns)
-{
-	struct hg_tenant *t = &s->tenants[tenant_idx];
-
-	t->flags &= ~(uint32_t)BLOCKED;
-	if (is_parked(t->flags))
-		return;
-	for (unsigned i = 0; i < UNBLOCK_BATCH && t->blocked_head != 0; i++) {
-		uint32_t idx = s->pool.chunks[t->blocked_head].entries[t->blocked_at].id;
-		struct hg_node *node = &s->nodes[idx];
-
-		blocked_drop_first(s, t);
-		node->flags &= ~(uint32_t)BLOCKED;
-		if (!is_waiting(s, idx))
-			continue;
-		forgive(s, idx, now_ns);
-		guarantee_file(s, idx, node, now_ns);
-	}
-	hg_sched_enter_tenant(s, tenant_idx, now_ns);
 }
 
 /* ---- push --------------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
  * Model      An instance with something queued is in exactly one of two states:
  *
  *              waiting   in its tenant's calendar (IN_SHARE), and if it has a minimum in one of the wheels
- *                        of guarantees (IN_GUARANTEE), or, found due while its tenant was parked, in
- *                        the tenant's own queue (BLOCKED)
+ *                        of guarantees (IN_GUARANTEE), or, found due while its tenant was parked,
+ *                        among the tenant's blocked ones (BLOCKED)
  *              parked    its own maximum is reached: an entry in the wheel of waits names the time; or its
  *                        share of the window is in the card: it is in the list of those, until a release
  *
@@ -22,7 +22,7 @@
  *            now, stopping it adds now. What a tenant's parking took of an instance's turn is likewise a
  *            difference of the tenant's own counter, so nobody walks over instances.
  * Memory     128 bytes an instance: queue 16, node 64, and 48 that are seldom touched; 320 a tenant. What only
- *            a window or priorities need is apart, and untouched without them.
+ *            a window, priorities, or maxima of tenants need is apart, and untouched without them.
  * Not here   Nothing outside core/sched*.c includes this.
  */
 #ifndef HG_CORE_SCHED_IMPL_H
@@ -60,13 +60,12 @@
 #define ID_KIND_MASK 0x300000u
 #define ID_INSTANCE 0u
 #define ID_TENANT 0x100000u
-#define ID_BLOCKED 0x200000u /* the queue of a tenant's blocked instances */
 #define ID_GEN_SHIFT 24u
 
 enum {
 	IN_SHARE = 1u << 0, /* in the calendar of its tenant; of a tenant: in the wheel of shares */
 	IN_GUARANTEE = 1u << 1, /* an entry of this generation is in `starts` or `deadlines` */
-	BLOCKED = 1u << 2, /* in its tenant's queue; of a tenant: that queue is in the wheel */
+	BLOCKED = 1u << 2, /* among its tenant's blocked ones; of a tenant: it has some */
 	PARKED = 1u << 3,
 	BY_PKTS = 1u << 4, /* parked by the packet rate */
 	BY_WINDOW =
@@ -169,12 +168,9 @@ struct hg_tenant {
 	hg_ns parked_ns[2]; /* run while parked */
 
 	hg_ns held_ns[HG_N_LIMITS - 1u]; /* without NONE */
-	uint32_t blocked_head,
-		blocked_tail; /* chunks of a first in, first out queue of instances */
 	uint32_t n_instances;
 	uint32_t n_parked_by_window; /* of n_parked */
 	uint32_t n_waiting[HG_N_PRIORITIES]; /* not parked; not kept for the normal priority */
-	uint8_t blocked_at; /* entry of the first chunk that is the first of the queue */
 	hg_ns overlap_ns[HG_N_PRIORITIES]; /* that a band was behind while this was parked */
 	hg_ns held_behind_ns; /* of held_band, at held_since_ns */
 };
@@ -182,6 +178,21 @@ struct hg_tenant {
 /* A tenant's part in a band of another priority than normal. */
 struct hg_other_share {
 	_Alignas(HG_CACHE_LINE_BYTES) struct hg_share share;
+};
+
+#define HG_SCHED_BLOCKED_LISTS 29u
+
+/* A tenant's blocked instances: see core/sched_blocked.c. */
+struct hg_blocked {
+	_Alignas(HG_CACHE_LINE_BYTES) int64_t clock; /* a tick */
+	uint32_t
+		full; /* a bit for each list that holds something; of others `first` says nothing */
+	uint32_t first[HG_SCHED_BLOCKED_LISTS];
+};
+
+struct hg_blocked_link {
+	uint32_t next; /* NO_INSTANCE: the last of its list */
+	uint32_t tick; /* low bits */
 };
 
 /* A priority: see core/sched_share.h. */
@@ -215,6 +226,8 @@ struct hg_sched {
 	struct hg_classes *classes; /* of instances that are CLASSED; core/sched_class.h */
 	struct hg_node_side *side; /* one more than instances: the last begins and ends the ring */
 	struct hg_other_share *other_shares; /* two a tenant: high, low */
+	struct hg_blocked *blocked; /* of a tenant; untouched while nobody of it is blocked */
+	struct hg_blocked_link *blocked_links; /* of an instance that is blocked */
 	uint32_t n_held_by_window;
 	bool is_window_full; /* it said so, and nothing has changed since */
 	bool was_held_by_window;
@@ -406,9 +419,15 @@ bool hg_sched_unpark_due(struct hg_sched *s, hg_ns now_ns);
  * that as credit. */
 void hg_sched_wake_guarantee(struct hg_sched *s, uint32_t idx, hg_ns quiet_ns, hg_ns now_ns);
 void hg_sched_wake_tenant_guarantee(struct hg_tenant *t, hg_ns quiet_ns, hg_ns now_ns);
-/* Appends an instance to its tenant's queue of those that are due but blocked. */
-void hg_sched_block(struct hg_sched *s, struct hg_tenant *t, uint32_t idx);
-/* The instances of a tenant that was parked go back to their deadlines. */
+
+/* ---- who is due but blocked (core/sched_blocked.c) -------------------------------------------------- */
+
+/* The maximum of its tenant holds an instance that is due, and in no wheel of guarantees. */
+void hg_sched_block(struct hg_sched *s, uint32_t idx, hg_ns now_ns);
+/* If a tenant is not parked, the blocked instance of the earliest deadline goes back to the wheel. To be called when the
+ * tenant is parked no more, and whenever an entry of one of its instances has come up or died. */
 void hg_sched_unblock(struct hg_sched *s, uint32_t tenant_idx, hg_ns now_ns);
+/* Takes an instance out, if it is there. O(those of its tenant): for live changes. */
+void hg_sched_block_no_more(struct hg_sched *s, uint32_t idx);
 
 #endif

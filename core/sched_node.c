@@ -25,7 +25,8 @@ _Static_assert(sizeof(struct hg_wheel_chunk) == HG_CACHE_LINE_BYTES, "a chunk is
 
 /* Where the parts lie, from the beginning of the memory. */
 struct layout {
-	size_t queues, nodes, cold, tenants, classes, side, other_shares, chunks, fifo, end;
+	size_t queues, nodes, cold, tenants, classes, side, other_shares, blocked, links, chunks,
+		fifo, end;
 	uint32_t n_chunks;
 };
 
@@ -37,11 +38,11 @@ static size_t add(size_t *at, size_t n_bytes)
 	return begin;
 }
 
-/* Entries of wheels that may be there at once and count: a guarantee and a wait for each node, its
- * shares and a queue for each tenant. */
+/* Entries of wheels that may be there at once and count: a guarantee and a wait for each node, and
+ * the shares of each tenant. */
 static uint32_t max_live_entries(uint32_t max_tenants, uint32_t max_instances)
 {
-	return 2u * max_instances + (3u + HG_N_PRIORITIES) * max_tenants;
+	return 2u * max_instances + (2u + HG_N_PRIORITIES) * max_tenants;
 }
 
 /* Entries overtaken by live changes, beyond which they are swept out. */
@@ -55,12 +56,10 @@ static struct layout layout_of(const struct hg_sched_cfg *cfg)
 	struct layout l = {0};
 	size_t at = 0;
 
-	/* A tenant's queue of blocked instances has partly filled chunks at both ends. */
 	l.n_chunks =
 		hg_wheel_pool_chunks(max_live_entries(cfg->max_tenants, cfg->max_instances) +
 					     max_dead_entries(cfg->max_tenants, cfg->max_instances),
-				     /* n_wheels= */ 3 + HG_N_PRIORITIES) +
-		2u * cfg->max_tenants;
+				     /* n_wheels= */ 3 + HG_N_PRIORITIES);
 	add(&at, sizeof(struct hg_sched));
 	l.queues = add(&at, cfg->max_instances * sizeof(struct hg_queue));
 	l.nodes = add(&at, cfg->max_instances * sizeof(struct hg_node));
@@ -69,6 +68,8 @@ static struct layout layout_of(const struct hg_sched_cfg *cfg)
 	l.classes = add(&at, cfg->max_instances * sizeof(struct hg_classes));
 	l.side = add(&at, (cfg->max_instances + 1u) * sizeof(struct hg_node_side));
 	l.other_shares = add(&at, 2u * cfg->max_tenants * sizeof(struct hg_other_share));
+	l.blocked = add(&at, cfg->max_tenants * sizeof(struct hg_blocked));
+	l.links = add(&at, cfg->max_instances * sizeof(struct hg_blocked_link));
 	l.chunks = add(&at, l.n_chunks * sizeof(struct hg_wheel_chunk));
 	l.fifo = add(&at, hg_fifo_pool_size(cfg->max_queued_pkts));
 	l.end = at;
@@ -127,6 +128,8 @@ int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg_ns now_ns,
 	s->side = (struct hg_node_side *)(void *)(base + l.side);
 	s->classes = (struct hg_classes *)(void *)(base + l.classes);
 	s->other_shares = (struct hg_other_share *)(void *)(base + l.other_shares);
+	s->blocked = (struct hg_blocked *)(void *)(base + l.blocked);
+	s->blocked_links = (struct hg_blocked_link *)(void *)(base + l.links);
 	s->window = cfg->window;
 	s->max_queued_pkts = cfg->max_queued_pkts;
 	s->max_tenants = cfg->max_tenants;
@@ -170,8 +173,6 @@ static bool is_live_guarantee(void *owner, struct hg_wheel_entry entry)
 	const struct hg_sched *s = owner;
 	uint32_t idx = entry.id & ID_IDX_MASK;
 
-	if ((entry.id & ID_KIND_MASK) == ID_BLOCKED)
-		return (s->tenants[idx].flags & BLOCKED) != 0;
 	if ((entry.id & ID_KIND_MASK) == ID_TENANT)
 		return (s->tenants[idx].flags & IN_GUARANTEE) != 0 &&
 		       guarantee_id(idx, ID_TENANT, s->tenants[idx].flags) == entry.id;
@@ -387,36 +388,14 @@ static void calendar_remove(struct hg_sched *s, struct hg_share *share, uint32_t
 	s->nodes[idx].flags &= ~(uint32_t)IN_SHARE;
 }
 
-/* Takes an instance out of its tenant's queue of blocked ones, by marking its entry as nobody's. */
-static void blocked_remove(struct hg_sched *s, struct hg_tenant *t, uint32_t idx)
-{
-	uint32_t old = t->blocked_head;
-	uint32_t at = t->blocked_at;
-
-	t->blocked_head = t->blocked_tail = 0;
-	s->nodes[idx].flags &= ~(uint32_t)BLOCKED;
-	while (old != 0) {
-		struct hg_wheel_chunk chunk = s->pool.chunks[old];
-
-		hg_wheel_chunk_give(&s->pool, old);
-		for (; at < chunk.n; at++)
-			if (chunk.entries[at].id != idx)
-				hg_sched_block(s, t, chunk.entries[at].id);
-		at = 0;
-		old = chunk.next;
-	}
-}
-
 /* Takes an instance out of all that its tenant keeps. */
 static void leave_tenant(struct hg_sched *s, uint32_t idx)
 {
-	struct hg_node *node = &s->nodes[idx];
-	struct hg_tenant *t = &s->tenants[node->tenant_idx];
+	const struct hg_node *node = &s->nodes[idx];
 
 	if (node->flags & IN_SHARE)
 		calendar_remove(s, share_of(s, node->tenant_idx, priority_of(node)), idx);
-	if (node->flags & BLOCKED)
-		blocked_remove(s, t, idx);
+	hg_sched_block_no_more(s, idx);
 }
 
 static void init_instance(struct hg_sched *s, uint32_t idx, const struct hg_policy *policy,
@@ -493,6 +472,7 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 {
 	pace32 pace = pace_for(policy->min_bytes_per_s);
 	struct hg_node *node;
+	uint32_t tenant_before;
 	hg_ns reserve_ns;
 
 	if (instance_idx >= s->max_instances)
@@ -512,12 +492,12 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 		s->tenants[tenant_idx].n_instances++;
 	}
 	s->is_window_full = false;
+	tenant_before = node->tenant_idx;
 	if (is_parked(node->flags))
 		hg_sched_unpark(s, instance_idx, now_ns);
 	if (node->tenant_idx != tenant_idx || priority_of(node) != policy->priority)
 		move_instance(s, instance_idx, tenant_idx, policy->priority, now_ns);
-	if (node->flags & BLOCKED)
-		blocked_remove(s, &s->tenants[tenant_idx], instance_idx);
+	hg_sched_block_no_more(s, instance_idx);
 	reserve_ns = pace_cost_ns(pace, (uint32_t)policy->reserve_bytes);
 	node->reserve = span_down(reserve_ns);
 	node->idle_after_us = (uint32_t)(policy->idle_after_ns / HG_NS_PER_US);
@@ -536,6 +516,8 @@ int hg_sched_set_instance(struct hg_sched *s, uint32_t instance_idx, uint32_t te
 			hg_sched_wake_guarantee(s, instance_idx, 0, now_ns);
 		hg_sched_enter(s, instance_idx, now_ns);
 	}
+	hg_sched_unblock(s, tenant_before, now_ns);
+	hg_sched_unblock(s, tenant_idx, now_ns);
 	sweep_if_needed(s);
 	return 0;
 }
@@ -547,7 +529,6 @@ int hg_sched_remove_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns no
 {
 	struct hg_node *node;
 
-	(void)now_ns;
 	if (instance_idx >= s->max_instances || !(s->nodes[instance_idx].flags & IS_SET))
 		return hg_error_set(reterr, -HG_EINVAL, "the instance is not set", NULL);
 	node = &s->nodes[instance_idx];
@@ -559,6 +540,7 @@ int hg_sched_remove_instance(struct hg_sched *s, uint32_t instance_idx, hg_ns no
 	s->tenants[node->tenant_idx].n_instances--;
 	node->flags = next_park_gen(
 		next_guarantee_gen(node->flags & (PARK_GEN_MASK | GUARANTEE_GEN_MASK)));
+	hg_sched_unblock(s, node->tenant_idx, now_ns);
 	sweep_if_needed(s);
 	return 0;
 }

@@ -63,8 +63,8 @@ static inline bool is_ready(const struct hg_sched *s, uint32_t idx, hg_ns now_ns
 
 	return s->queues[idx].n_pkts == 0 &&
 	       !(node->flags & (PARKED | BLOCKED | IN_SHARE | CLASSED | RESUMES)) &&
-	       !(t->flags & (PARKED | BLOCKED | IN_SHARE)) && t->blocked_head == 0 &&
-	       is_share_empty(&t->share) && is_guarantee_simple(s, idx, now_ns) &&
+	       !(t->flags & (PARKED | BLOCKED | IN_SHARE)) && is_share_empty(&t->share) &&
+	       is_guarantee_simple(s, idx, now_ns) &&
 	       is_guarantee_away(t->guarantee, t->flags, t->due_ns, now_ns);
 }
 
@@ -305,7 +305,6 @@ static inline void expect_tenant(const struct hg_sched *s, uint32_t idx)
 	HG_PREFETCH(t);
 	HG_PREFETCH(&t->share.slot);
 	HG_PREFETCH(&t->emptied_at_ns);
-	HG_PREFETCH(&t->blocked_head);
 	if (s->caps != NULL)
 		HG_PREFETCH(&s->caps->tenant_bytes[idx]);
 }

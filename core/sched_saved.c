@@ -193,7 +193,9 @@ int hg_sched_restore_instance(struct hg_sched *s, uint32_t instance_idx,
 	if (node->guarantee != 0)
 		node->due_ns = now_ns + saved->due_in_ns;
 	/* Whatever entry it has names another time now. */
+	hg_sched_block_no_more(s, instance_idx);
 	node->flags = next_guarantee_gen(node->flags & ~(uint32_t)(IN_GUARANTEE | ON_CREDIT));
+	hg_sched_unblock(s, node->tenant_idx, now_ns);
 	node->finish = tenant_clock(s, node) + saved->ahead;
 	s->queues[instance_idx].emptied_at_ns = now_ns - saved->quiet_ns;
 	c = &s->classes[instance_idx];

@@ -423,6 +423,20 @@ static void s1_8_large_packets_have_the_deadlines_of_their_rates(void)
 	again(23001061);
 }
 
+/* An instance that had found its tenant's maximum reached waited behind another one of that tenant that had come before it,
+ * of so low a rate that its deadline was 300 ms away. */
+static void s1_8_who_is_blocked_goes_by_its_deadline(void)
+{
+	again(24000184);
+}
+
+/* The decision out of a tenant's guarantee had the deadline of a quantum, though it took a segment of 64 KiB: tenants of low
+ * rates spent their credit at ten times those, before one that has 82 % of the link. */
+static void s1_8_large_packets_of_a_tenant_have_the_deadlines_of_its_rate(void)
+{
+	again(22000454);
+}
+
 NOTICED(broken_higher_max_is_noticed, HIGHER_MAX)
 NOTICED(broken_higher_pkts_is_noticed, HIGHER_PKTS)
 NOTICED(broken_higher_tenant_max_is_noticed, HIGHER_TENANT_MAX)
@@ -441,6 +455,8 @@ int main(int argc, char **argv)
 		HG_TEST(s1_8_random_histories_keep_every_promise),
 		HG_TEST(s1_8_who_has_spent_its_credit_is_not_late_by_a_reserve),
 		HG_TEST(s1_8_large_packets_have_the_deadlines_of_their_rates),
+		HG_TEST(s1_8_who_is_blocked_goes_by_its_deadline),
+		HG_TEST(s1_8_large_packets_of_a_tenant_have_the_deadlines_of_its_rate),
 		HG_TEST(broken_higher_max_is_noticed),
 		HG_TEST(broken_higher_pkts_is_noticed),
 		HG_TEST(broken_higher_tenant_max_is_noticed),
