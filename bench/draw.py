@@ -177,7 +177,7 @@ def lines(chart, figures, spread):
 
 
 VERDICT_MARKS = {"aim": ("circle", "c0", ""), "met": ("circle", "c0", ""), "missed": ("diamond", "c2", ""),
-                 "disturbed": ("square", "c4", " hollow")}
+                 "disturbed": ("square", "c4", " hollow"), "not shown": ("square", "c4", " hollow")}
 SPAN = 10.0  # times better or worse than asked, at most
 
 
@@ -216,6 +216,7 @@ def goals(judged):
             parts.append(line(low, y - 10.5, high, y - 10.5, colour))
         parts.append(mark(shape, at(ratio), y - 10.5, colour, more))
         sign = ">=" if goal["sense"] == "least" else "<="
+        asked = f"{sign} {goal['goal']:g}" if goal["no_worse"] is None else f"no worse, {goal['no_worse']:g}"
         parts.append(text(left + plot + 16, y - 6,
-                          f"{number(goal['value'])} ({sign} {goal['goal']:g}) {goal['verdict'].replace('aim', 'aim met')}"))
+                          f"{number(goal['value'])} ({asked}) {goal['verdict'].replace('aim', 'aim met')}"))
     return page("Goals: how many times better than asked (tick: the aim)", bottom + 12, parts)

@@ -36,12 +36,15 @@ def table(head, rows):
 
 
 def bound(goal):
+    if goal["no_worse"] is not None:
+        return f"no worse ({goal['no_worse']:g})"
     sign = ">=" if goal["sense"] == "least" else "<="
     return f"{sign} {goal['goal']:g}" + (f", aim {goal['aim']:g}" if goal["aim"] is not None else "")
 
 
 # Verdict: what stands above the goals of which it is.
 NOT_REACHED = {"missed": "Missed, and by how much", "no figure": "Not measured",
+               "not shown": "Not shown, since the interval is too wide to say that it is no worse, with what was measured",
                "disturbed": "Disturbed, so that nothing is claimed, with what was measured all the same"}
 
 
@@ -52,6 +55,8 @@ def told(goal):
 def short_of(goal):
     """How far a goal is that was missed."""
     value, wanted = goal["value"], goal["goal"]
+    if goal["no_worse"] is not None:
+        return f"worse, from {span(goal['interval'])}"
     if goal["sense"] == "least":
         return f"{100 * value / wanted:.0f} % of what was asked"
     return f"{value / wanted:.3g} times what was allowed" if wanted else f"{draw.number(value)} too many"
@@ -62,7 +67,7 @@ def not_reached(goal):
     words = f"`{goal['bench']}.{goal['figure']}` ({goal['sentence']})"
     if goal["verdict"] == "missed":
         words += ": " + short_of(goal)
-    elif goal["verdict"] == "disturbed":
+    elif goal["verdict"] in ("disturbed", "not shown"):
         words += f": {draw.number(goal['value'])}" + (f", from {span(goal['interval'])}" if span(goal["interval"]) else "")
     tried = goals.TRIED.get((goal["bench"], goal["figure"]))
     return words + "." + (f" Tried: {tried}" if tried else "")
@@ -141,6 +146,13 @@ def goals_part(result):
     yield table(["figure", "asked", "measured", "verdict"], [
         [f"`{goal['bench']}.{goal['figure']}`", bound(goal), draw.number(goal["value"]), told(goal)]
         for goal in judged]) + "\n"
+    margins = sorted({goal["no_worse"] for goal in judged if goal["no_worse"] is not None})
+    for margin in margins:
+        yield paragraph(
+            f"No worse ({margin:g}): as good as the other. Of two that are equal the better one is as often this as that, so "
+            f"it is asked whether a difference is shown: the 95 % interval has to reach 1, and to begin at {margin:g} or above. "
+            "Where it ends below 1 the goal is missed; where it begins below that it is too wide to say, and nothing is "
+            "shown.") + "\n"
     for verdict, heading in NOT_REACHED.items():
         those = [goal for goal in judged if goal["verdict"] == verdict]
         if those:

@@ -8,6 +8,7 @@ import copy
 import importlib
 import json
 import os
+import random
 import select
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import everything  # noqa: E402
 import goals  # noqa: E402
 import harness  # noqa: E402
 import page  # noqa: E402
+import turns  # noqa: E402
 import turns_test  # noqa: E402
 
 TURNS = {"sides": ["headgate", "bridge"], "pairs_asked": 15, "n_pairs": 15, "n_pairs_measured": 17,
@@ -88,6 +90,35 @@ class Goals(unittest.TestCase):
 
     def test_disturbed_is_never_met(self):
         self.assertEqual(self.verdict("least", 5.0, is_disturbed=True), "disturbed")
+
+    def no_worse(self, value, interval, is_disturbed=False):
+        goal = goals.Goal("b", "f", "least", 1.0, None, "", 0.95)
+        return goals.verdict(goal, {"figures": {"f": value}, "spread": {"f": interval},
+                                    "disturbed": ["f"] if is_disturbed else []})
+
+    def test_no_worse_is_what_the_interval_shows(self):
+        self.assertEqual(self.no_worse(0.99, [0.95, 1.0]), "met")
+        self.assertEqual(self.no_worse(1.2, [1.1, 1.3]), "met")
+        self.assertEqual(self.no_worse(0.98, [0.97, 0.99]), "missed")
+        self.assertEqual(self.no_worse(0.5, [0.4, 0.6]), "missed")
+
+    def test_noise_does_not_help(self):
+        self.assertEqual(self.no_worse(1.0, [0.94, 1.06]), "not shown")
+        self.assertEqual(self.no_worse(1.3, [0.5, 3.0]), "not shown")
+        self.assertEqual(self.no_worse(1.3, [1.2, 1.4], is_disturbed=True), "disturbed")
+
+    def test_equal_sides_are_met_with_enough_pairs_and_a_tenth_worse_ones_never(self):
+        chance = random.Random(3)
+
+        def met(centre, n_pairs):
+            found = []
+            for _ in range(40):
+                values = [centre * chance.lognormvariate(0, 0.1) for _ in range(n_pairs)]
+                found.append(self.no_worse(turns.median(values), turns.interval(values)))
+            return found.count("met") / len(found)
+        self.assertGreater(met(1.0, 60), 0.7)
+        self.assertLess(met(1.0, 5), 0.4)
+        self.assertEqual(met(0.9, 60), 0)
 
     def test_those_with_goals_come_first(self):
         self.assertEqual(goals.in_order(["guard", "churn", "cut", "path"]), ["path", "churn", "cut", "guard"])
@@ -230,6 +261,15 @@ class Page(unittest.TestCase):
             tried = " ".join(goals.TRIED[tuple(figure.split("."))].split())
             self.assertIn("Tried: " + tried[:40], told(verdict, figure))
         self.assertIn("rte_sched): 4.25, from 4.1 to 4.4.", told("disturbed", "sched.speedup_4096"))
+
+    def test_a_page_says_what_no_worse_is(self):
+        for interval, words in ([0.97, 1.02], "met"), ([0.8, 1.2], "not shown"), ([0.8, 0.9], "worse, from 0.8 to 0.9"):
+            vms = dict(SCHED, figures={"tcp_over_ovs": 0.98}, spread={"tcp_over_ovs": interval}, disturbed=[], turns=[TURNS])
+            flat = " ".join(page.of(result_with(vms=vms))["docs/benchmarks.md"].split())
+            self.assertIn("No worse (0.95): as good as the other.", flat)
+            self.assertRegex(flat, r"`vms.tcp_over_ovs` \| no worse \(0.95\) +\| 0.98 +\| "
+                             + {"met": "met", "not shown": "not shown"}.get(words, "missed"))
+            self.assertIn(words, flat)
 
     def test_compared(self):
         faster = copy.deepcopy(SCHED)

@@ -16,6 +16,11 @@ pairs: they come with their spread, and about() says by how much the loop did (`
 repeats itself within 1 % in most cases, and a neighbour's coming or going is 30 to 50 %. What stays below
 drifts one way as often as the other, and as each side comes first as often, in the median it is nobody's.
 
+A slice that has to last longer than a neighbour stays is another matter (Throughout): one that comes and goes every 20 to
+100 ms was there at one end of some slice in nearly every pair, and in between for as long in one as in the other. Two
+instants say nothing of such a slice, so the loop runs all through it, for one part in fifty of the time and before
+everything else, and what is compared is its mean: how fast the processor was in one slice and in the other.
+
 /proc/stat counts in ticks, mostly of 10 ms, and nothing that a program may read is finer (what a thread waited for,
 run_delay, does not contain it). So of a slice of less than a second one tick is too much, and a theft that is less than
 a tick is seen in whichever slice the tick is full.
@@ -25,6 +30,7 @@ If too few pairs are left, the figures are those of all pairs that came to an en
 """
 import os
 import random
+import threading
 import time
 
 import harness
@@ -36,6 +42,9 @@ LEAST_PAIRS = 3  # or a third of those asked for, if that is more: else the figu
 # A power of large numbers: a few hundred microseconds that the interpreter has no part in. The best of seven, which
 # neither an interrupt nor a program that shares the processor is in.
 LOOP_BASE, LOOP_EXPONENT, LOOP_MODULUS, LOOPS = 3, (1 << 60) - 1, (1 << 1279) - 1, 7
+# Of slices that last longer than what disturbs them: a loop a third as long, so often on each processor. The slowest of
+# them are left out: in these is what interrupted the loop, which what was stolen is counted by already.
+LOOP_EXPONENT_WITHIN, PERIOD_S, LEFT_OUT = (1 << 20) - 1, 0.003, 0.1
 RESAMPLES, SEED = 4000, 20
 CONFIDENCE = 0.95
 TELL_S = 1  # at least so long between two lines of progress
@@ -57,10 +66,10 @@ def interval(values, statistic=median, confidence=CONFIDENCE, seed=SEED):
     return [found[tail], found[-1 - tail]]
 
 
-def work():
+def work(exponent=LOOP_EXPONENT):
     """Fixed integer work; returns how long it took, in seconds."""
     began = time.perf_counter()
-    pow(LOOP_BASE, LOOP_EXPONENT, LOOP_MODULUS)
+    pow(LOOP_BASE, exponent, LOOP_MODULUS)
     return time.perf_counter() - began
 
 
@@ -75,6 +84,40 @@ def calibrate(processors):
         return found
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+class Watch:
+    """The loop on each of some processors, again and again, until its end."""
+
+    def __init__(self, processors):
+        self.is_over = threading.Event()
+        self.found = [[] for _ in processors]
+        self.threads = [threading.Thread(target=self._run, args=words) for words in zip(processors, self.found)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, processor, found):
+        os.sched_setaffinity(0, {processor})  # this thread's
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            pass  # what else runs makes it slower then, and is a disturbance
+        while True:
+            found.append(work(LOOP_EXPONENT_WITHIN))
+            if self.is_over.wait(PERIOD_S):
+                return
+
+    def end(self):
+        """What the loop took on average, on each."""
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+        return [mean_of_most(found) for found in self.found]
+
+
+def mean_of_most(values):
+    most = sorted(values)[:len(values) - int(len(values) * LEFT_OUT)]
+    return sum(most) / len(most)
 
 
 class Machine:
@@ -94,6 +137,9 @@ class Machine:
     def calibrate(self):
         return calibrate(self.looked_at)
 
+    def watch(self):
+        return Watch(self.looked_at)
+
 
 def apart(loops):
     """How many times as long the loop took when it took longest as when it took least, on the worse processor."""
@@ -109,6 +155,10 @@ class Guard:
     def run(self, function, before=None):
         """One slice: {figures, declared, stolen, loops, seconds}. before: the loop behind the slice before it."""
         before = before or self.machine.calibrate()
+        piece = self._measure(function)
+        return dict(piece, loops=[before, self.machine.calibrate()])
+
+    def _measure(self, function):
         stolen_ms, began = self.machine.stolen_ms(), self.machine.now_s()
         figures, declared = None, None
         try:
@@ -117,8 +167,7 @@ class Guard:
             declared = str(reason) or "declared by the slice"
         seconds = self.machine.now_s() - began
         stolen = (self.machine.stolen_ms() - stolen_ms) / 1e3 / max(seconds, 1e-9)
-        return {"figures": figures, "declared": declared, "stolen": stolen, "seconds": seconds,
-                "loops": [before, self.machine.calibrate()]}
+        return {"figures": figures, "declared": declared, "stolen": stolen, "seconds": seconds}
 
     def why(self, pair):
         """The reasons for which a pair ({side: slice}) is thrown away, each once; none if it counts."""
@@ -128,6 +177,18 @@ class Guard:
         if apart([loop for piece in pair.values() for loop in piece["loops"]]) > MAX_APART:
             reasons.append("calibration")
         return reasons
+
+
+class Throughout(Guard):
+    """Of slices that last longer than what disturbs them: the loop's mean in each, instead of the loop at their ends."""
+
+    def run(self, function, before=None):
+        watch = self.machine.watch()
+        try:
+            piece = self._measure(function)
+        finally:
+            loops = watch.end()
+        return dict(piece, loops=[loops])
 
 
 class Alone(Guard):

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -38,6 +39,7 @@ class Machine:
 
     def __init__(self):
         self.time_s, self.stolen, self.loop_s = 0.0, 0, [0.005, 0.004]
+        self.watches = []
 
     def now_s(self):
         return self.time_s
@@ -47,6 +49,21 @@ class Machine:
 
     def calibrate(self):
         return list(self.loop_s)
+
+    def watch(self):
+        return Watch(self)
+
+
+class Watch:
+    """Of a test: the loop's mean is that of when it began and of what was noted meanwhile."""
+
+    def __init__(self, machine):
+        self.machine, self.seen = machine, [machine.calibrate()]
+        machine.watches.append(self)
+
+    def end(self):
+        self.machine.watches.remove(self)
+        return [sum(column) / len(column) for column in zip(*self.seen)]
 
 
 class Blind(turns.Guard):
@@ -100,6 +117,15 @@ def steal(milliseconds):
 def slow(factor, processor=0):
     def happen(machine):
         machine.loop_s[processor] *= factor
+    return happen
+
+
+def visit(factor, parts, all_parts=10):
+    """Somebody makes it slower for so many parts of what is left of the slice, and is gone before it ends."""
+    def happen(machine):
+        for watch in machine.watches:
+            usual = watch.seen.pop()
+            watch.seen += [[loop * factor for loop in usual]] * parts + [usual] * (all_parts - parts)
     return happen
 
 
@@ -237,6 +263,30 @@ class GuardFinds(unittest.TestCase):
         blind = World({3: steal(500)}, values, guard=Blind)
         blind.turns.run()
         self.assertEqual(blind.turns.spread("a", "rate"), [200.0, 9e9])
+
+
+class LongSlices(unittest.TestCase):
+    """A neighbour that comes and goes within a slice: what counts is for how long it was there, in each."""
+
+    def world(self, happens, guard=turns.Throughout):
+        world = World(happens, pairs=3, guard=guard)
+        world.turns.run()
+        return world
+
+    def test_who_was_there_in_one_slice_alone_disturbs_the_pair(self):
+        happens = {0: visit(1.4, 5)}
+        self.assertEqual(self.world(happens).turns.why, {"calibration": 1})
+        # At the ends of the slice nothing is seen of it: this guard is needed.
+        self.assertEqual(self.world(happens, turns.Guard).turns.why, {})
+
+    def test_who_was_there_for_as_long_in_both_disturbs_none(self):
+        self.assertEqual(self.world({0: visit(1.4, 5), 1: visit(1.4, 6)}).turns.why, {})
+
+    def test_what_is_stolen_or_declared_counts_as_ever(self):
+        self.assertEqual(self.world({0: steal(20), 3: declare}).turns.why, {"stolen": 1, "the link went down": 1})
+
+    def test_a_processor_that_stays_slower_is_found(self):
+        self.assertEqual(self.world({0: lambda machine: slow(1.3)(machine)}).turns.why, {"calibration": 1})
 
 
 class SlicesByThemselves(unittest.TestCase):
@@ -432,6 +482,18 @@ class Real(unittest.TestCase):
         self.assertEqual(len(turns.of_last_processor().machine.calibrate()), 1)
         self.assertTrue(all(took > 0 for took in found))
         self.assertEqual(os.sched_getaffinity(0), before)
+
+    def test_so_does_the_one_that_runs_all_through_a_slice(self):
+        before, n_threads = os.sched_getaffinity(0), threading.active_count()
+        found = turns.Machine().watch().end()
+        self.assertEqual(len(found), min(len(before), 2))
+        self.assertTrue(all(took > 0 for took in found))
+        self.assertEqual((os.sched_getaffinity(0), threading.active_count()), (before, n_threads))
+
+    def test_what_interrupted_a_loop_is_left_out(self):
+        self.assertAlmostEqual(turns.mean_of_most([2.0] * 9 + [90.0]), 2.0)
+        self.assertAlmostEqual(turns.mean_of_most([2.0] * 10 + [3.0] * 10), 2.0 + 8 / 18)
+        self.assertEqual(turns.mean_of_most([5.0]), 5.0)
 
 
 def run(module):

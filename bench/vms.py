@@ -6,7 +6,12 @@ TSO switched on, without which its guests cut and checksum by themselves). They 
 is not, is stopped, since a switch of DPDK is never idle. Guests on all processors but the last, which is the switch's.
 
 tcp_over_ovs: headgate's rate by OVS's. rr_over_ovs: OVS's median round trip by headgate's (both: more is better). Each
-the median over undisturbed pairs (turns.py).
+the median over undisturbed pairs (turns.py), round trips and TCP each with pairs of their own.
+
+A slice is as short as it can be. By emulation a program takes some hundred milliseconds to start, and TCP whose switch
+stops in the middle waits longer and longer, so client and server are started once and stay connected; the client works
+when it is told to, ends what it has begun, and rests before the switch is stopped. What is left of a slice is still
+longer than a neighbour on the host stays, so the machine's speed is measured all through it (turns.Throughout).
 """
 import os
 import signal
@@ -20,8 +25,12 @@ sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
 N_HUGE_PAGES = 512  # of 2 MiB: OVS has half of them, headgate what it wants of the rest
 PORT = 5001
+N_WARM = 3  # slices of each before the first that counts
+PATIENCE_S = 30  # with a slice of a few hundred milliseconds
 ADDRESSES = {"a": "10.78.0.1", "b": "10.78.0.2"}
 TITLES = {"h": "headgate", "o": "ovs"}
+# Loads, and the figures of each.
+WHAT = {"rr": ("rr_p50_us", "rr_p99_us"), "tcp": ("tcp_mbit_per_s",)}
 OVS_SETTINGS = ("userspace-tso-enable=true",)
 
 CONFIG = """\
@@ -40,15 +49,17 @@ tenants:
 """
 
 # Of bench/run all, and of --quick.
-ALL = ["--pairs", "5", "--seconds", "2"]
+ALL = ["--within", "50"]
 QUICK = None
 
 
 def add_options(parser):
-    parser.add_argument("--pairs", type=int, default=7, metavar="N",
-                        help="how often both are measured, one after the other (default 7)")
-    parser.add_argument("--seconds", type=int, default=3, metavar="N",
-                        help="of each TCP transfer, and of the round trips (default 3)")
+    parser.add_argument("--pairs", type=int, default=60, metavar="N",
+                        help="undisturbed ones at most, of round trips and of TCP (default 60)")
+    parser.add_argument("--within", type=float, default=60, metavar="SECONDS",
+                        help="for which disturbed ones are repeated, of each of both (default 60)")
+    parser.add_argument("--ms", type=int, default=150, metavar="MS", help="of round trips in a slice (default 150)")
+    parser.add_argument("--mb", type=int, default=16, metavar="MB", help="of TCP in a slice (default 16)")
 
 
 def mac(side):
@@ -74,28 +85,38 @@ class Leg:
             self.guests[side] = Guest(world, image, letter + side, mac(side), has_kvm)
             pin(self.guests[side].process.pid)
 
-    def begin(self):
+    def begin(self, options):
         from lab.guest import GuestLoad
         for side, guest in self.guests.items():
             guest.address(ADDRESSES[side] + "/24")
-        GuestLoad(self.guests["b"], "serve", f"{ADDRESSES['b']}:{PORT}", "--seconds", 86400).wait_listening()
-        self.load("rr", 1)  # they find each other, and all code has been translated once
-        self.load("flood", 1)
+        address = f"{ADDRESSES['b']}:{PORT}"
+        GuestLoad(self.guests["b"], "serve", address, "--seconds", 86400).wait_listening()
+        self.loads = {
+            "rr": GuestLoad(self.guests["a"], "rr", address, "--slice-ms", options.ms),
+            # One exchange: a long question and a byte for an answer, which says that all of it has arrived.
+            "tcp": GuestLoad(self.guests["a"], "rr", address, "--slice-ms", 1, "--request-bytes", options.mb * 1000000,
+                             "--response-bytes", 1)}
+        for load in self.loads.values():
+            load.wait_ready()
+        for load in [*self.loads.values()] * N_WARM:  # all code has been translated once
+            load.slice(PATIENCE_S)
 
     def say(self, number):
         for process in self.processes:
             process.send_signal(number)
 
-    def load(self, mode, seconds):
-        from lab.guest import GuestLoad
-        return GuestLoad(self.guests["a"], mode, f"{ADDRESSES['b']}:{PORT}", "--seconds", seconds).wait(seconds + 30)
-
-    def measure(self, seconds):
+    def measure(self, name):
         self.say(signal.SIGCONT)
-        self.load("rr", 1)
-        tcp, rr = self.load("flood", seconds), self.load("rr", seconds)
-        self.say(signal.SIGSTOP)
-        return {"tcp_mbit_per_s": tcp["sent_mbit_per_s"], "rr_p50_us": rr["p50_us"], "rr_p99_us": rr["p99_us"]}
+        try:
+            return figures_in(name, self.loads[name].slice(PATIENCE_S))
+        finally:
+            self.say(signal.SIGSTOP)
+
+
+def figures_in(name, total):
+    if name == "tcp":
+        return {"tcp_mbit_per_s": total["sent_mbit_per_s"]}
+    return {"rr_p50_us": total["p50_us"], "rr_p99_us": total["p99_us"]}
 
 
 def headgate(world, paths):
@@ -122,11 +143,13 @@ def run(bench, options, world):
     for letter, switch in ("h", headgate), ("o", ovs):
         legs[letter] = Leg(world, letter, image, has_kvm, switch)
         wait_up(legs[letter].guests.values(), 120)
-        legs[letter].begin()
+        legs[letter].begin(options)
         legs[letter].say(signal.SIGSTOP)
         bench.progress(f"guests behind {TITLES[letter]} are up")
-    measured = turns.Turns(bench, {TITLES[letter]: lambda leg=leg: leg.measure(options.seconds)
-                                   for letter, leg in legs.items()}, options.pairs).run()
+    bench.n_turns = len(WHAT)
+    measured = {name: turns.Turns(bench, {TITLES[letter]: lambda leg=leg, name=name: leg.measure(name)
+                                          for letter, leg in legs.items()},
+                                  options.pairs, turns.Throughout(), options.within).run() for name in WHAT}
     for leg in legs.values():
         leg.say(signal.SIGCONT)
     return figures_of(measured)
@@ -138,11 +161,11 @@ def figures_of(measured):
     for name, a, b, what in (("tcp_over_ovs", "headgate", "ovs", "tcp_mbit_per_s"),
                              ("rr_over_ovs", "ovs", "headgate", "rr_p50_us"),
                              ("rr_p99_over_ovs", "ovs", "headgate", "rr_p99_us")):
-        figures[name], spread[name] = measured.ratio(a, b, what)
+        figures[name], spread[name] = measured[what.split("_")[0]].ratio(a, b, what)
     for title in TITLES.values():
-        for what in "tcp_mbit_per_s", "rr_p50_us", "rr_p99_us":
-            figures[f"{title}_{what}"] = measured.median(title, what)
-            spread[f"{title}_{what}"] = measured.spread(title, what)
+        for name, whats in WHAT.items():
+            for what in whats:
+                figures[f"{title}_{what}"], spread[f"{title}_{what}"] = measured[name].of_side(title, what)
     return figures, spread
 
 

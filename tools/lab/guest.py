@@ -39,6 +39,10 @@ class Command:
         if self.code is None:
             self.guest.send(str(self.number))
 
+    def go(self):
+        """Sends it SIGUSR1."""
+        self.guest.send(f"{self.number} !")
+
     def wait(self, seconds=20):
         """Waits for its end and returns what it printed; LabError if it failed. seconds: of a guest that is not slow."""
         try:
@@ -128,7 +132,7 @@ class Guest:
         if (number, text) == ("0", "=up"):
             self.slowness = max(1, (time.monotonic() - self._began) / BOOT_USUAL_S)
             self.is_up = True
-        elif kind == ">" and command and rest in (command.text, ""):
+        elif kind == ">" and command and rest in (command.text, "", "!"):
             command.is_taken = True
         elif kind == ">":
             self.trouble = f"its agent read {number} {rest!r}, which nobody wrote"
@@ -218,3 +222,6 @@ class GuestLoad(Figures):
 
     def end(self):
         self.command.end()
+
+    def go(self):
+        self.command.go()

@@ -34,7 +34,7 @@ stty -F /dev/ttyS1 raw -echo
 sh /agent /run </dev/ttyS1 >/dev/ttyS1
 """
 
-# Serves a line: AGENT FOLDER. "ID COMMAND..." starts a command; "ID" alone ends it. Back come "ID >COMMAND" as it was
+# Serves a line: AGENT FOLDER. "ID COMMAND..." starts a command; "ID" alone ends it, "ID !" sends it SIGUSR1. Back come "ID >COMMAND" as it was
 # understood, "ID =TEXT" for each line that it prints, and "ID .CODE" when it has ended.
 # busybox's read begins anew when a child ends in the middle of a line, and forgets what it had of it. So whoever reads
 # here has no child while it reads: a command's parent hands it to init and ends, and that is waited for.
@@ -46,6 +46,10 @@ while read -r id command; do
 	if [ -z "$command" ]; then
 		while [ -e $1/$id ] && [ ! -s $1/$id ]; do usleep 1000; done
 		kill "$(cat $1/$id)"
+		continue
+	fi
+	if [ "$command" = ! ]; then
+		read -r pid <$1/$id && kill -USR1 $pid
 		continue
 	fi
 	: >$1/$id

@@ -2,6 +2,7 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import threading
 
@@ -13,18 +14,22 @@ HGLOAD = os.path.join(BUILD, "tools", "load", "hgload")
 
 class Figures:
     """What one hgload says, wherever it runs. `seconds` holds its figures of each second so far, `total` those of
-    the whole. Who runs it calls take() with each line, and has code(), error() and end()."""
+    the whole. Who runs it calls take() with each line, and has code(), error(), end() and go()."""
 
     def __init__(self, mode):
         self.mode, self.seconds, self.total = mode, [], None
-        self.is_listening = False
+        self.is_listening = self.is_ready = False
+        self.n_totals = 0
 
     def take(self, line):
         figures = json.loads(line)
         if figures.get("listening"):
             self.is_listening = True
+        elif figures.get("ready"):
+            self.is_ready = True
         elif figures.get("total"):
             self.total = figures
+            self.n_totals += 1
         else:
             self.seconds.append(figures)
 
@@ -39,6 +44,25 @@ class Figures:
             return self.is_listening
         until(listens, 10, f"{self.mode} to listen")
         return self
+
+    def wait_ready(self):
+        """Of one that is told when (--slice-ms): connected, and waiting for the word."""
+        def is_ready():
+            self.check()
+            return self.is_ready
+        until(is_ready, 30, f"{self.mode} to be ready")
+        return self
+
+    def slice(self, seconds):
+        """Has it work for one slice and returns the total of that."""
+        n_before = self.n_totals
+        self.go()
+
+        def has_total():
+            self.check()
+            return self.n_totals > n_before
+        until(has_total, seconds, f"a slice of the {self.mode} load")
+        return self.total
 
     def last(self):
         """The figures of the last second; empty before the first."""
@@ -85,3 +109,6 @@ class Load(Figures):
 
     def end(self):
         self.process.terminate()
+
+    def go(self):
+        self.process.send_signal(signal.SIGUSR1)

@@ -378,6 +378,79 @@ static void wait_for(struct pollfd *waits, unsigned n, int64_t for_ns)
 	ppoll(waits, n, &timeout, NULL);
 }
 
+static void serve_waits(const struct hg_load_cfg *cfg, struct stream *streams,
+			const struct pollfd *waits, struct account *a)
+{
+	for (unsigned i = 0; i < cfg->n_streams; i++) {
+		if (waits[i].revents == 0)
+			continue;
+		if (streams[i].step == STEP_SEND)
+			client_send(&streams[i], a);
+		else if (streams[i].step == STEP_RECEIVE)
+			client_receive(cfg, &streams[i], a);
+	}
+}
+
+static bool are_idle(const struct hg_load_cfg *cfg, const struct stream *streams)
+{
+	for (unsigned i = 0; i < cfg->n_streams; i++) {
+		if (streams[i].step != STEP_IDLE)
+			return false;
+	}
+	return true;
+}
+
+/* Waits for the next signal; false: it is over. */
+static bool is_told(const sigset_t *signals)
+{
+	const struct timespec look = {.tv_sec = 1};
+
+	while (!hg_load_is_over) {
+		if (sigtimedwait(signals, NULL, &look) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is begun in it is brought to its end, so that nothing is on the way afterwards. */
+static void run_slice(const struct hg_load_cfg *cfg, struct stream *streams, struct account *a)
+{
+	int64_t now_ns = hg_load_now_ns(), end_ns = now_ns + cfg->slice_ns;
+	struct pollfd waits[HG_LOAD_STREAMS_MAX];
+
+	while (!hg_load_is_over && (now_ns < end_ns || !are_idle(cfg, streams))) {
+		bool may_begin = now_ns < end_ns;
+		int64_t wake_at_ns = prepare(cfg, streams, waits, may_begin ? now_ns : 0);
+
+		if (!may_begin)
+			wake_at_ns = now_ns + HG_LOAD_NS_PER_S;
+		else if (wake_at_ns > end_ns)
+			wake_at_ns = end_ns;
+		wait_for(waits, cfg->n_streams, wake_at_ns > now_ns ? wake_at_ns - now_ns : 0);
+		serve_waits(cfg, streams, waits, a);
+		now_ns = hg_load_now_ns();
+	}
+}
+
+static void run_slices(const struct hg_load_cfg *cfg, struct stream *streams)
+{
+	static struct account slice;
+	unsigned n_slices = 0;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	puts("{\"ready\": true}");
+	while (is_told(&signals)) {
+		int64_t began_ns = hg_load_now_ns();
+
+		memset(&slice, 0, sizeof(slice));
+		run_slice(cfg, streams, &slice);
+		report(&slice, n_slices++, hg_load_now_ns() - began_ns, true);
+	}
+}
+
 int hg_exchange_run(const struct hg_load_cfg *cfg)
 {
 	static struct stream streams[HG_LOAD_STREAMS_MAX];
@@ -389,6 +462,10 @@ int hg_exchange_run(const struct hg_load_cfg *cfg)
 	for (unsigned i = 0; i < cfg->n_streams; i++)
 		streams[i] =
 			(struct stream){.fd = connect_to(cfg), .step = STEP_IDLE, .is_small = true};
+	if (cfg->slice_ns > 0) {
+		run_slices(cfg, streams);
+		return 0;
+	}
 	now_ns = began_ns = hg_load_now_ns();
 	second_ends_ns = began_ns + HG_LOAD_NS_PER_S;
 	end_ns = began_ns + cfg->seconds * HG_LOAD_NS_PER_S;
@@ -398,14 +475,7 @@ int hg_exchange_run(const struct hg_load_cfg *cfg)
 		if (wake_at_ns > second_ends_ns)
 			wake_at_ns = second_ends_ns;
 		wait_for(waits, cfg->n_streams, wake_at_ns > now_ns ? wake_at_ns - now_ns : 0);
-		for (unsigned i = 0; i < cfg->n_streams; i++) {
-			if (waits[i].revents == 0)
-				continue;
-			if (streams[i].step == STEP_SEND)
-				client_send(&streams[i], &second);
-			else if (streams[i].step == STEP_RECEIVE)
-				client_receive(cfg, &streams[i], &second);
-		}
+		serve_waits(cfg, streams, waits, &second);
 		now_ns = hg_load_now_ns();
 		if (now_ns >= second_ends_ns) {
 			report(&second, ++n_seconds, now_ns - second_ends_ns + HG_LOAD_NS_PER_S,

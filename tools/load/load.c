@@ -23,6 +23,7 @@ static const char usage[] =
 	"options (defaults)\n"
 	"  --seconds N (10)  --streams N (1)  --reverse\n"
 	"  --congestion NAME (the namespace's)                             TCP\n"
+	"  --slice-ms N: for so long after each SIGUSR1                    rr, wake\n"
 	"  --request-bytes N (64)  --response-bytes N (64)  --pause-us N (0)     rr\n"
 	"  --idle-ms N (500)  --burst-bytes N (4000000)                        wake\n"
 	"  --pkts-per-s N (10000)  --request-bytes N (64)                  seq-send\n"
@@ -79,7 +80,7 @@ static void parse_address(char *text, struct sockaddr_in *ret_address)
 
 static void parse_options(int argc, char **argv, struct hg_load_cfg *cfg)
 {
-	enum { SECONDS, STREAMS, REVERSE, REQUEST, RESPONSE, PAUSE, IDLE, BURST, PKTS, CC };
+	enum { SECONDS, STREAMS, REVERSE, REQUEST, RESPONSE, PAUSE, IDLE, BURST, PKTS, CC, SLICE };
 	static const struct option options[] = {
 		{"seconds", required_argument, NULL, SECONDS},
 		{"streams", required_argument, NULL, STREAMS},
@@ -91,6 +92,7 @@ static void parse_options(int argc, char **argv, struct hg_load_cfg *cfg)
 		{"burst-bytes", required_argument, NULL, BURST},
 		{"pkts-per-s", required_argument, NULL, PKTS},
 		{"congestion", required_argument, NULL, CC},
+		{"slice-ms", required_argument, NULL, SLICE},
 		{0}};
 	int option;
 
@@ -125,6 +127,9 @@ static void parse_options(int argc, char **argv, struct hg_load_cfg *cfg)
 			break;
 		case CC:
 			cfg->congestion = optarg;
+			break;
+		case SLICE:
+			cfg->slice_ns = (int64_t)number(optarg, 1, 60000) * 1000000;
 			break;
 		default:
 			wrong_use("unknown option");
@@ -173,6 +178,8 @@ int main(int argc, char **argv)
 		cfg.idle_ns = HG_LOAD_NS_PER_S / 2;
 	parse_address(argv[2], &cfg.address);
 	parse_options(argc - 2, argv + 2, &cfg);
+	if (cfg.slice_ns > 0 && cfg.mode != HG_LOAD_RR && cfg.mode != HG_LOAD_WAKE)
+		wrong_use("only rr and wake are told when");
 
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);

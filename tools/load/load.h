@@ -9,8 +9,12 @@
  *              flood   one exchange without end on each connection (or, reversed, one answer without end)
  *              rr      small exchanges one after another
  *              wake    silence, then a small exchange, then a large one
+ *            A client may be told when: connected, it rests until a signal (SIGUSR1), works for a slice, finishes
+ *            what it has begun, gives its total, and rests again. Where a program starts slowly, as in an emulated
+ *            machine, and where a connection would suffer from being cut off in the middle.
  *            UDP: numbered datagrams at an even rate, and who receives them says which are missing.
- * Output     One JSON object a second on stdout, and a last one with "total": true.
+ * Output     One JSON object a second on stdout, and a last one with "total": true. Told when: "ready": true, and
+ *            then only the totals.
  * Units      ns inside, microseconds in the output (the names say so). Threads: one.
  * Errors     A sentence on stderr and exit 1; 2 for wrong use.
  */
@@ -44,6 +48,7 @@ struct hg_load_cfg {
 	uint64_t burst_bytes; /* wake */
 	int64_t idle_ns; /* wake: silence between bursts; rr: pause between exchanges */
 	unsigned pkts_per_s; /* seq-send */
+	int64_t slice_ns; /* of a client of TCP: after each signal for so long; 0: at once, and without signals */
 	const char *congestion; /* control of a client's TCP, by its name; NULL: the namespace's */
 };
 
