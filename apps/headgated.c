@@ -453,7 +453,7 @@ static int begin_alone(struct hg_daemon *d, const struct hg_desired *desired,
 		       "the run before ended without handing over: what waited in its queues is "
 		       "lost, at most one queue of each port");
 	}
-	return hg_control_apply(d->control, desired, 0, hg_clock_now_ns(), reterr);
+	return hg_control_begin(d->control, desired, hg_clock_now_ns(), reterr);
 }
 
 /* A planned restart: what the process before hands over is kept from here on. */

@@ -117,7 +117,7 @@ static void take_back(struct hg_control *c, hg_ns now_ns)
 	char sentence[HG_ERROR_TEXT_BYTES + 128];
 
 	hg_error_clear(&error);
-	if (hg_dp_apply(c->cfg.dp, &c->desired, &error) < 0 ||
+	if (hg_dp_bring_back(c->cfg.dp, &c->desired, &error) < 0 ||
 	    govern(c, &c->desired, now_ns, &error) < 0) {
 		snprintf(sentence, sizeof(sentence),
 			 "a change was refused but could not be taken back (%s): what is in force "
@@ -157,9 +157,24 @@ static void look(struct hg_control *c)
 			      c);
 }
 
+/* How a state comes into force. */
+enum {
+	TO_SAVE = 1u << 0, /* for good */
+	AS_BEFORE = 1u << 1, /* nobody asked for it now: hg_dp_bring_back() */
+};
+
+static int carry_out(struct hg_control *c, const struct hg_desired *desired,
+		     const struct hg_dp_move *move, unsigned how, struct hg_error *reterr)
+{
+	if (move != NULL)
+		return hg_dp_apply_move(c->cfg.dp, desired, move, reterr);
+	return how & AS_BEFORE ? hg_dp_bring_back(c->cfg.dp, desired, reterr)
+			       : hg_dp_apply(c->cfg.dp, desired, reterr);
+}
+
 /* Makes `desired` the state in force, or changes nothing. The state before goes to *ret_before. */
 static int put_in_force(struct hg_control *c, const struct hg_desired *desired,
-			const struct hg_dp_move *move, bool want_save, hg_ns now_ns,
+			const struct hg_dp_move *move, unsigned how, hg_ns now_ns,
 			struct hg_desired *ret_before, struct hg_error *reterr)
 {
 	struct hg_desired copy;
@@ -171,14 +186,13 @@ static int put_in_force(struct hg_control *c, const struct hg_desired *desired,
 	rc = hg_seconds_build(&c->seconds, &copy, now_ns, &seconds, reterr);
 	if (rc < 0)
 		goto fail_seconds;
-	rc = move == NULL ? hg_dp_apply(c->cfg.dp, &copy, reterr)
-			  : hg_dp_apply_move(c->cfg.dp, &copy, move, reterr);
+	rc = carry_out(c, &copy, move, how, reterr);
 	if (rc < 0)
 		goto fail_apply;
 	rc = govern(c, &copy, now_ns, reterr);
 	if (rc < 0)
 		goto fail_save;
-	rc = want_save ? save(c, &copy, reterr) : 0;
+	rc = how & TO_SAVE ? save(c, &copy, reterr) : 0;
 	if (rc < 0)
 		goto fail_save;
 
@@ -218,7 +232,8 @@ int hg_control_apply(struct hg_control *control, const struct hg_desired *desire
 		rc = hg_control_check(control, desired, reterr);
 	if (rc < 0)
 		return rc;
-	rc = put_in_force(control, desired, NULL, confirm_for_ns == 0, now_ns, &before, reterr);
+	rc = put_in_force(control, desired, NULL, confirm_for_ns == 0 ? TO_SAVE : 0, now_ns,
+			  &before, reterr);
 	if (rc < 0)
 		return rc;
 	look(control);
@@ -229,6 +244,22 @@ int hg_control_apply(struct hg_control *control, const struct hg_desired *desire
 	control->previous = before;
 	control->is_waiting = true;
 	control->confirm_until_ns = now_ns + confirm_for_ns;
+	return 0;
+}
+
+int hg_control_begin(struct hg_control *control, const struct hg_desired *desired, hg_ns now_ns,
+		     struct hg_error *reterr)
+{
+	struct hg_desired before;
+	int rc = hg_control_check(control, desired, reterr);
+
+	if (rc == 0)
+		rc = put_in_force(control, desired, NULL, TO_SAVE | AS_BEFORE, now_ns, &before,
+				  reterr);
+	if (rc < 0)
+		return rc;
+	look(control);
+	hg_state_fini(&before);
 	return 0;
 }
 
@@ -272,8 +303,7 @@ int hg_control_take(struct hg_control *control, const struct hg_control_state *s
 		if (rc < 0)
 			return rc;
 	}
-	rc = put_in_force(control, state->desired, NULL, /* want_save= */ false, now_ns, &before,
-			  reterr);
+	rc = put_in_force(control, state->desired, NULL, /* how= */ 0, now_ns, &before, reterr);
 	if (rc < 0) {
 		if (state->previous != NULL)
 			hg_state_fini(&previous);
@@ -324,8 +354,7 @@ static void roll_back(struct hg_control *c, hg_ns now_ns)
 	char sentence[HG_ERROR_TEXT_BYTES + 128];
 
 	hg_error_clear(&error);
-	if (put_in_force(c, &c->previous, NULL, /* want_save= */ false, now_ns, &unconfirmed,
-			 &error) < 0) {
+	if (put_in_force(c, &c->previous, NULL, AS_BEFORE, now_ns, &unconfirmed, &error) < 0) {
 		snprintf(sentence, sizeof(sentence),
 			 "nobody confirmed the change, and it could not be taken back (%s); trying "
 			 "again in a second",
@@ -468,8 +497,7 @@ static int leave(struct hg_control *c, struct hg_desired *without, uint32_t inst
 	take_out(without, instance_idx, /* with_instance= */ true);
 	rc = carry_credits(c, instance_idx, now_ns, ret, reterr);
 	if (rc == 0)
-		rc = put_in_force(c, without, &move, /* want_save= */ true, now_ns, &before,
-				  reterr);
+		rc = put_in_force(c, without, &move, TO_SAVE, now_ns, &before, reterr);
 	if (rc < 0) {
 		take_back(c, now_ns);
 		return rc;
@@ -520,7 +548,7 @@ int hg_control_restore_instance(struct hg_control *control, const struct hg_desi
 				       &saved->credits, reterr);
 	if (rc < 0)
 		return rc;
-	rc = put_in_force(control, desired, &move, /* want_save= */ true, now_ns, &before, reterr);
+	rc = put_in_force(control, desired, &move, TO_SAVE, now_ns, &before, reterr);
 	if (saved->has_credits)
 		hg_credits_arrived(control->cfg.credits, rc == 0);
 	if (rc < 0)

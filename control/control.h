@@ -59,6 +59,10 @@ HG_MUST_CHECK int hg_control_check(struct hg_control *control, const struct hg_d
  * hg_control_confirm() is called; a second apply while one waits is -EBUSY. */
 HG_MUST_CHECK int hg_control_apply(struct hg_control *control, const struct hg_desired *desired,
 				   hg_ns confirm_for_ns, hg_ns now_ns, struct hg_error *reterr);
+/* The first state of a daemon that starts, for good. As hg_control_apply(), but there is nobody who could be asked: ports
+ * whose devices cannot be opened are missing, and looked for, whatever the reason (hg_dp_bring_back()). */
+HG_MUST_CHECK int hg_control_begin(struct hg_control *control, const struct hg_desired *desired,
+				   hg_ns now_ns, struct hg_error *reterr);
 HG_MUST_CHECK int hg_control_confirm(struct hg_control *control, struct hg_error *reterr);
 
 /* NULL: processors are not governed. */

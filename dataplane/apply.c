@@ -431,40 +431,36 @@ fail:
 	return r;
 }
 
-static int change(struct hg_dp *dp, const struct hg_desired *desired, const struct hg_dp_move *move,
-		  bool is_retry, struct hg_error *reterr)
+static int change(struct hg_dp *dp, struct hg_change *c, struct hg_error *reterr)
 {
-	struct hg_change c = {.desired = desired,
-			      .move = move,
-			      .is_retry = is_retry,
-			      .keep_devices = dp->is_adopting};
 	struct hg_desired copy = {0};
 	int r;
 
-	r = hg_dp_copy_desired(desired, &copy, reterr);
+	c->keep_devices = dp->is_adopting;
+	r = hg_dp_copy_desired(c->desired, &copy, reterr);
 	if (r != 0)
 		return r;
-	r = match_all(dp, &c, reterr);
+	r = match_all(dp, c, reterr);
 	if (r == 0)
-		r = order_by_tenant(&c, reterr);
+		r = order_by_tenant(c, reterr);
 	if (r == 0)
-		r = hg_build_open(dp, &c, reterr);
-	if (r == 0 && is_useful(dp, &c))
-		r = hg_build_snapshot(dp, &c, reterr);
+		r = hg_build_open(dp, c, reterr);
+	if (r == 0 && is_useful(dp, c))
+		r = hg_build_snapshot(dp, c, reterr);
 	else if (r == 0)
-		note_reasons(dp, &c);
-	if (r == 0 && c.snapshot != NULL)
-		r = tell_devices(dp, &c, reterr);
-	if (r != 0 || c.snapshot == NULL) {
-		hg_build_close(&c);
-		free(c.by_tenant);
-		free(c.first_of_tenant);
-		undo_maps(dp, &c);
+		note_reasons(dp, c);
+	if (r == 0 && c->snapshot != NULL)
+		r = tell_devices(dp, c, reterr);
+	if (r != 0 || c->snapshot == NULL) {
+		hg_build_close(c);
+		free(c->by_tenant);
+		free(c->first_of_tenant);
+		undo_maps(dp, c);
 		hg_dp_free_desired(&copy);
 		return r;
 	}
-	commit(dp, &c, &copy);
-	free(c.opened);
+	commit(dp, c, &copy);
+	free(c->opened);
 	return 0;
 }
 
@@ -479,16 +475,25 @@ static int check_arriving(const struct hg_dp_move *move, struct hg_error *reterr
 int hg_dp_apply_move(struct hg_dp *dp, const struct hg_desired *desired,
 		     const struct hg_dp_move *move, struct hg_error *reterr)
 {
+	struct hg_change c = {.desired = desired, .move = move};
 	int r = hg_dp_check(desired, reterr);
 
 	if (r == 0)
 		r = check_arriving(move, reterr);
-	return r != 0 ? r : change(dp, desired, move, /* is_retry= */ false, reterr);
+	return r != 0 ? r : change(dp, &c, reterr);
 }
 
 int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
 {
 	return hg_dp_apply_move(dp, desired, NULL, reterr);
+}
+
+int hg_dp_bring_back(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	struct hg_change c = {.desired = desired, .is_back = true};
+	int r = hg_dp_check(desired, reterr);
+
+	return r != 0 ? r : change(dp, &c, reterr);
 }
 
 /* Devices that went away since the last look. They leave the next snapshot, so that they can be closed. */
@@ -525,12 +530,13 @@ unsigned hg_dp_retry(struct hg_dp *dp)
 {
 	unsigned n_missing = count_missing(dp), n_gone = find_gone(dp), n_still;
 	struct hg_desired same;
+	struct hg_change c = {.desired = &same, .is_retry = true};
 	struct hg_error err = {0};
 
 	if (n_missing + n_gone == 0 || hg_dp_copy_desired(&dp->desired, &same, &err) != 0)
 		return 0;
 	/* The state in force once more; whatever does not open now is tried again next time. */
-	if (change(dp, &same, NULL, /* is_retry= */ true, &err) != 0)
+	if (change(dp, &c, &err) != 0)
 		hg_error_clear(&err);
 	hg_dp_free_desired(&same);
 	n_still = count_missing(dp);

@@ -28,6 +28,7 @@ struct hg_change {
 	bool keep_devices; /* what was opened is closed with its far end kept: somebody else has it, too */
 	const struct hg_dp_move *move; /* NULL: nobody moves */
 	bool is_retry; /* the state in force once more, for the sake of its missing devices */
+	bool is_back; /* hg_dp_bring_back() */
 	struct hg_slot_map tenants, instances, uplinks, ports;
 	struct hg_opened *opened; /* room for every uplink and port */
 	uint32_t n_opened;

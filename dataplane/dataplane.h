@@ -55,6 +55,11 @@ HG_MUST_CHECK int hg_dp_check(const struct hg_desired *desired, struct hg_error 
 
 HG_MUST_CHECK int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired,
 			      struct hg_error *reterr);
+/* hg_dp_apply() of a state that was in force before: at a start, or as the way back from a change. A port whose device
+ * cannot be opened counts as missing whatever the reason (-EBUSY, -EPERM, -EIO, -ENOMEM), but for what no time mends
+ * (-EINVAL, -ENOTSUP): whoever can put a file at a guest's socket must not keep all others from theirs. */
+HG_MUST_CHECK int hg_dp_bring_back(struct hg_dp *dp, const struct hg_desired *desired,
+				   struct hg_error *reterr);
 
 /* ---- an instance on its way from host to host ---------------------------------------------------- */
 

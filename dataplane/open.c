@@ -117,6 +117,9 @@ static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wante
 	/* A device that was missing before is no reason to refuse what this change is about. */
 	if (r == -HG_ENOENT || c->is_retry || is_same)
 		return 0;
+	/* Nor is one that whoever is behind it keeps from being opened, where nobody is asked. */
+	if (c->is_back && !want->is_uplink && r != -HG_EINVAL && r != -HG_ENOTSUP)
+		return 0;
 	hg_error_at(&err, want->device);
 	if (reterr != NULL)
 		*reterr = err;

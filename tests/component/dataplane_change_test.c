@@ -1,6 +1,8 @@
 /* Changes while traffic flows: nothing is lost, nothing ends where it should not. */
 #include "tests/component/hosts.h"
 
+#include <unistd.h>
+
 static struct host host;
 static struct load load;
 
@@ -297,6 +299,59 @@ static void s5_1_port_that_moves_gets_nothing_of_before(void)
 	host_close(&host);
 }
 
+/* Whoever is behind a port can put a file where its socket is to be. */
+static void s7_11_socket_that_was_taken_harms_its_port_alone(void)
+{
+	char path[64], device[sizeof(host.ports[0].device)];
+	struct hg_error err = {0};
+	uint32_t idx;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/tmp/hg-taken-%d", (int)getpid());
+	snprintf(device, sizeof(device), "vhost(listen=on):%s", path);
+	f = fopen(path, "w");
+	HG_CHECK(f != NULL);
+	fclose(f);
+	host_init(&host);
+	host_start(&host, 1);
+	idx = host_add_instance(&host, "g", host_tenant(&host, "a"));
+	memcpy(host.ports[idx].device, device, sizeof(device));
+	/* Who asks for it is told. */
+	HG_CHECK_EQ(hg_dp_apply(host.dp, &host.desired, &err), -HG_EBUSY);
+	HG_CHECK_HAS(err.text, "is not a socket");
+	/* What was in force comes back without it. */
+	HG_CHECK_EQ(hg_dp_bring_back(host.dp, &host.desired, &err), 0);
+	HG_CHECK_EQ(host_port(&host, "g").link, HG_PORT_MISSING);
+	HG_CHECK_HAS(host_port(&host, "g").reason, "is not a socket");
+	host_send(&host, "a1", "up0", 1000, 0, 10);
+	host_expect(&host, "up0", 0, 10);
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 0);
+	HG_CHECK_EQ(unlink(path), 0);
+	HG_CHECK_EQ(hg_dp_retry(host.dp), 1);
+	HG_CHECK_EQ(host_port(&host, "g").link, HG_PORT_DOWN);
+	host_close(&host);
+}
+
+static void s7_11_what_no_time_mends_does_not_come_back(void)
+{
+	struct hg_error err = {0};
+	uint32_t idx;
+
+	host_init(&host);
+	host_start(&host, 1);
+	idx = host_add_instance(&host, "g", host_tenant(&host, "a"));
+	snprintf(host.ports[idx].device, sizeof(host.ports[idx].device), "vhost(queues=99):g");
+	HG_CHECK_EQ(hg_dp_bring_back(host.dp, &host.desired, &err), -HG_EINVAL);
+	host_remove_last_instance(&host);
+	/* An uplink is nobody's behind a port. */
+	host.uplinks[1] = host.uplinks[0];
+	snprintf(host.uplinks[1].name, sizeof(host.uplinks[1].name), "up1");
+	host.desired.n_uplinks = 2;
+	HG_CHECK_EQ(hg_dp_bring_back(host.dp, &host.desired, &err), -HG_EBUSY);
+	host.desired.n_uplinks = 1;
+	host_close(&host);
+}
+
 static const struct hg_test tests[] = {
 	HG_TEST(s1_11_thousand_changes_lose_nothing),
 	HG_TEST(s1_11_thousand_changes_lose_nothing_two_workers),
@@ -310,6 +365,8 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_slot_of_a_removed_port_gets_nothing_of_it),
 	HG_TEST(s5_1_slot_of_a_removed_port_gets_nothing_of_it_two_workers),
 	HG_TEST(s5_1_port_that_moves_gets_nothing_of_before),
+	HG_TEST(s7_11_socket_that_was_taken_harms_its_port_alone),
+	HG_TEST(s7_11_what_no_time_mends_does_not_come_back),
 	{0},
 };
 

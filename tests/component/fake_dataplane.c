@@ -113,6 +113,11 @@ int hg_dp_apply(struct hg_dp *dp, const struct hg_desired *desired, struct hg_er
 	return 0;
 }
 
+int hg_dp_bring_back(struct hg_dp *dp, const struct hg_desired *desired, struct hg_error *reterr)
+{
+	return hg_dp_apply(dp, desired, reterr);
+}
+
 int hg_dp_apply_move(struct hg_dp *dp, const struct hg_desired *desired,
 		     const struct hg_dp_move *move, struct hg_error *reterr)
 {

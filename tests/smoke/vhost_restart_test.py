@@ -61,5 +61,49 @@ def s7_11_machines_are_back_after_kill_9_without_help(world):
     assert 50 < got["silence_ms"] < BACK_MS, got
 
 
+def take(path):
+    """What a guest's side can do while nobody has its socket: a file of its own there."""
+    if os.path.exists(path):
+        os.unlink(path)
+    with open(path, "w", encoding="utf-8"):
+        pass
+
+
+@test
+def s7_11_a_socket_that_was_taken_while_it_was_away_harms_one_port_alone(world):
+    host = Host(world)
+    host.tenant("good", None, ["a"])
+    path = world.path("c.vhost")
+    attach = ("port", "attach", "c-0", "--instance", "c", "--device", f"vhost(listen=on):{path}")
+    host.config["tenants"].append({"name": "evil", "instances": [{"name": "c"}]})
+    host.start()
+    daemon = host.daemon
+    assert daemon.headgate(*attach).returncode == 0
+    host.serve("a")
+
+    # A crash.
+    daemon.kill()
+    take(path)
+    daemon.start(host.config_path)
+    until(lambda: host.reaches("out", host.addresses["a"]), 15, "the outside to reach a")
+    port = daemon.port("c-0")
+    assert port["link"] == "missing" and "is not a socket" in port["reason"], port
+    os.unlink(path)
+    until(lambda: daemon.port("c-0")["link"] == "down", 10, "the port to be opened")
+
+    # A change that nobody confirms.
+    done = daemon.headgate("port", "detach", "c-0", "--confirm", "1s")
+    assert done.returncode == 0, done.stderr
+    take(path)
+    until(lambda: daemon.ask("GET", "/v1/ports/c-0")[0] == 200, 10, "the change to be taken back")
+    until(lambda: "is not a socket" in daemon.port("c-0")["reason"], 10, "the reason to be told")
+    assert host.reaches("out", host.addresses["a"])
+
+    # Who asks for it is told, and nothing is changed.
+    assert daemon.headgate("port", "detach", "c-0").returncode == 0
+    done = daemon.headgate(*attach)
+    assert done.returncode == 1 and f"{path} is there already and is not a socket" in done.stderr, done
+
+
 if __name__ == "__main__":
     main()
