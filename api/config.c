@@ -30,15 +30,16 @@ static int twice(struct builder *b, const char *what, const json_t *item, const 
 		 const json_t *first)
 {
 	const struct hg_mark *mark = hg_tree_mark(b->r.tree, json_object_get(first, key));
-	char line[HG_NAME_BYTES + 64], buf[HG_READER_TEXT_BYTES], its[HG_READER_TEXT_BYTES];
+	char line[2 * HG_NAME_BYTES + 64], buf[HG_READER_TEXT_BYTES], its[HG_READER_TEXT_BYTES];
 	json_t *node = json_object_get(item, key);
 	struct hg_text out;
 
 	hg_text_init(&out, line, sizeof(line));
 	if (strcmp(key, "name") != 0) {
-		hg_text_add(&out, ", here and at '");
+		hg_text_add(&out, ", of ");
+		hg_text_add(&out, hg_reader_text(json_object_get(item, "name"), its));
+		hg_text_add(&out, " and of ");
 		hg_text_add(&out, hg_reader_text(json_object_get(first, "name"), its));
-		hg_text_add(&out, "'");
 	}
 	if (mark != NULL) {
 		hg_text_add(&out, "; first in line ");

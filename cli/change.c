@@ -160,14 +160,38 @@ static int put(const struct hg_cli *cli, const char *prefix, json_t *body)
 	return rc;
 }
 
+/* A hook may say twice that something goes, so that it is not there is no failure; a name that was misspelt shall be
+ * seen all the same: the daemon's own sentence has what is nearest. */
+static void tell_absence(const struct hg_cli *cli, const char *prefix)
+{
+	char path[PATH_BYTES], *text;
+	const struct hg_ask ask = {.path = path};
+	size_t n_bytes;
+
+	hg_client_path(path, sizeof(path), prefix, cli->words[0], "");
+	if (hg_client_ask(cli, &ask, &text, &n_bytes) == HG_EXIT_DONE)
+		free(text); /* it was made just now */
+}
+
 static int remove_named(const struct hg_cli *cli, const char *prefix)
 {
 	char path[PATH_BYTES];
 	const struct hg_ask ask = {.method = "DELETE", .path = path};
+	json_t *answer;
+	int rc;
 
 	hg_client_path(path, sizeof(path), prefix, cli->words[0], "");
 	add_parameters(cli, path, sizeof(path));
-	return change(cli, &ask, "already as asked: it is not there");
+	rc = hg_client_ask_json(cli, &ask, &answer);
+	if (rc != HG_EXIT_DONE)
+		return rc;
+	if (!cli->is_json) {
+		tell_change(cli, answer, "already as asked: it is not there");
+		if (!json_is_true(json_object_get(answer, "changed")))
+			tell_absence(cli, prefix);
+	}
+	json_decref(answer);
+	return HG_EXIT_DONE;
 }
 
 /* Puts every option that is a field of the resource into the object. Returns how many. */
@@ -226,13 +250,35 @@ int hg_command_uplink_set(const struct hg_cli *cli)
 	return HG_EXIT_USAGE;
 }
 
+/* What it still waits for: a port is attached before whoever is behind it is there. */
+static void tell_link(const struct hg_cli *cli)
+{
+	char path[PATH_BYTES];
+	const struct hg_ask ask = {.path = path, .is_quiet = true};
+	const char *link = NULL, *reason = "";
+	json_t *port;
+
+	hg_client_path(path, sizeof(path), "/v1/ports/", cli->words[0], "");
+	if (hg_client_ask_json(cli, &ask, &port) != HG_EXIT_DONE)
+		return;
+	if (json_unpack(port, "{s:s, s?s}", "link", &link, "reason", &reason) == 0 &&
+	    strcmp(link, "up") != 0)
+		fprintf(cli->out, "port %s is %s%s%s\n", cli->words[0], link,
+			reason[0] != '\0' ? ": " : "", reason);
+	json_decref(port);
+}
+
 int hg_command_port_attach(const struct hg_cli *cli)
 {
 	json_t *body = json_object();
+	int rc;
 
 	put_owner(cli, "instance", body);
 	(void)put_fields(cli, &hg_schema_port, body);
-	return put(cli, "/v1/ports/", body);
+	rc = put(cli, "/v1/ports/", body);
+	if (rc == HG_EXIT_DONE && !cli->is_json && hg_cli_option(cli, "dry-run") == NULL)
+		tell_link(cli);
+	return rc;
 }
 
 int hg_command_port_detach(const struct hg_cli *cli)

@@ -567,6 +567,16 @@ def steps_can_be_said_twice(world):
         assert "already as asked" in world.headgate(*words), words
 
 
+def s7_2_what_is_to_go_and_is_not_there_is_said(world):
+    world.start()
+    for words, sentence in ((("instance", "remove", "webb1"), "there is no instance named webb1; did you mean web1?"),
+                            (("port", "detach", "web1-00"), "there is no port named web1-00; did you mean web1-0?")):
+        said = world.headgate(*words)
+        assert "already as asked" in said and sentence in said, said
+        assert json.loads(world.headgate("-j", *words))["changed"] is False
+    assert "did you mean" not in world.headgate("instance", "remove", "web1")
+
+
 def confirm_keeps_a_change(world):
     world.start()
     said = world.headgate("instance", "remove", "web1", "--confirm", "1s")

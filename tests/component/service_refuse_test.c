@@ -96,7 +96,7 @@ static void s7_2_what_is_wrong_with_a_parameter_names_it(void)
 	HG_CHECK_HAS(text("error.text"), "one value is expected");
 	HG_CHECK_EQ(ask("PUT", "/v1/ports/p", "{instance: web1, device: 'tap:web1-0'}"), 409);
 	HG_CHECK_STR(text("error.text"),
-		     "the device 'tap:web1-0' is there twice, here and at 'web1-0'");
+		     "the device 'tap:web1-0' is there twice, of p and of web1-0");
 	HG_CHECK_EQ(get("/v1/host"), 200);
 	HG_CHECK_EQ(number("generation"), 1);
 	tear_down();

@@ -78,7 +78,8 @@ def s7_11_a_socket_that_was_taken_while_it_was_away_harms_one_port_alone(world):
     host.config["tenants"].append({"name": "evil", "instances": [{"name": "c"}]})
     host.start()
     daemon = host.daemon
-    assert daemon.headgate(*attach).returncode == 0
+    done = daemon.headgate(*attach)
+    assert done.returncode == 0 and f"port c-0 is down: waiting for the guest at {path}" in done.stdout, done
     host.serve("a")
 
     # A crash.
