@@ -6,6 +6,7 @@
 #define MS HG_NS_PER_MS
 #define TARGET_NS HG_CODEL_TARGET_NS
 #define INTERVAL_NS HG_CODEL_INTERVAL_NS
+#define LEAST_BYTES HG_CODEL_LEAST_BYTES
 
 static struct hg_codel c;
 static hg_ns now_ns;
@@ -16,14 +17,19 @@ static void begin(void)
 	now_ns = 3600 * HG_NS_PER_S;
 }
 
-/* A packet of a queue leaves after so long, and takes a mark that is due. */
-static bool leaves(uint8_t queue, hg_ns stood_ns)
+/* A packet of a queue leaves after so long, with so much behind it, and takes a mark that is due. */
+static bool leaves_behind(uint8_t queue, hg_ns stood_ns, uint32_t left_bytes)
 {
-	bool is_due = hg_codel_is_due(&c, queue, stood_ns, now_ns);
+	bool is_due = hg_codel_is_due(&c, queue, stood_ns, left_bytes, now_ns);
 
 	if (is_due)
 		hg_codel_marked(&c, now_ns);
 	return is_due;
+}
+
+static bool leaves(uint8_t queue, hg_ns stood_ns)
+{
+	return leaves_behind(queue, stood_ns, LEAST_BYTES);
 }
 
 /* One each 10 us, all of which stood too long. Returns how many were marked. */
@@ -119,6 +125,27 @@ static void s1_3_what_passes_one_queue_says_nothing_of_another(void)
 	HG_CHECK(leaves(1, TARGET_NS + 1));
 }
 
+/* A link so slow that a few packets take longer than the target. */
+static void s1_3_few_packets_do_not_stand_however_slow_the_link(void)
+{
+	begin();
+	for (unsigned i = 0; i < 1000; i++, now_ns += MS)
+		HG_CHECK(!leaves_behind(0, HG_CODEL_LONG_NS, LEAST_BYTES - 1));
+	/* One that leaves few behind ends what stood. */
+	(void)stands(INTERVAL_NS);
+	HG_CHECK(!leaves_behind(0, HG_CODEL_LONG_NS, LEAST_BYTES - 1));
+	HG_CHECK_EQ(until_marked(), INTERVAL_NS);
+}
+
+/* Nobody waits for so long without being told, however few they are. */
+static void s1_3_few_packets_are_marked_before_they_wait_too_long(void)
+{
+	begin();
+	HG_CHECK(!leaves_behind(0, HG_CODEL_LONG_NS + 1, 0));
+	now_ns += INTERVAL_NS;
+	HG_CHECK(leaves_behind(0, HG_CODEL_LONG_NS + 1, 0));
+}
+
 /* How many marks in so many intervals, after an end that was so long ago. */
 static unsigned stands_again(hg_ns pause_ns)
 {
@@ -151,7 +178,7 @@ static void s1_3_mark_waits_for_one_that_takes_it(void)
 	begin();
 	(void)stands(20 * INTERVAL_NS);
 	for (hg_ns end_ns = now_ns + HG_CODEL_FORGET_NS; now_ns < end_ns; now_ns += 10 * US)
-		(void)hg_codel_is_due(&c, 0, TARGET_NS + 1, now_ns);
+		(void)hg_codel_is_due(&c, 0, TARGET_NS + 1, LEAST_BYTES, now_ns);
 	HG_CHECK(leaves(0, TARGET_NS + 1));
 	/* At one instant: what was late by at most HG_CODEL_LATE_NS. */
 	for (unsigned i = 0; i < 8 && leaves(0, TARGET_NS + 1); i++)
@@ -171,6 +198,8 @@ int main(int argc, char **argv)
 		HG_TEST(s1_3_marks_come_closer_the_longer_it_stands),
 		HG_TEST(s1_3_one_that_did_not_stand_ends_it),
 		HG_TEST(s1_3_what_passes_one_queue_says_nothing_of_another),
+		HG_TEST(s1_3_few_packets_do_not_stand_however_slow_the_link),
+		HG_TEST(s1_3_few_packets_are_marked_before_they_wait_too_long),
 		HG_TEST(s1_3_its_pace_is_remembered_and_forgotten),
 		HG_TEST(s1_3_mark_waits_for_one_that_takes_it),
 		{0},

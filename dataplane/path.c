@@ -277,9 +277,8 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 
 /* ---- from stage to stage ------------------------------------------------------------------------ */
 
-/* Each class has a hold queue of its own, so that no bulk drops a call. */
-static uint32_t queued_bytes(const struct hg_tree *tree, const struct hg_pkt *pkt,
-			     uint8_t class_idx)
+uint32_t hg_path_queued_bytes(const struct hg_tree *tree, const struct hg_pkt *pkt,
+			      uint8_t class_idx)
 {
 	struct hg_sched_class_stats stats;
 
@@ -292,7 +291,7 @@ static uint32_t queued_bytes(const struct hg_tree *tree, const struct hg_pkt *pk
 static bool may_hold(struct hg_worker *w, const struct hg_tree *tree, struct hg_flow *flow,
 		     const struct hg_pkt *pkt, uint8_t class_idx, enum hg_drop *ret_reason)
 {
-	uint32_t queued = queued_bytes(tree, pkt, class_idx);
+	uint32_t queued = hg_path_queued_bytes(tree, pkt, class_idx);
 
 	if (queued == 0)
 		return true;

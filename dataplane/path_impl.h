@@ -96,6 +96,10 @@ static inline uint8_t hg_path_class_of(const struct hg_worker *w, const struct h
 	return HG_LIKELY(set == NULL) ? HG_CLASS_NONE : (uint8_t)hg_classify(set, pkt);
 }
 
+/* Wire bytes in the hold queue that it stands in, or is to: each class has its own, so that no bulk drops a call. */
+uint32_t hg_path_queued_bytes(const struct hg_tree *tree, const struct hg_pkt *pkt,
+			      uint8_t class_idx);
+
 /* Buffers of a chain, near enough; the same number as long as it is queued. */
 static inline uint32_t hg_path_n_buffers(const struct hg_pkt *pkt)
 {

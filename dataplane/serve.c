@@ -38,30 +38,34 @@ static void note_waits(struct hg_worker *w, struct hg_flow *flow, const struct h
 }
 
 /* Which of those that what an instance sends, or receives, may stand in; core/codel.h. */
-static uint8_t queue_of(const struct hg_worker *w, const struct hg_pkt *pkt, enum hg_dir dir)
+static uint8_t queue_of(const struct hg_pkt *pkt, uint8_t class_idx, enum hg_dir dir)
 {
 	bool is_for_link = dir == HG_OUT && pkt->is_link;
 
-	return (uint8_t)(hg_path_class_of(w, pkt, dir) << 1 | is_for_link);
+	return (uint8_t)(class_idx << 1 | is_for_link);
 }
 
 /* Time in which nobody served its queue is not what it stood for: a queue that was left alone would say to its senders that
  * they are too fast. */
-static bool is_mark_due(const struct hg_worker *w, struct hg_flow *flow, const struct hg_pkt *pkt,
-			enum hg_dir dir)
+static bool is_mark_due(const struct hg_worker *w, const struct hg_tree *tree, struct hg_flow *flow,
+			const struct hg_pkt *pkt)
 {
 	hg_ns stood_ns = w->now_ns - pkt->queued_at_ns;
+	uint8_t class_idx;
 
 	if (HG_LIKELY(!hg_codel_needs(&flow->codel, stood_ns)))
 		return false;
 	stood_ns -= hg_absence_since(&w->absence, pkt->queued_at_ns, HG_ABSENCE_MIN_NS);
-	return hg_codel_is_due(&flow->codel, queue_of(w, pkt, dir), stood_ns,
+	class_idx = hg_path_class_of(w, pkt, tree->dir);
+	return hg_codel_is_due(&flow->codel, queue_of(pkt, class_idx, tree->dir), stood_ns,
+			       hg_path_queued_bytes(tree, pkt, class_idx),
 			       hg_absence_served(&w->absence, w->now_ns));
 }
 
-static void mark(struct hg_worker *w, struct hg_flow *flow, struct hg_pkt *pkt, enum hg_dir dir)
+static void mark(struct hg_worker *w, const struct hg_tree *tree, struct hg_flow *flow,
+		 struct hg_pkt *pkt)
 {
-	if (!is_mark_due(w, flow, pkt, dir) || hg_path_is_copy(pkt) || !hg_ecn_mark(pkt))
+	if (!is_mark_due(w, tree, flow, pkt) || hg_path_is_copy(pkt) || !hg_ecn_mark(pkt))
 		return;
 	hg_codel_marked(&flow->codel, hg_absence_served(&w->absence, w->now_ns));
 	HG_COUNT(flow->marked_pkts, 1u);
@@ -88,7 +92,7 @@ static void hand_over(struct hg_worker *w, struct hg_tree *tree, struct hg_port 
 	for (unsigned i = 0; i < n; i++) {
 		struct hg_pkt *pkt = pkts[i] = items[i].pkt;
 
-		mark(w, flow, pkt, tree->dir);
+		mark(w, tree, flow, pkt);
 		pkt->is_counted = true;
 		n_buffers += hg_path_n_buffers(pkt);
 		bytes += items[i].wire_bytes;

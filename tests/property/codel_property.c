@@ -41,9 +41,11 @@ static hg_ns model_step(uint32_t n)
 	return (hg_ns)lo;
 }
 
-static bool model_is_due(struct model *m, uint8_t queue, hg_ns stood_ns, hg_ns now_ns)
+static bool model_is_due(struct model *m, uint8_t queue, hg_ns stood_ns, uint32_t left_bytes,
+			 hg_ns now_ns)
 {
-	bool is_above = stood_ns > HG_CODEL_TARGET_NS;
+	bool is_above = (stood_ns > HG_CODEL_TARGET_NS && left_bytes >= HG_CODEL_LEAST_BYTES) ||
+			stood_ns > HG_CODEL_LONG_NS;
 
 	if (m->is_spell && is_above && now_ns > m->due_ns + HG_CODEL_FORGET_NS) {
 		m->is_spell = m->was_spell = false;
@@ -81,18 +83,23 @@ static void model_marked(struct model *m, hg_ns now_ns)
 
 /* ---- random histories --------------------------------------------------------------------------- */
 
-enum lie { HONEST, ALL, ENDLESS, ONE_QUEUE, FORGETFUL, EVEN, NEVER_LATE, EAGER };
+enum lie { HONEST, ALL, ENDLESS, ONE_QUEUE, FORGETFUL, EVEN, NEVER_LATE, EAGER, SHORTEST, SILENT };
 
 static bool liar_is_due(struct hg_codel *c, enum lie lie, uint8_t queue, hg_ns stood_ns,
-			hg_ns now_ns)
+			uint32_t left_bytes, hg_ns now_ns)
 {
 	bool is_above = stood_ns > HG_CODEL_TARGET_NS, was_above = c->is_above;
+
+	if (lie == SHORTEST)
+		left_bytes = HG_CODEL_LEAST_BYTES;
+	if (lie == SILENT && stood_ns > HG_CODEL_LONG_NS)
+		stood_ns = HG_CODEL_LONG_NS;
 
 	if (lie == ENDLESS && !is_above)
 		return false;
 	if (lie == EAGER && is_above && !c->is_above)
 		c->at_ns -= HG_CODEL_FORGET_NS / 2;
-	if (!hg_codel_is_due(c, lie == ONE_QUEUE ? 0 : queue, stood_ns, now_ns)) {
+	if (!hg_codel_is_due(c, lie == ONE_QUEUE ? 0 : queue, stood_ns, left_bytes, now_ns)) {
 		if (lie == FORGETFUL && was_above && !c->is_above)
 			*c = (struct hg_codel){0};
 		return lie == ALL && is_above;
@@ -128,6 +135,7 @@ static const char *run(uint64_t with_seed, enum lie lie)
 	struct hg_codel c = {0};
 	struct model m = {0};
 	hg_ns now_ns, stood_ns = HG_CODEL_TARGET_NS + 1;
+	uint32_t left_bytes = HG_CODEL_LEAST_BYTES;
 
 	seed = with_seed;
 	now_ns = between(0, 1000) * MS;
@@ -139,8 +147,13 @@ static const char *run(uint64_t with_seed, enum lie lie)
 		if (between(0, stood_ns > HG_CODEL_TARGET_NS ? 400 : 3) == 0)
 			stood_ns = between(0, 1) ? HG_CODEL_TARGET_NS + between(1, 1000)
 						 : between(0, HG_CODEL_TARGET_NS);
-		is_due = model_is_due(&m, queue, queue ? 0 : stood_ns, now_ns);
-		if (liar_is_due(&c, lie, queue, queue ? 0 : stood_ns, now_ns) != is_due)
+		/* Some of it leaves few behind, for long or for ever. */
+		if (between(0, left_bytes >= HG_CODEL_LEAST_BYTES ? 800 : 100) == 0)
+			left_bytes = HG_CODEL_LEAST_BYTES - 1 + between(0, 1);
+		if (stood_ns > HG_CODEL_TARGET_NS && between(0, 400) == 0)
+			stood_ns = HG_CODEL_LONG_NS + between(0, 1);
+		is_due = model_is_due(&m, queue, queue ? 0 : stood_ns, left_bytes, now_ns);
+		if (liar_is_due(&c, lie, queue, queue ? 0 : stood_ns, left_bytes, now_ns) != is_due)
 			return "a mark is due where the model says none, or none where it says one";
 		if (!is_due || between(0, 7) == 0)
 			continue;
@@ -167,6 +180,8 @@ NOTICED(broken_forgetful_is_noticed, FORGETFUL)
 NOTICED(broken_even_is_noticed, EVEN)
 NOTICED(broken_never_late_is_noticed, NEVER_LATE)
 NOTICED(broken_eager_is_noticed, EAGER)
+NOTICED(broken_shortest_is_noticed, SHORTEST)
+NOTICED(broken_silent_is_noticed, SILENT)
 
 /* ---- many senders ------------------------------------------------------------------------------- */
 
@@ -175,7 +190,9 @@ NOTICED(broken_eager_is_noticed, EAGER)
  * Acknowledgements come when their receiver is run. The queue takes what fits: what does not stays with its
  * sender, who goes on with the next acknowledgement that any gets. */
 #define SENDERS_MAX 256u
-#define PKT_NS (INT64_C(12304)) /* 1,538 bytes at 1 Gbit/s */
+#define PKT_BYTES 1538u
+#define PKT_NS (INT64_C(12304)) /* at 1 Gbit/s */
+#define SLOW_PKT_NS (100 * PKT_NS)
 #define TRIP_NS (200 * US) /* without the queue */
 #define ROOM_PKTS 681u /* 1 MiB */
 #define RING 8192u /* packets; more than are ever on the way */
@@ -232,8 +249,11 @@ struct outcome {
 	hg_ns mean_wait_ns;
 };
 
+enum marks { SPACED, ON_ALL, ON_FEW }; /* ON_FEW: spaced, and however few packets stand */
+
 /* The third second of so many senders, whose receiver is run so often. */
-static struct outcome third_second(uint32_t n_senders, hg_ns run_each_ns, bool marks_all)
+static struct outcome third_second(uint32_t n_senders, hg_ns run_each_ns, hg_ns pkt_ns,
+				   enum marks marks)
 {
 	struct hg_codel c = {0};
 	uint64_t n_idle = 0, n_full = 0, n_all = 0;
@@ -243,8 +263,9 @@ static struct outcome third_second(uint32_t n_senders, hg_ns run_each_ns, bool m
 	net.n_senders = n_senders;
 	for (uint32_t i = 0; i < n_senders; i++)
 		net.senders[i].window_milli = 10000;
-	for (hg_ns now_ns = 0; now_ns < 3 * HG_NS_PER_S; now_ns += PKT_NS) {
+	for (hg_ns now_ns = 0; now_ns < 3 * HG_NS_PER_S; now_ns += pkt_ns) {
 		struct sent *pkt;
+		uint32_t left_bytes;
 
 		while (net.ack_head != net.ack_tail &&
 		       net.acks[net.ack_head % RING].at_ns <= now_ns)
@@ -257,10 +278,12 @@ static struct outcome third_second(uint32_t n_senders, hg_ns run_each_ns, bool m
 			continue;
 		pkt = &net.queue[net.queue_head++ % RING];
 		wait_ns += now_ns >= 2 * HG_NS_PER_S ? now_ns - pkt->at_ns : 0;
-		pkt->is_marked = hg_codel_is_due(&c, 0, now_ns - pkt->at_ns, now_ns);
+		left_bytes = marks == ON_FEW ? HG_CODEL_LEAST_BYTES
+					     : (net.queue_tail - net.queue_head) * PKT_BYTES;
+		pkt->is_marked = hg_codel_is_due(&c, 0, now_ns - pkt->at_ns, left_bytes, now_ns);
 		if (pkt->is_marked)
 			hg_codel_marked(&c, now_ns);
-		pkt->is_marked |= marks_all && now_ns - pkt->at_ns > HG_CODEL_TARGET_NS;
+		pkt->is_marked |= marks == ON_ALL && now_ns - pkt->at_ns > HG_CODEL_TARGET_NS;
 		pkt->at_ns = (now_ns + TRIP_NS + run_each_ns - 1) / run_each_ns * run_each_ns;
 		net.acks[net.ack_tail++ % RING] = *pkt;
 	}
@@ -276,7 +299,7 @@ static void s1_3_senders_who_are_told_keep_the_link_busy(void)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		for (unsigned j = 0; j < 4; j++) {
-			struct outcome got = third_second(counts[i], turns_ns[j], false);
+			struct outcome got = third_second(counts[i], turns_ns[j], PKT_NS, SPACED);
 
 			/* One alone is told when it stood for an interval between two turns. */
 			if ((got.idle_percent > 1 && (i > 0 || j < 3)) || got.full_percent > 0 ||
@@ -289,11 +312,29 @@ static void s1_3_senders_who_are_told_keep_the_link_busy(void)
 	}
 	/* Two packets of each are more than the target; what is more than that leaves. */
 	for (unsigned j = 0; j < 4; j++) {
-		struct outcome got = third_second(256, turns_ns[j], false);
+		struct outcome got = third_second(256, turns_ns[j], PKT_NS, SPACED);
 
 		HG_CHECK(got.idle_percent < 1 && got.full_percent < 1);
 		HG_CHECK(got.mean_wait_ns < 2 * 256 * PKT_NS + HG_CODEL_TARGET_NS);
 	}
+}
+
+/* At 10 Mbit/s, where two packets stand for longer than the target, while both ends are run late. */
+static void s1_3_one_sender_keeps_a_slow_link_busy(void)
+{
+	for (hg_ns turn_ns = 1 * MS; turn_ns <= 12 * MS; turn_ns += 1 * MS) {
+		struct outcome got = third_second(1, turn_ns, SLOW_PKT_NS, SPACED);
+
+		if (got.idle_percent > 1 || got.full_percent > 0 || got.mean_wait_ns > 12 * MS)
+			HG_TEST_FAIL("run each %g ms: idle %g %%, full %g %%, wait %g ms",
+				     (double)turn_ns / 1e6, got.idle_percent, got.full_percent,
+				     (double)got.mean_wait_ns / 1e6);
+	}
+}
+
+static void marks_on_few_are_noticed(void)
+{
+	HG_CHECK(third_second(1, 12 * MS, SLOW_PKT_NS, ON_FEW).idle_percent > 20);
 }
 
 static void marks_on_all_are_noticed(void)
@@ -302,7 +343,9 @@ static void marks_on_all_are_noticed(void)
 
 	for (unsigned i = 0; i < 4; i++)
 		for (unsigned j = 0; j < 4; j++)
-			n_idle += third_second(counts[i], turns_ns[j], true).idle_percent > 5;
+			n_idle +=
+				third_second(counts[i], turns_ns[j], PKT_NS, ON_ALL).idle_percent >
+				5;
 	HG_CHECK(n_idle > 3);
 }
 
@@ -317,8 +360,12 @@ int main(int argc, char **argv)
 		HG_TEST(broken_even_is_noticed),
 		HG_TEST(broken_never_late_is_noticed),
 		HG_TEST(broken_eager_is_noticed),
+		HG_TEST(broken_shortest_is_noticed),
+		HG_TEST(broken_silent_is_noticed),
 		HG_TEST(s1_3_senders_who_are_told_keep_the_link_busy),
 		HG_TEST(marks_on_all_are_noticed),
+		HG_TEST(s1_3_one_sender_keeps_a_slow_link_busy),
+		HG_TEST(marks_on_few_are_noticed),
 		{0},
 	};
 
