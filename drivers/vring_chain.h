@@ -170,9 +170,17 @@ static HG_ALWAYS_INLINE void hg_fetch(const uint8_t *at, uint16_t want)
 #define HG_FETCH_MORE_LEAD 4u
 #define HG_FETCH_MORE_BYTES 512u
 
-static HG_ALWAYS_INLINE void hg_fetch_buffer(const struct hg_vring_entry *entry, uint16_t want)
+/* Whether a buffer's header ends where a line does, so that its frame lies in other lines: DPDK's drivers place it so. */
+static HG_ALWAYS_INLINE bool hg_has_header_apart(const struct hg_vring *ring, const uint8_t *at)
 {
-	hg_fetch(entry->at, want);
+	return ((uintptr_t)at + ring->header_bytes) % HG_CACHE_LINE_BYTES == 0;
+}
+
+static HG_ALWAYS_INLINE void hg_fetch_buffer(const struct hg_vring *ring,
+					     const struct hg_vring_entry *entry, uint16_t want)
+{
+	/* Headers are mostly alike, and what is there already is not written (drivers/vring.c). */
+	hg_fetch(entry->at, hg_has_header_apart(ring, entry->at) ? 0 : want);
 	hg_fetch(entry->at + HG_CACHE_LINE_BYTES, want);
 }
 
@@ -193,7 +201,7 @@ static HG_ALWAYS_INLINE void hg_find(struct hg_vring *ring, bool is_packed, uint
 	ring->n_ahead = (uint16_t)(is_packed ? hg_look_packed(ring, want)
 					     : hg_look_split(ring, want, there));
 	for (unsigned i = 0; i < ring->n_ahead && i < HG_FETCH_LEAD; i++)
-		hg_fetch_buffer(&ring->ahead[i], want);
+		hg_fetch_buffer(ring, &ring->ahead[i], want);
 }
 
 /* Finds buffers of one descriptor each, with just the flags that are wanted (0 or WRITE), if none are known. Those

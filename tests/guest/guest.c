@@ -24,6 +24,8 @@ void guest_break(struct guest *guest, const char *why, ...)
 
 /* ---- open and close ---------------------------------------------------------------------------------- */
 
+#define GUEST_LEAD_MAX_BYTES 4096u
+
 static int check(struct guest_cfg *cfg)
 {
 	if (cfg->features == 0)
@@ -38,7 +40,7 @@ static int check(struct guest_cfg *cfg)
 		cfg->tx_piece_bytes = 2048;
 	if (cfg->path == NULL || cfg->n_pairs > GUEST_MAX_PAIRS || cfg->ring_size < 2 ||
 	    cfg->ring_size > 32768 || (cfg->ring_size & (cfg->ring_size - 1)) != 0 ||
-	    cfg->rx_buffer_bytes <= GUEST_HEADER_BYTES)
+	    cfg->rx_buffer_bytes <= GUEST_HEADER_BYTES || cfg->rx_lead_bytes > GUEST_LEAD_MAX_BYTES)
 		return -EINVAL;
 	return strlen(cfg->path) < sizeof(((struct sockaddr_un *)0)->sun_path) ? 0 : -ENAMETOOLONG;
 }
@@ -99,6 +101,7 @@ static int make_memory(struct guest *guest)
 	if ((cfg->features & GUEST_BIT(VIRTIO_NET_F_MRG_RXBUF)) != 0 &&
 	    cfg->rx_buffer_bytes > whole)
 		guest->rx_slot_bytes = cfg->rx_buffer_bytes;
+	guest->rx_slot_bytes += (cfg->rx_lead_bytes + 127u) / 128u * 128u;
 	pair_bytes = 2u * guest_ring_bytes(cfg->ring_size) + 3u * 4096u +
 		     (size_t)cfg->ring_size * (guest->rx_slot_bytes + guest->tx_slot_bytes);
 	return guest_memory_create(&guest->memory, cfg->n_pairs * pair_bytes, GUEST_GPA);

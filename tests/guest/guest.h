@@ -71,6 +71,10 @@ struct guest_cfg {
 	/* Of a buffer to receive in, header included, with mergeable buffers; 2048. Without them a buffer
 	 * takes the largest frame. */
 	uint32_t rx_buffer_bytes;
+	/* In front of each of them; 52 puts the header at the end of a cache line, and the frame in the next, as DPDK's
+	 * drivers do. At most 4096. */
+	uint32_t rx_lead_bytes;
+	bool has_stale_headers; /* leaves what it likes where received headers will be */
 	/* Of one piece of a frame that is sent: longer frames are chains; 2048. */
 	uint32_t tx_piece_bytes;
 	bool has_own_header_piece; /* sends the virtio-net header in a descriptor of its own */

@@ -48,6 +48,7 @@ struct guest {
 	struct guest_queue queues[GUEST_MAX_RINGS];
 	uint32_t rx_slot_bytes, tx_slot_bytes; /* apart, in memory */
 	uint32_t rx_bytes; /* of a buffer to receive in */
+	uint32_t n_posted; /* such buffers, ever */
 	bool wants_calls;
 	struct guest_counts counts;
 };

@@ -35,22 +35,42 @@ static void kick(struct guest *guest, struct guest_queue *queue)
 
 /* ---- receiving --------------------------------------------------------------------------------------- */
 
+static uint8_t *buffer_at(const struct guest *guest, const struct guest_queue *queue, unsigned id)
+{
+	return queue->slots + (size_t)id * guest->rx_slot_bytes + guest->cfg.rx_lead_bytes;
+}
+
+/* In turn what was received last, one that differs in its last bytes, and one that differs in all. */
+static void leave_header(struct guest *guest, uint8_t *at)
+{
+	unsigned turn = guest->n_posted++ % 3u;
+
+	if (turn == 1)
+		memset(at + GUEST_HEADER_BYTES - 2, 0x5a, 2);
+	else if (turn == 2)
+		memset(at, 0xa5, GUEST_HEADER_BYTES);
+}
+
 static bool post_buffer(struct guest *guest, struct guest_queue *queue)
 {
 	int id = guest_ring_next_id(&queue->ring);
 	struct guest_piece piece = {.n_bytes = guest->rx_bytes};
+	uint8_t *at;
 
 	if (id < 0)
 		return false;
-	piece.gpa =
-		guest_memory_gpa(&guest->memory, queue->slots + (size_t)id * guest->rx_slot_bytes);
+	at = buffer_at(guest, queue, (unsigned)id);
+	if (guest->cfg.has_stale_headers)
+		leave_header(guest, at);
+	piece.gpa = guest_memory_gpa(&guest->memory, at);
 	return guest_ring_add(&queue->ring, &piece, 1, false);
 }
 
 void guest_net_start(struct guest *guest)
 {
-	guest->rx_bytes = guest_has(guest, VIRTIO_NET_F_MRG_RXBUF) ? guest->cfg.rx_buffer_bytes
-								   : guest->rx_slot_bytes;
+	guest->rx_bytes = guest_has(guest, VIRTIO_NET_F_MRG_RXBUF)
+				  ? guest->cfg.rx_buffer_bytes
+				  : guest->rx_slot_bytes - guest->cfg.rx_lead_bytes;
 	for (unsigned i = 0; i < 2u * guest->n_pairs; i++) {
 		struct guest_queue *queue = &guest->queues[i];
 
@@ -89,7 +109,7 @@ static const uint8_t *take_buffer(struct guest *guest, struct guest_queue *queue
 		return NULL;
 	}
 	guest->counts.rx_buffers++;
-	return queue->slots + (size_t)id * guest->rx_slot_bytes;
+	return buffer_at(guest, queue, id);
 }
 
 static size_t take_frame(struct guest *guest, struct guest_queue *queue, void *ret_frame,

@@ -220,6 +220,50 @@ static void s5_1_frames_of_all_lengths_keep_their_order_both_ways_packed(void)
 	check_mixture(&world_vhost_packed);
 }
 
+/* ---- headers ------------------------------------------------------------------------------------ */
+
+#define HEADER_ROUNDS 50u
+
+/* What is there already need not be written again; all else must, be it what the guest left or what a frame before had. */
+static void check_headers(struct world *world)
+{
+	struct hg_dev *dev = begin(world);
+
+	for (uint32_t i = 0; i < HEADER_ROUNDS * MIXTURE_BURST; i++) {
+		struct virtio_net_hdr_mrg_rxbuf header;
+		uint8_t frame[128], wanted[sizeof(frame)];
+		struct hg_pkt *pkt;
+
+		world_frame(wanted, 60 + i % 8, i);
+		pkt = world_chain(world, wanted, 60 + i % 8, 2048);
+		pkt->gso = HG_GSO_NONE;
+		pkt->flags = i % 5 == 0 ? HG_PKT_NEEDS_CSUM : 0;
+		pkt->csum_start = 34;
+		pkt->csum_offset = 6;
+		HG_CHECK_EQ(dev->driver->tx(dev, 0, &pkt, 1, world_now_ns()), 1);
+		HG_CHECK_EQ(guest_receive(world_vhost_guest(), 0, frame, sizeof(frame), &header),
+			    60 + i % 8);
+		HG_CHECK(memcmp(frame, wanted, 60 + i % 8) == 0);
+		HG_CHECK_EQ(header.num_buffers, 1);
+		HG_CHECK_EQ(header.hdr.flags, i % 5 == 0 ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0);
+		HG_CHECK_EQ(header.hdr.csum_start, i % 5 == 0 ? 34 : 0);
+		HG_CHECK_EQ(header.hdr.csum_offset, i % 5 == 0 ? 6 : 0);
+		HG_CHECK_EQ(header.hdr.gso_type | header.hdr.gso_size | header.hdr.hdr_len, 0);
+	}
+	end(world, dev);
+}
+
+static void s5_1_header_is_the_frames_own_whatever_its_buffer_held(void)
+{
+	check_headers(&world_vhost);
+	check_headers(&world_vhost_apart);
+}
+
+static void s5_1_header_is_the_frames_own_whatever_its_buffer_held_packed(void)
+{
+	check_headers(&world_vhost_packed_apart);
+}
+
 /* ---- several queues ----------------------------------------------------------------------------- */
 
 #define QUEUE_FRAMES 64u
@@ -481,6 +525,8 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_guest_is_asked_to_notify_only_while_nobody_looks_packed),
 		HG_TEST(s5_1_frames_of_all_lengths_keep_their_order_both_ways),
 		HG_TEST(s5_1_frames_of_all_lengths_keep_their_order_both_ways_packed),
+		HG_TEST(s5_1_header_is_the_frames_own_whatever_its_buffer_held),
+		HG_TEST(s5_1_header_is_the_frames_own_whatever_its_buffer_held_packed),
 		HG_TEST(s5_1_queues_of_a_guest_are_received_from_in_turn),
 		HG_TEST(s5_1_flow_stays_on_one_queue_of_a_guest_in_order),
 		HG_TEST(s5_1_why_a_guest_was_lost_is_told_when_it_is_back),

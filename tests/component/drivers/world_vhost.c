@@ -34,16 +34,20 @@ static bool begin_environment(void)
 	return is_up;
 }
 
-static const char *build(struct world *world, uint64_t features, unsigned n_pairs)
+static const char *build_as(struct world *world, struct guest_cfg cfg)
 {
-	struct guest_cfg cfg = {.path = path, .features = features, .n_pairs = n_pairs};
-
 	if (!begin_environment())
 		return "DPDK does not start here";
 	snprintf(path, sizeof(path), "/tmp/headgate-suite-%d.sock", getpid());
 	snprintf(device, sizeof(device), "vhost:%s", path);
 	world->device = device;
+	cfg.path = path;
 	return guest_open(&cfg, &guest) == 0 ? NULL : "no guest can be made here";
+}
+
+static const char *build(struct world *world, uint64_t features, unsigned n_pairs)
+{
+	return build_as(world, (struct guest_cfg){.features = features, .n_pairs = n_pairs});
 }
 
 static const char *split_build(struct world *world)
@@ -65,6 +69,20 @@ static const char *flags_build(struct world *world)
 static const char *queues_build(struct world *world)
 {
 	return build(world, GUEST_FEATURES, WORLD_VHOST_QUEUES);
+}
+
+static const char *apart_build(struct world *world)
+{
+	return build_as(world, (struct guest_cfg){.features = GUEST_FEATURES,
+						  .rx_lead_bytes = 52,
+						  .has_stale_headers = true});
+}
+
+static const char *packed_apart_build(struct world *world)
+{
+	return build_as(world, (struct guest_cfg){.features = GUEST_FEATURES | GUEST_PACKED,
+						  .rx_lead_bytes = 52,
+						  .has_stale_headers = true});
 }
 
 static void tear_down(struct world *world)
@@ -141,5 +159,8 @@ struct guest *world_vhost_guest(void)
 
 struct world world_vhost = {.name = "vhost", .build = split_build, GUEST};
 struct world world_vhost_packed = {.name = "vhost_packed", .build = packed_build, GUEST};
+struct world world_vhost_apart = {.name = "vhost_apart", .build = apart_build, GUEST};
+struct world world_vhost_packed_apart = {
+	.name = "vhost_packed_apart", .build = packed_apart_build, GUEST};
 struct world world_vhost_flags = {.name = "vhost_flags", .build = flags_build, GUEST};
 struct world world_vhost_queues = {.name = "vhost_queues", .build = queues_build, GUEST};

@@ -6,8 +6,9 @@
 
 #define WORLD_VHOST_QUEUES 4u
 
-/* flags: split without an event index. The last has several queues; the suite's helpers use the first. */
-extern struct world world_vhost, world_vhost_packed, world_vhost_flags, world_vhost_queues;
+/* flags: split without an event index; apart: received headers end where a cache line does, and hold anything before. The last has several queues; the suite's helpers use the first. */
+extern struct world world_vhost, world_vhost_packed, world_vhost_flags, world_vhost_apart,
+	world_vhost_packed_apart, world_vhost_queues;
 
 /* The machine of the world that was built last. */
 struct guest;
