@@ -164,7 +164,10 @@ static inline void enter_calendar(struct hg_sched *s, struct hg_share *share, ui
 	node->finish = node->finish < least ? least : node->finish;
 	may_be_first = may_go_first(s, node->flags, node->weight, node->finish - share_now);
 	may_be_first &= node->finish >> s->slot_shift == share->slot_now;
-	calendar_enter(s, share, idx, node, may_be_first | is_behind);
+	if (may_be_first | is_behind)
+		calendar_put_first(share, idx, node);
+	else
+		calendar_file(s, share, idx, node);
 }
 
 void hg_sched_enter(struct hg_sched *s, uint32_t idx, hg_ns now_ns)

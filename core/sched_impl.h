@@ -140,8 +140,7 @@ struct hg_share {
 	uint32_t current; /* the instances of it that are still to be served */
 	uint16_t full; /* a bit for each slot of the calendar that holds something */
 	uint16_t weight; /* of the tenant */
-	uint32_t slot
-		[CALENDAR_SLOTS]; /* lists through hg_node.next: the first, or with a window the last */
+	uint32_t slot[CALENDAR_SLOTS]; /* rings through hg_node.next: the last */
 };
 
 struct hg_tenant {

@@ -355,23 +355,18 @@ static uint32_t list_without(struct hg_sched *s, uint32_t first, uint32_t idx)
 	return first;
 }
 
-/* Takes an instance out of a slot of a calendar: a list, or the ring of which slot[] is the last. */
+/* Takes an instance out of the ring of a slot. */
 static void slot_remove(struct hg_sched *s, struct hg_share *share, unsigned slot, uint32_t idx)
 {
-	uint32_t last = share->slot[slot], first = last;
+	uint32_t last = share->slot[slot], first = s->nodes[last].next;
 
-	if (s->window != NULL) {
-		first = s->nodes[last].next;
-		s->nodes[last].next = NO_INSTANCE;
-	}
+	s->nodes[last].next = NO_INSTANCE;
 	first = list_without(s, first, idx);
 	share->slot[slot] = first;
 	if (first == NO_INSTANCE) {
 		share->full = (uint16_t)(share->full & ~(1u << slot));
 		return;
 	}
-	if (s->window == NULL)
-		return;
 	for (last = first; s->nodes[last].next != NO_INSTANCE;)
 		last = s->nodes[last].next;
 	s->nodes[last].next = first;
