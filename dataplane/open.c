@@ -53,6 +53,7 @@ static struct hg_dev_cfg cfg_of(const struct hg_dp *dp, const struct wanted *wan
 	return (struct hg_dev_cfg){
 		.device = want->device,
 		.netns = want->netns,
+		.port = want->name,
 		.mac = want->mac,
 		.mtu = want->mtu,
 		.pool = dp->lane.pool,

@@ -79,6 +79,7 @@ struct hg_dev;
 struct hg_dev_cfg {
 	const char *device; /* as in the configuration: "tap:web1-0" */
 	const char *netns; /* name or path; "" : here */
+	const char *port; /* whose device it is, for sentences; NULL: nobody said */
 	const uint8_t *mac; /* 6 bytes to give the far end where the driver makes it; NULL: any */
 	uint32_t mtu;
 	struct hg_pool *pool; /* outlives the device */

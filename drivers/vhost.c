@@ -76,6 +76,7 @@ static int vhost_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 	if (r < 0)
 		return r;
 	link_cfg.mtu = cfg->mtu > 0 ? cfg->mtu : MTU_DEFAULT;
+	link_cfg.port = cfg->port;
 	vhost = calloc(1, sizeof(*vhost));
 	if (vhost == NULL)
 		return hg_error_set(reterr, -HG_ENOMEM, "no memory for a vhost port", NULL);

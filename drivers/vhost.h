@@ -10,7 +10,8 @@
  *            (drivers/vring.h), split or packed, with indirect descriptors and mergeable buffers. Offloads are
  *            virtio's own on both sides: checksums, segments of TCP and UDP, with the guest's consent.
  *            Several queues are received from in turn; a flow is transmitted on one queue.
- * Link       DOWN until the guest has set up its rings, with the reason; UP then; DOWN again when it stops, goes
+ *            A socket is one port's, however its path is written (//, .., symbolic links).
+ * Link       DOWN until the guest has set up its rings, with the reason (no socket, nobody who listens, no rings); UP then; DOWN again when it stops, goes
  *            away or breaks the rules, until it sets them up anew. Never GONE. caps and mtu follow the guest.
  *            Each time that it becomes UP is an arrival, of which its neighbours are told (dataplane/introducer.h).
  * Pushing    What is not received stays in the guest's ring, which pushes back. tx takes fewer when the guest has no
@@ -28,7 +29,8 @@
  *            and wait until the worker is out of it, which it is after each call.
  * Cost       rx, tx: a copy and some 20 ns a frame; an idle guest: no processor, and some 40 KiB, most of
  *            which is the library's (rings of 256 descriptors).
- * Errors     open: -EINVAL text or path too long, -EBUSY the path has another owner, who is named, -EPERM, -EIO.
+ * Errors     open: -EINVAL text or path too long, -EBUSY the path has another owner (a process or a port), who is
+ *            named, -EPERM, -EIO.
  */
 #ifndef HG_DRIVERS_VHOST_H
 #define HG_DRIVERS_VHOST_H

@@ -588,19 +588,28 @@ static int open_descriptors(struct hg_vhost_link *link, struct hg_error *reterr)
 	return 0;
 }
 
-static bool enlist(struct hg_vhost_link *link)
+static bool have_one_socket(const struct hg_vhost_link *a, const struct hg_vhost_link *b)
+{
+	return strcmp(a->path, b->path) == 0 || hg_vhost_place_is_same(&a->place, &b->place);
+}
+
+static int enlist(struct hg_vhost_link *link, struct hg_error *reterr)
 {
 	struct hg_vhost_link *other;
+	int r = 0;
 
 	pthread_mutex_lock(&list_lock);
-	for (other = list; other != NULL && strcmp(other->path, link->path) != 0;)
+	for (other = list; other != NULL && !have_one_socket(other, link);)
 		other = other->next;
 	if (other == NULL) {
 		link->next = list;
 		list = link;
+	} else {
+		r = hg_error_set(reterr, -HG_EBUSY, "the socket ", link->path, " belongs to ",
+				 other->owner, NULL);
 	}
 	pthread_mutex_unlock(&list_lock);
-	return other == NULL;
+	return r;
 }
 
 /* No call of the library finds the link any more, and the worker finds nothing behind the door. */
@@ -677,6 +686,9 @@ static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 	link->wanted_mtu = cfg->mtu;
 	link->has_far_fence = fence_all(/* is_first= */ true);
 	snprintf(link->path, sizeof(link->path), "%s", cfg->path);
+	snprintf(link->owner, sizeof(link->owner), "%s%s",
+		 cfg->port != NULL ? "port " : "another port", cfg->port != NULL ? cfg->port : "");
+	hg_vhost_place_of(link->path, &link->place);
 	limits = limits_of(cfg->n_pairs);
 	hg_vhost_rules_init(&link->rules, &limits, now_ns());
 	say_not_ready(link);
@@ -694,10 +706,10 @@ int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg, struct hg_vhost_link
 	hg_guest_loss_init();
 	/* It writes lines about all that a guest does, and a guest may do much; what matters is in our reasons. */
 	(void)rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_CRIT);
-	if (!enlist(link)) {
+	r = enlist(link, reterr);
+	if (r < 0) {
 		destroy(link);
-		return hg_error_set(reterr, -HG_EBUSY, "the socket ", cfg->path,
-				    " is in use by another port of headgate", NULL);
+		return r;
 	}
 	r = open_descriptors(link, reterr);
 	if (r == 0)
@@ -713,10 +725,12 @@ int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg, struct hg_vhost_link
 
 int hg_vhost_link_start(struct hg_vhost_link *link, struct hg_error *reterr)
 {
+	errno = 0;
 	if (rte_vhost_driver_start(link->path) == 0)
 		return 0;
 	return hg_error_set(reterr, -HG_EIO, "cannot ", link->is_listening ? "listen" : "connect",
-			    " at ", link->path, NULL);
+			    " at ", link->path, errno != 0 ? ": " : "",
+			    errno != 0 ? strerrordesc_np(errno) : "", NULL);
 }
 
 void hg_vhost_link_stop(struct hg_vhost_link *link)
@@ -747,6 +761,22 @@ void hg_vhost_link_set_mtu(struct hg_vhost_link *link, uint32_t mtu)
 	pthread_mutex_unlock(&link->lock);
 }
 
+static bool is_waiting(const struct hg_vhost_link *link)
+{
+	return link->vid < 0 && !link->is_listening && !link->is_closing && link->offence == NULL;
+}
+
+/* Looked up when it is asked for: nobody tells of a socket that is made. */
+static void say_waiting(const struct hg_vhost_link *link, char reason[128])
+{
+	struct hg_text text;
+
+	hg_text_init(&text, reason, sizeof(link->reason));
+	hg_text_add(&text, "waiting for the guest at ");
+	hg_text_add(&text, link->path);
+	hg_text_add(&text, hg_vhost_why_nobody(link->path));
+}
+
 void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_state)
 {
 	uint8_t fault;
@@ -759,6 +789,8 @@ void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_s
 		.mtu = link->mtu != 0 ? link->mtu : link->wanted_mtu,
 	};
 	memcpy(ret_state->reason, link->reason, sizeof(ret_state->reason));
+	if (is_waiting(link))
+		say_waiting(link, ret_state->reason);
 	memcpy(ret_state->last_reason, link->last_reason, sizeof(ret_state->last_reason));
 	ret_state->last_reason_at_ns = link->last_reason_at_ns;
 	if (fault != HG_VRING_NONE)

@@ -61,6 +61,8 @@ struct hg_vhost_link {
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
 	uint32_t last_arrival; /* the number given last; 0: none yet */
 	char path[HG_VHOST_PATH_BYTES];
+	char owner[HG_NAME_BYTES + 8]; /* "port web1-0", for sentences */
+	struct hg_vhost_place place; /* of its socket, however the path is written */
 	char reason[128]; /* why the door is closed */
 	struct hg_vhost_rules rules;
 	const char *offence; /* for which the last guest was sent away, until one is up */
@@ -78,6 +80,7 @@ struct hg_vhost_link {
 
 struct hg_vhost_link_cfg {
 	const char *path;
+	const char *port; /* whose it is, for who wants the same socket; NULL: nobody said */
 	uint32_t n_pairs; /* in [1, HG_VHOST_PAIRS_MAX] */
 	uint32_t mtu;
 	bool want_listen;

@@ -47,6 +47,36 @@ int hg_vhost_prepare_directory(const char *path, struct hg_error *reterr)
 	return 0;
 }
 
+void hg_vhost_place_of(const char *path, struct hg_vhost_place *ret_place)
+{
+	char directory[HG_VHOST_PATH_BYTES];
+	const char *name = strrchr(path, '/') + 1;
+	struct stat st;
+
+	*ret_place = (struct hg_vhost_place){0};
+	snprintf(ret_place->name, sizeof(ret_place->name), "%s", name);
+	snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
+	if (stat(directory, &st) < 0)
+		return;
+	ret_place->device = st.st_dev;
+	ret_place->directory = st.st_ino;
+}
+
+bool hg_vhost_place_is_same(const struct hg_vhost_place *a, const struct hg_vhost_place *b)
+{
+	return a->directory != 0 && a->directory == b->directory && a->device == b->device &&
+	       strcmp(a->name, b->name) == 0;
+}
+
+const char *hg_vhost_why_nobody(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? ", where no socket is yet" : "";
+	return S_ISSOCK(st.st_mode) ? ", where nobody listens" : ", which is not a socket";
+}
+
 /* Who listens on the path, as "NAME (process N)". */
 static int refuse_owner(int fd, const char *path, struct hg_error *reterr)
 {

@@ -11,6 +11,8 @@
 
 #include "core/error.h"
 
+#include <stdbool.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 /* Longest path that a unix socket can have, with its end. */
@@ -25,6 +27,20 @@ HG_MUST_CHECK int hg_vhost_prepare_directory(const char *path, struct hg_error *
 /* Before we listen: the directory is there and the path is free; a socket on which nobody listens is removed.
  * -EBUSY with the owner, or with what is there instead of a socket. */
 HG_MUST_CHECK int hg_vhost_prepare_listen(const char *path, struct hg_error *reterr);
+
+/* Where a socket is, in whichever of its spellings (//, .., symbolic links) the path names it: its directory and its name
+ * in there. */
+struct hg_vhost_place {
+	dev_t device; /* both 0: the directory is not there */
+	ino_t directory;
+	char name[HG_VHOST_PATH_BYTES];
+};
+void hg_vhost_place_of(const char *path, struct hg_vhost_place *ret_place);
+bool hg_vhost_place_is_same(const struct hg_vhost_place *a, const struct hg_vhost_place *b);
+
+/* Why nobody is connected at a path where a guest is to listen, as the end of a sentence that names it: ", where no
+ * socket is". "": somebody may be just about to be. */
+const char *hg_vhost_why_nobody(const char *path);
 
 /* This process does not wait in the middle of a message on any of its connections of that path: for what is not there
  * at once the library ends the connection. (A front end writes each message in one piece.) */

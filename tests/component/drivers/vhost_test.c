@@ -504,6 +504,92 @@ static void s5_1_socket_with_an_owner_is_refused_by_name(void)
 	HG_CHECK_EQ(rmdir(path), 0);
 }
 
+static int open_port(const char *port, const char *device, struct hg_dev **ret_dev,
+		     struct hg_error *reterr)
+{
+	const struct hg_dev_cfg cfg = {.device = device,
+				       .netns = "",
+				       .port = port,
+				       .mtu = 1500,
+				       .pool = &world_vhost.heap.pool};
+
+	return hg_dev_open(&cfg, ret_dev, reterr);
+}
+
+static void check_taken(const char *device, const char *by)
+{
+	struct hg_error err = {0};
+	struct hg_dev *dev;
+
+	HG_CHECK_EQ(open_port("web2-0", device, &dev, &err), -HG_EBUSY);
+	HG_CHECK_HAS(err.text, by);
+}
+
+static void s5_1_one_socket_is_one_ports_however_it_is_written(void)
+{
+	char device[120], other[120], link[64];
+	struct hg_dev *dev;
+	int pid = getpid();
+
+	heap_pool_init(&world_vhost.heap);
+	snprintf(device, sizeof(device), "vhost:/tmp/hg-one-%d.sock", pid);
+	HG_CHECK_EQ(open_port("web1-0", device, &dev, NULL), 0);
+	check_taken(device, "belongs to port web1-0");
+	snprintf(other, sizeof(other), "vhost(queues=2):/tmp//hg-one-%d.sock", pid);
+	check_taken(other, "belongs to port web1-0");
+	snprintf(other, sizeof(other), "vhost(listen=on):/tmp/../tmp/./hg-one-%d.sock", pid);
+	check_taken(other, "belongs to port web1-0");
+	snprintf(link, sizeof(link), "/tmp/hg-one-%d.link", pid);
+	HG_CHECK_EQ(symlink("/tmp", link), 0);
+	snprintf(other, sizeof(other), "vhost:%s/hg-one-%d.sock", link, pid);
+	check_taken(other, "belongs to port web1-0");
+	dev->driver->close(dev, false);
+	/* Another in the same directory, and the same one when it is free. */
+	HG_CHECK_EQ(open_port("web2-0", other, &dev, NULL), 0);
+	check_taken(device, "belongs to port web2-0");
+	dev->driver->close(dev, false);
+	HG_CHECK_EQ(unlink(link), 0);
+}
+
+static void check_reason(const struct hg_dev *dev, const char *says)
+{
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_EQ(state.link, HG_DEV_DOWN);
+	HG_CHECK_HAS(state.reason, "waiting for the guest at /tmp/hg-one-");
+	HG_CHECK_HAS(state.reason, says);
+}
+
+static void s5_1_why_nobody_is_at_a_socket_is_told(void)
+{
+	char path[64], device[80];
+	struct hg_error err = {0};
+	struct hg_dev *dev;
+
+	heap_pool_init(&world_vhost.heap);
+	snprintf(path, sizeof(path), "/tmp/hg-one-%d.sock", (int)getpid());
+	snprintf(device, sizeof(device), "vhost:%s", path);
+	HG_CHECK_EQ(open_port("web1-0", device, &dev, NULL), 0);
+	check_reason(dev, ", where no socket is yet");
+	HG_CHECK_EQ(mkdir(path, 0700), 0);
+	check_reason(dev, ", which is not a socket");
+	HG_CHECK_EQ(rmdir(path), 0);
+	close(listen_at(path));
+	check_reason(dev, ", where nobody listens");
+	HG_CHECK_EQ(unlink(path), 0);
+	dev->driver->close(dev, false);
+	/* Where none can be made. */
+	HG_CHECK_EQ(open_port("web1-0", "vhost:/tmp/hg-none/x.sock", &dev, &err), -HG_ENOENT);
+	HG_CHECK_HAS(err.text, "/tmp/hg-none: No such file or directory");
+	HG_CHECK_EQ(open_port("web1-0", "vhost(listen=on):/proc/x.sock", &dev, &err), 0);
+	err = (struct hg_error){0};
+	HG_CHECK_EQ(dev->driver->start(dev, &err), -HG_EIO);
+	HG_CHECK_HAS(err.text, "cannot listen at /proc/x.sock: ");
+	dev->driver->close(dev, false);
+}
+
 static void s5_1_text_of_a_port_is_checked(void)
 {
 	struct hg_error err = {0};
@@ -533,6 +619,8 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_guest_in_use_gets_another_mtu),
 		HG_TEST(s5_1_guest_in_use_gets_another_mtu_packed),
 		HG_TEST(s5_1_socket_with_an_owner_is_refused_by_name),
+		HG_TEST(s5_1_one_socket_is_one_ports_however_it_is_written),
+		HG_TEST(s5_1_why_nobody_is_at_a_socket_is_told),
 		HG_TEST(s5_1_text_of_a_port_is_checked),
 		{0},
 	};
