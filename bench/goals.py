@@ -123,9 +123,8 @@ TRIED = {
                                "out unseen: 4 to 10 % less. Of a turn of 32, with 4,096 instances and no rates, a decision with the waking that "
                                "belongs to it is some 66 ns, and the rest some 580 (two runs, of 3 and of 7.3 decisions): with a cache "
                                "that all fits into (64 instances) a packet is still 21 to 25 ns. A compiler that may use a newer "
-                               "processor's instructions, a profile, and fewer instructions and guesses a decision: within 3 %. "
-                               "Slots first in, first out: 2 to 7 % less, not there, since random histories then miss a "
-                               "guarantee (docs/speed.md). rte_sched brings "
+                               "processor's instructions, a profile, and fewer instructions and guesses a decision: at most 3 % less. "
+                               "Slots first in, first out: 10 % less, 3 % with minima (docs/speed.md). rte_sched brings "
                                "a packet's first line along, ours does not: by the whole turn it is 1.8 to 2.1.",
 }
 
