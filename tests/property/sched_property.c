@@ -296,6 +296,8 @@ static void replace(uint32_t i)
 		HG_CHECK_EQ(hg_sched_remove_instance(h.s[k], i, h.now, NULL), 0);
 		h.m.queues[k][i].busy_ns = 0;
 	}
+	/* Even who tells changes late has to set it again. */
+	h.m.instances[i].is_set = false;
 	set_instance(i, t);
 }
 
