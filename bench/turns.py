@@ -309,8 +309,8 @@ class Turns:
                             + (f" (thrown away: {self._reasons()})" if self.why else "")
                             + f", about {left_s:.0f} s left: {told}")
 
-    def values(self, side, figure):
-        return [pair[side]["figures"][figure] for pair in self.used]
+    def values(self, side, figure, among=lambda pair: True):
+        return [pair[side]["figures"][figure] for pair in self.used if among(pair)]
 
     def median(self, side, figure):
         return self._give(median(self.values(side, figure)))
@@ -327,10 +327,10 @@ class Turns:
         """(median, [least, largest])"""
         return self.median(side, figure), self.spread(side, figure)
 
-    def ratio(self, a, b, figure, shown=lambda ratio: ratio):
+    def ratio(self, a, b, figure, shown=lambda ratio: ratio, among=lambda pair: True):
         """(median of the pairs' ratios a by b, [lo, hi]): 95 % by bootstrap over the pairs; one pair has no width.
-        shown: what is made of each ratio."""
-        dividends, divisors = self.values(a, figure), self.values(b, figure)
+        shown: what is made of each ratio. among: which pairs, at least one."""
+        dividends, divisors = self.values(a, figure, among), self.values(b, figure, among)
         if not all(divisors):
             raise harness.Failure(f"{figure} of {b} was 0 in a pair, so there is no ratio")
         return self._of_pairs([shown(dividend / divisor) for dividend, divisor in zip(dividends, divisors)])

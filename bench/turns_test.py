@@ -159,6 +159,16 @@ class Figures(unittest.TestCase):
         world.turns.run()
         self.assertEqual(world.turns.ratio("a", "b", "rate"), (2.0, [2.0, 2.0]))
 
+    def test_a_ratio_may_be_of_some_pairs(self):
+        # In every other pair, of slices 0 and 1, 4 and 5, ..., one side is three times as fast; the order changes, too.
+        world = World(values={"a": lambda n: 300.0 if n % 4 < 2 else 100.0, "b": lambda n: 100.0}, pairs=10)
+        world.turns.run()
+        fast = lambda pair: pair["a"]["figures"]["rate"] > 200
+        self.assertEqual(world.turns.ratio("a", "b", "rate", among=fast), (3.0, [3.0, 3.0]))
+        self.assertEqual(world.turns.ratio("a", "b", "rate", among=lambda pair: not fast(pair)), (1.0, [1.0, 1.0]))
+        self.assertEqual(len(world.turns.values("a", "rate", fast)), 5)
+        self.assertEqual(world.turns.ratio("a", "b", "rate")[0], 2.0)
+
     def test_a_difference_is_of_pairs_too(self):
         # What both have in common changes from pair to pair.
         world = World(values={"a": lambda n: 10.0 * (n // 2) + 3.0, "b": lambda n: 10.0 * (n // 2)})

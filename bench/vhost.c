@@ -291,10 +291,9 @@ static const struct mix *find_mix(const char *name)
 static void measure(const struct mix *mix, unsigned warm_ms, unsigned for_ms)
 {
 	int64_t began_ns, took_ns;
-	double before_ns;
+	double before_ns = line_ns();
 
 	run_until(mix, now_ns() + warm_ms * INT64_C(1000000));
-	before_ns = line_ns();
 	n_got = n_got_bytes = busy_cycles = waiting_cycles = 0;
 	began_ns = now_ns();
 	run_until(mix, began_ns + for_ms * INT64_C(1000000));
