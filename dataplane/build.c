@@ -17,7 +17,8 @@
 
 /* Bytes that an instance's hold queue may keep: what leaves in 10 ms at the rate that bounds it, for TCP to keep the rate
  * across a loss; at least two segments of 64 KiB, at most 4 MiB. Of what it sends itself before its own maximum: twice
- * that, and up to a megabyte as far as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that
+ * that, up to 8 MiB, since a TAP's kernel is refused where half of it stands (dataplane/pushback): with 2 MiB, 3.4 ms at 5 Gbit/s, most of 64 flows
+ * slowed down for that and few for a mark, and the queue ran dry; and up to a megabyte as far as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that
  * begin together send as much before they hear anything, and what is cut off then they all send again. Whoever speaks
  * ECN is told before (core/codel), and fills it only as it begins. What it receives has its acknowledgements between,
  * and with as much of a queue before them it sends at a fraction of its rate (./run: flood's maximum for receiving). */
@@ -27,6 +28,7 @@
 #define HOLD_AT_START_BYTES UINT64_C(1048576)
 #define HOLD_MIN_BYTES UINT64_C(163840)
 #define HOLD_MAX_BYTES UINT64_C(4194304)
+#define HOLD_MAX_FOR_MAX_BYTES UINT64_C(8388608)
 
 static uint32_t count_class_sets(const struct hg_desired *d)
 {
@@ -309,10 +311,12 @@ static uint32_t hold_bytes(const struct hg_desired *d, const struct hg_desired_i
 		       (max_bytes_per_s < link_bytes_per_s || link_bytes_per_s == 0);
 	uint64_t bytes = bytes_in(has_max ? max_bytes_per_s : link_bytes_per_s, HOLD_FOR_NS);
 
-	if (has_max && dir == HG_OUT)
+	if (has_max && dir == HG_OUT) {
 		bytes = most(
 			bytes_in(max_bytes_per_s, HOLD_FOR_MAX_NS),
 			least(bytes_in(max_bytes_per_s, HOLD_AT_START_NS), HOLD_AT_START_BYTES));
+		return (uint32_t)least(most(bytes, HOLD_MIN_BYTES), HOLD_MAX_FOR_MAX_BYTES);
+	}
 	return (uint32_t)least(most(bytes, HOLD_MIN_BYTES), HOLD_MAX_BYTES);
 }
 
