@@ -189,9 +189,13 @@ static HG_ALWAYS_INLINE void hg_fetch_more(const struct hg_vring_entry *entry, u
 {
 	uint32_t n = n_bytes < HG_FETCH_MORE_BYTES ? n_bytes : HG_FETCH_MORE_BYTES;
 
-	for (uint32_t at = 2 * HG_CACHE_LINE_BYTES; at < n + HG_CACHE_LINE_BYTES;
-	     at += HG_CACHE_LINE_BYTES)
-		hg_fetch(entry->at + at, want);
+	const uint8_t *end = entry->at + n;
+	const uint8_t *at =
+		entry->at + 2 * HG_CACHE_LINE_BYTES - (uintptr_t)entry->at % HG_CACHE_LINE_BYTES;
+
+	/* Not one line more: it would be taken from the guest's processor for nothing. */
+	for (; at < end; at += HG_CACHE_LINE_BYTES)
+		hg_fetch(at, want);
 }
 
 static HG_ALWAYS_INLINE void hg_find(struct hg_vring *ring, bool is_packed, uint16_t want,
