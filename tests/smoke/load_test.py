@@ -3,11 +3,7 @@
 from smoke import Load, main, test
 
 SERVER = "127.0.0.1:5001"
-LONG_BYTES = 4_000_000
-
-
-def sent_bytes(total):
-    return round(total["sent_mbit_per_s"] * total["seconds"] * 1e6 / 8)
+LONG_BYTES = 200_000_000  # takes many times the slice and what its seconds are rounded by
 
 
 def begin(world, *options):
@@ -32,9 +28,9 @@ def what_is_begun_in_a_slice_ends_in_it(world):
     load = begin(world, "--slice-ms", 1, "--request-bytes", LONG_BYTES, "--response-bytes", 1)
     for _ in range(3):
         total = load.slice(20)
-        sent = sent_bytes(total)
-        # With the headers of the exchanges, and what three decimals of a second leave out.
-        assert total["count"] >= 1 and abs(sent / total["count"] / LONG_BYTES - 1) < 0.2, total
+        # Whole exchanges and nothing else were sent in that time, at that rate.
+        seconds = total["count"] * LONG_BYTES * 8e-6 / total["sent_mbit_per_s"]
+        assert total["count"] == 1 and abs(seconds - total["seconds"]) < 0.002 + 0.01 * seconds, total
     load.end()
 
 
