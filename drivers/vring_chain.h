@@ -296,8 +296,12 @@ static HG_ALWAYS_INLINE void hg_use(struct hg_vring *ring, bool is_packed, uint1
 
 	ring->has_used = true;
 	if (!is_packed) {
-		ring->used.split->ring[ring->used_at & ring->mask] =
-			(struct vring_used_elem){.id = id, .len = n_bytes};
+		struct vring_used_elem *elem = &ring->used.split->ring[ring->used_at & ring->mask];
+
+		/* Buffers that come in order, for frames as long as those a lap ago, have it there already: then the guest's
+		 * processor keeps the line. */
+		if (elem->id != id || elem->len != n_bytes)
+			*elem = (struct vring_used_elem){.id = id, .len = n_bytes};
 		ring->used_at++;
 		return;
 	}
@@ -330,7 +334,7 @@ static HG_ALWAYS_INLINE void hg_fetch_used(const struct hg_vring *ring, bool is_
 	if (is_packed)
 		return; /* where the descriptors are */
 	for (uint16_t i = 0; i <= HG_VRING_AHEAD; i = (uint16_t)(i + a_line))
-		HG_PREFETCH_TO_WRITE(&ring->used.split->ring[(ring->used_at + i) & ring->mask]);
+		HG_PREFETCH_TO_READ(&ring->used.split->ring[(ring->used_at + i) & ring->mask]);
 }
 
 /* Lets the guest see all of it. */
