@@ -146,7 +146,8 @@ def s7_11_nothing_is_lost_over_restarts_under_load(world):
     receiver.stdout.readline()
     sender = transfer(host, "c", "send", host.addresses["d"])
     answers = []
-    for _ in range(5):
+    # Five, and as many more as it takes until something stood in a queue: a busy machine may bring less than the maximum.
+    while len(answers) < 5 or len(answers) < 8 and not any(a["carried_pkts"] for a in answers):
         time.sleep(0.7)
         answers.append(host.daemon.restart())
     assert sender.poll() is None and stream.sender.poll() is None, "the load was over too soon"
@@ -160,7 +161,7 @@ def s7_11_nothing_is_lost_over_restarts_under_load(world):
     assert max(a["carried_pkts"] for a in answers) > 0, answers
     assert all(a["gap_ns"] < GAP_MS * 1_000_000 for a in answers), answers
     assert got["stall_ms"] < GAP_MS, got
-    assert [a["number"] for a in answers] == [1, 2, 3, 4, 5], answers
+    assert [a["number"] for a in answers] == list(range(1, len(answers) + 1)), answers
 
 
 def counters(host):
