@@ -61,7 +61,7 @@ TRIED = {
                                            "they are 8.1 % short in the last run, with one segment sent again; TBF and HTB exact, with 11,843 and "
                                            "21,650. There the kernel that sends was refused (half of the hold queue stood) some 500 times in a slice of a second and few packets "
                                            "were marked: with room for twice as much before that, 4.6 to 2.9 % short (medians of 8 and 7 slices of 2 s in which the worker did not wait "
-                                           "for its processor; it took 0.8 to 0.9 of one); 2.5 Gbit/s 14.3 to 8.5 % (medians of 11 pairs while others compiled, nine of them better), "
+                                           "for its processor; it took 0.8 to 0.9 of one); 2.5 Gbit/s 14.3 to 8.5 % (medians of 11 pairs beside other work, nine of them better), "
                                            "p99 of the wait 7.3 to 8.4 or 10.5 ms, 8 to 34 segments sent again. With four times the room and refused at three quarters of it: 2.6 %, not taken, "
                                            "since as much of a flood of UDP stands there. A target of 4 ms or an interval of 10 ms: no difference told, while the machine sent half of it. "
                                            "256 flows: 866 to 985 Mbit/s on the wire. One flow at 10 Mbit/s was up to 88 % short now and then. Since two packets stand for longer "
@@ -114,7 +114,7 @@ TRIED = {
                             "1.00 to 1.15, in the 65 others): where guests take turns on a processor one answer in twenty is late. "
                             "Not there: machines that answer after 1.5 ms then have 92 % of the worker's processor "
                             "and not 3 %, for a round trip that is 2 % shorter, and their p99 without the thinking is 3.7 ms and not 0.44 "
-                            "(6 pairs, others compiled): what else the machine does goes to the guests' processor while the "
+                            "(6 pairs, beside other work): what else the machine does goes to the guests' processor while the "
                             "worker looks. That is why p99 was better without any look, with two processors.",
     ("path", "over_ovs_1"): "Maxima asked once a decision instead of once a packet, packets queued and handed over by "
                             "the run, and a turn that receives no more than it serves: 65 to 55 ns. What is left is "
