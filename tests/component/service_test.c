@@ -431,7 +431,8 @@ static void s2_9_metrics_have_the_card_of_each_uplink_and_instance(void)
 
 	set_up();
 	fill_the_card();
-	hg_histogram_add(&fake_uplink(w.dp, "up0")->uplink.inflight.card, S, 100000);
+	hg_histogram_add(&fake_uplink(w.dp, "up0")->uplink.inflight.card, HG_HISTOGRAM_END_NS,
+			 100000);
 	pass(S);
 	HG_CHECK_EQ(get("/metrics"), 200);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
