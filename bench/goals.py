@@ -96,7 +96,8 @@ TRIED = {
                            "that 0.94, and not writing used entries that are there already 1.03 (43 slices of each); bursts are 32 frames "
                            "with each switch. Whether idle processors poll or halt is no cause, since neither of the two is ever "
                            "idle. Not asking for the available ring beyond what is known to be there: 1.01 (0.94 to 1.07).",
-    ("vms", "tcp_over_ovs"): "By emulation, in slices of 16 MB with no other work: 1.004 (0.980 to 1.067, 60 undisturbed pairs of 111). A "
+    ("vms", "tcp_over_ovs"): "Guests differ from boot to boot: 0.912 (0.892 to 0.957) with one set, 1.010 (0.936 to 1.082) with the next, 0.940 "
+                             "(0.914 to 0.994) over three, all of one day. By emulation, in slices of 16 MB with no other work: 1.004 (0.980 to 1.067, 60 undisturbed pairs of 111). A "
                              "guest has 15 to 17 interrupts for each MB it sends and 7 to 9 for each it receives, with either "
                              "switch; headgate's worker sleeps up to 11 times for it, OVS's never. Not sleeping (looks for 4 ms): "
                              "1.02 (1.00 to 1.06, 227 pairs with the disturbed). Telling a guest half a millisecond later that "
