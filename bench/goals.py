@@ -58,7 +58,7 @@ TRIED = {
                                            "spaced in time as CoDel's (core/codel) they are 0.2 to 0.4 % short, with before and after in turn. All of "
                                            "1, 16 and 64 at 100 Mbit/s and 1 Gbit/s: 0.51 % at worst, one undisturbed slice each; 64 at 2.5 Gbit/s, half of what the "
                                            "machine sends without a limit: 17.8 to 2.8 %. At 5 Gbit/s "
-                                           "they are 8.1 % short in the last run, with one segment sent again; TBF and HTB exact, with 11,843 and "
+                                           "they were 8.1 % short in one run, with one segment sent again; TBF and HTB exact, with 11,843 and "
                                            "21,650. There the kernel that sends was refused (half of the hold queue stood) some 500 times in a slice of a second and few packets "
                                            "were marked: with room for twice as much before that, 4.6 to 2.9 % short (medians of 8 and 7 slices of 2 s in which the worker did not wait "
                                            "for its processor; it took 0.8 to 0.9 of one); 2.5 Gbit/s 14.3 to 8.5 % (medians of 11 pairs beside other work, nine of them better), "

@@ -629,11 +629,10 @@ static void await_deadline(struct hg_sched *s, uint32_t id)
 	uint32_t idx = id & ID_IDX_MASK;
 	hg_ns at_ns;
 
-	if ((id & ID_KIND_MASK) == ID_INSTANCE) {
+	if ((id & ID_KIND_MASK) == ID_INSTANCE)
 		at_ns = deadline_ns(s, idx, s->nodes[idx].due_ns);
-	} else {
+	else
 		at_ns = tenant_deadline_ns(s, idx, s->tenants[idx].due_ns);
-	}
 	hg_wheel_push(&s->deadlines, id, tick_of(at_ns));
 }
 

@@ -12,7 +12,8 @@
  * Promise    They go back by their deadlines, exact to a tick, but in any order within a list that has not begun: so nobody
  *            stands behind a later deadline once its own has come. Nor are those in order that are blocked with a deadline
  *            before the clock: they go first.
- * Threads    The scheduler's owner. Cost: O(1) for each; one moves at most once for each bit of the time it waits.
+ * Threads    The scheduler's owner. Cost: O(1) for who is blocked; one moves at most once for each bit of the time it
+ *            waits, but with all that share its list: so of one call O(the tenant's that are blocked).
  */
 #include "core/sched_due.h"
 

@@ -17,9 +17,10 @@
 
 /* Bytes that an instance's hold queue may keep: what leaves in 10 ms at the rate that bounds it, for TCP to keep the rate
  * across a loss; at least two segments of 64 KiB, at most 4 MiB. Of what it sends itself before its own maximum: twice
- * that, up to 8 MiB, since a TAP's kernel is refused where half of it stands (dataplane/pushback): with 2 MiB, 3.4 ms at 5 Gbit/s, most of 64 flows
- * slowed down for that and few for a mark, and the queue ran dry; and up to a megabyte as far as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that
- * begin together send as much before they hear anything, and what is cut off then they all send again. Whoever speaks
+ * that, up to 8 MiB, since a TAP's kernel is refused where half of it stands (dataplane/pushback): with 2 MiB, 3.4 ms at
+ * 5 Gbit/s, most of 64 flows slowed down for that and few for a mark, and the queue ran dry; and up to a megabyte as far
+ * as it leaves in 150 ms (path.c: behind 200 ms nothing is queued), for 64 flows that begin together send as much before
+ * they hear anything, and what is cut off then they all send again. Whoever speaks
  * ECN is told before (core/codel), and fills it only as it begins. What it receives has its acknowledgements between,
  * and with as much of a queue before them it sends at a fraction of its rate (./run: flood's maximum for receiving). */
 #define HOLD_FOR_NS (10 * HG_NS_PER_MS)
@@ -310,14 +311,15 @@ static uint32_t hold_bytes(const struct hg_desired *d, const struct hg_desired_i
 	bool has_max = max_bytes_per_s > 0 &&
 		       (max_bytes_per_s < link_bytes_per_s || link_bytes_per_s == 0);
 	uint64_t bytes = bytes_in(has_max ? max_bytes_per_s : link_bytes_per_s, HOLD_FOR_NS);
+	uint64_t at_most_bytes = HOLD_MAX_BYTES;
 
 	if (has_max && dir == HG_OUT) {
 		bytes = most(
 			bytes_in(max_bytes_per_s, HOLD_FOR_MAX_NS),
 			least(bytes_in(max_bytes_per_s, HOLD_AT_START_NS), HOLD_AT_START_BYTES));
-		return (uint32_t)least(most(bytes, HOLD_MIN_BYTES), HOLD_MAX_FOR_MAX_BYTES);
+		at_most_bytes = HOLD_MAX_FOR_MAX_BYTES;
 	}
-	return (uint32_t)least(most(bytes, HOLD_MIN_BYTES), HOLD_MAX_BYTES);
+	return (uint32_t)least(most(bytes, HOLD_MIN_BYTES), at_most_bytes);
 }
 
 static void lower_cut(struct hg_cut *cut, hg_ns cut_ns, const struct hg_contract *contract,

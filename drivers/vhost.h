@@ -11,8 +11,8 @@
  *            virtio's own on both sides: checksums, segments of TCP and UDP, with the guest's consent.
  *            Several queues are received from in turn; a flow is transmitted on one queue.
  *            A socket is one port's, however its path is written (//, .., symbolic links).
- * Link       DOWN until the guest has set up its rings, with the reason (no socket, nobody who listens, no rings); UP then; DOWN again when it stops, goes
- *            away or breaks the rules, until it sets them up anew. Never GONE. caps and mtu follow the guest.
+ * Link       DOWN until the guest has set up its rings, with the reason (no socket, nobody who listens, no rings); UP
+ *            then; DOWN again when it stops, goes away or breaks the rules, until it sets them up anew. Never GONE. caps and mtu follow the guest.
  *            Each time that it becomes UP is an arrival, of which its neighbours are told (dataplane/introducer.h).
  * Pushing    What is not received stays in the guest's ring, which pushes back. tx takes fewer when the guest has no
  * back       room in its ring (of several rings the full ones drop, ring_full); DOWN: all are dropped, port_down.

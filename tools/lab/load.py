@@ -38,31 +38,26 @@ class Figures:
         if self.code() not in (None, 0):
             raise LabError(f"{self.mode} load ended with {self.code()}: {self.error()}")
 
-    def wait_listening(self):
-        def listens():
+    def wait_until(self, is_so, seconds, what):
+        """Until it said so; LabError if it ends badly before."""
+        def is_said():
             self.check()
-            return self.is_listening
-        until(listens, 10, f"{self.mode} to listen")
+            return is_so()
+        until(is_said, seconds, what)
         return self
+
+    def wait_listening(self):
+        return self.wait_until(lambda: self.is_listening, 10, f"{self.mode} to listen")
 
     def wait_ready(self):
         """Of one that is told when (--slice-ms): connected, and waiting for the word."""
-        def is_ready():
-            self.check()
-            return self.is_ready
-        until(is_ready, 30, f"{self.mode} to be ready")
-        return self
+        return self.wait_until(lambda: self.is_ready, 30, f"{self.mode} to be ready")
 
     def slice(self, seconds):
         """Has it work for one slice and returns the total of that."""
         n_before = self.n_totals
         self.go()
-
-        def has_total():
-            self.check()
-            return self.n_totals > n_before
-        until(has_total, seconds, f"a slice of the {self.mode} load")
-        return self.total
+        return self.wait_until(lambda: self.n_totals > n_before, seconds, f"a slice of the {self.mode} load").total
 
     def last(self):
         """The figures of the last second; empty before the first."""
