@@ -183,9 +183,9 @@ struct hg_status_row { /* one instance or tenant; all zero until its first secon
 
 struct hg_status_port {
 	const char *link; /* "up", "down", "missing" */
-	char reason[128];
-	char last_reason
-		[128]; /* why the far side was lost or sent away last, though it may be back */
+	char reason[HG_REASON_BYTES];
+	/* Why the far side was lost or sent away last, though it may be back. */
+	char last_reason[HG_REASON_BYTES];
 	hg_ns last_reason_age_ns; /* since then; 0 while there is none */
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned, n_refused; /* addresses; frames from those that were not learned */
@@ -206,7 +206,7 @@ struct hg_status_card { /* the card's queue, by headgate's count; see core/infli
 
 struct hg_status_uplink {
 	const char *link;
-	char reason[128];
+	char reason[HG_REASON_BYTES];
 	uint64_t out_bytes_per_s, in_bytes_per_s; /* wire bytes, last closed second */
 	uint64_t tx_wire_bytes, rx_wire_bytes, tx_pkts, rx_pkts; /* since start */
 	uint64_t queued_bytes, card_pkts, card_ring_pkts, card_bytes; /* by the card's own count */

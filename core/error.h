@@ -34,6 +34,9 @@ enum {
 
 #define HG_ERROR_PATH_BYTES 160
 #define HG_ERROR_TEXT_BYTES 400
+/* Of a device's state, why it is not up: a sentence that names the longest path of a unix socket, 107 bytes, and a
+ * program, such as "the socket PATH belongs to NAME (process N), which listens on it" (199). */
+#define HG_REASON_BYTES 256
 
 struct hg_error {
 	int code; /* 0 or one of the negative codes above */

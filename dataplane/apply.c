@@ -298,7 +298,8 @@ static void set_reason(struct hg_dp *dp, uint32_t slot, const char *reason)
 {
 	/* Nothing in place of nothing is not written: see dp.h. */
 	if (reason[0] != '\0' || dp->reasons[slot][0] != '\0')
-		snprintf(dp->reasons[slot], sizeof(dp->reasons[slot]), "%.120s", reason);
+		snprintf(dp->reasons[slot], HG_REASON_BYTES, "%.*s", (int)HG_REASON_BYTES - 1,
+			 reason);
 }
 
 /* A slot that no port has any more remembers nothing. */

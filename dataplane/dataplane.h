@@ -131,8 +131,8 @@ struct hg_dp_flow { /* one direction of one instance or tenant, since it was cre
 
 struct hg_dp_port_sample {
 	enum hg_port_link link;
-	char reason[128];
-	char last_reason[128]; /* as struct hg_dev_state has it */
+	char reason[HG_REASON_BYTES];
+	char last_reason[HG_REASON_BYTES]; /* as struct hg_dev_state has it */
 	hg_ns last_reason_at_ns;
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned; /* addresses */
@@ -145,7 +145,7 @@ struct hg_dp_port_sample {
 
 struct hg_dp_uplink_sample {
 	enum hg_port_link link;
-	char reason[128];
+	char reason[HG_REASON_BYTES];
 	uint64_t tx_wire_bytes, rx_wire_bytes, tx_pkts, rx_pkts;
 	uint64_t queued_bytes; /* in headgate */
 	uint64_t card_pkts, card_ring_pkts,

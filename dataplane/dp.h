@@ -29,8 +29,6 @@ struct hg_port_state {
 	struct hg_port_counts before; /* of devices that it had before this one */
 };
 
-#define HG_REASON_BYTES 128
-
 /* What an instance of a removed index counted is kept for its tenant's totals. */
 struct hg_retired {
 	uint64_t offered_bytes, offered_pkts, link_offered_bytes;

@@ -114,7 +114,7 @@ static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wante
 	r = open_device(dp, want, &o->port, &err);
 	if (r == 0)
 		return 0;
-	snprintf(o->reason, sizeof(o->reason), "%.120s", err.text);
+	snprintf(o->reason, sizeof(o->reason), "%.*s", (int)HG_REASON_BYTES - 1, err.text);
 	/* A device that was missing before is no reason to refuse what this change is about. */
 	if (r == -HG_ENOENT || c->is_retry || is_same)
 		return 0;

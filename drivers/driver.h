@@ -105,10 +105,10 @@ struct hg_dev_stats {
 
 struct hg_dev_state {
 	enum hg_dev_link link;
-	char reason[128]; /* why it is not up; one sentence */
+	char reason[HG_REASON_BYTES]; /* why it is not up; one sentence */
 	/* Why it last went down by the far side's doing, be it up again or not, and when (CLOCK_MONOTONIC);
 	 * "": it never did, or the driver does not remember. */
-	char last_reason[128];
+	char last_reason[HG_REASON_BYTES];
 	hg_ns last_reason_at_ns;
 	uint32_t caps; /* enum hg_dev_cap */
 	uint32_t mtu;

@@ -767,7 +767,7 @@ static bool is_waiting(const struct hg_vhost_link *link)
 }
 
 /* Looked up when it is asked for: nobody tells of a socket that is made. */
-static void say_waiting(const struct hg_vhost_link *link, char reason[128])
+static void say_waiting(const struct hg_vhost_link *link, char reason[HG_REASON_BYTES])
 {
 	struct hg_text text;
 

@@ -63,10 +63,11 @@ struct hg_vhost_link {
 	char path[HG_VHOST_PATH_BYTES];
 	char owner[HG_NAME_BYTES + 8]; /* "port web1-0", for sentences */
 	struct hg_vhost_place place; /* of its socket, however the path is written */
-	char reason[128]; /* why the door is closed */
+	char reason[HG_REASON_BYTES]; /* why the door is closed */
 	struct hg_vhost_rules rules;
 	const char *offence; /* for which the last guest was sent away, until one is up */
-	char last_reason[128]; /* of what a guest did last; stays when the next one is up */
+	char last_reason
+		[HG_REASON_BYTES]; /* of what a guest did last; stays when the next one is up */
 	hg_ns last_reason_at_ns;
 	uint8_t noted_fault; /* enum hg_vring_fault that last_reason tells already */
 	uint32_t n_watched;

@@ -16,7 +16,7 @@ struct fake_named {
 	char name[HG_NAME_BYTES];
 	struct hg_dp_flow flow[HG_N_DIRS]; /* tenants and instances */
 	enum hg_port_link link; /* ports and uplinks */
-	char reason[128];
+	char reason[HG_REASON_BYTES];
 	struct hg_dp_uplink_sample uplink;
 	/* Samples of the depth, of uplinks; numbers begin at 0, and the first `depth_gone` are gone. */
 	struct hg_depth_sample depth[FAKE_DEPTH_SAMPLES];

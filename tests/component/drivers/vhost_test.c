@@ -590,6 +590,29 @@ static void s5_1_why_nobody_is_at_a_socket_is_told(void)
 	dev->driver->close(dev, false);
 }
 
+/* A whole path, and the end of the sentence behind it, of the longest that a unix socket can have. */
+static void s5_1_reason_with_the_longest_path_is_whole(void)
+{
+	char folder[HG_VHOST_PATH_BYTES], path[HG_VHOST_PATH_BYTES], device[128], says[256];
+	struct hg_dev_state state;
+	struct hg_dev_stats stats;
+	struct hg_dev *dev;
+	int n = snprintf(folder, sizeof(folder), "/tmp/hg-long-%d-", (int)getpid());
+
+	heap_pool_init(&world_vhost.heap);
+	memset(folder + n, 'x', sizeof(folder) - (size_t)n - 6u);
+	folder[sizeof(folder) - 6u] = '\0';
+	HG_CHECK_EQ(mkdir(folder, 0700), 0);
+	HG_CHECK_EQ(snprintf(path, sizeof(path), "%s/sock", folder), sizeof(path) - 1u);
+	snprintf(device, sizeof(device), "vhost:%s", path);
+	snprintf(says, sizeof(says), "waiting for the guest at %s, where no socket is yet", path);
+	HG_CHECK_EQ(open_port("web1-0", device, &dev, NULL), 0);
+	dev->driver->sample(dev, &state, &stats);
+	HG_CHECK_STR(state.reason, says);
+	dev->driver->close(dev, false);
+	HG_CHECK_EQ(rmdir(folder), 0);
+}
+
 static void s5_1_text_of_a_port_is_checked(void)
 {
 	struct hg_error err = {0};
@@ -621,6 +644,7 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_socket_with_an_owner_is_refused_by_name),
 		HG_TEST(s5_1_one_socket_is_one_ports_however_it_is_written),
 		HG_TEST(s5_1_why_nobody_is_at_a_socket_is_told),
+		HG_TEST(s5_1_reason_with_the_longest_path_is_whole),
 		HG_TEST(s5_1_text_of_a_port_is_checked),
 		{0},
 	};
