@@ -8,13 +8,6 @@ static struct load load;
 
 #define CHANGES 1000u
 
-static int compare_ns(const void *a, const void *b)
-{
-	hg_ns x = *(const hg_ns *)a, y = *(const hg_ns *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Other limits for a1 and its tenant, never so low that the streams of a test would not end. */
 static void change_contracts(uint32_t n)
 {
@@ -37,7 +30,6 @@ static void change_under_load(uint32_t n_workers)
 		{.from = "a1", .to = "a2", .n_bytes = 300, .window = 60},
 		{.from = "b1", .to = "up0", .n_bytes = 1514, .window = 30},
 	};
-	static hg_ns took_ns[CHANGES];
 
 	for (unsigned i = 0; i < 4; i++)
 		streams[i].sent = streams[i].got = 0;
@@ -45,21 +37,14 @@ static void change_under_load(uint32_t n_workers)
 	host_start(&host, n_workers);
 	load_start(&load, &host, streams, 4);
 	for (uint32_t n = 0; n < CHANGES && !load.is_wrong; n++) {
-		hg_ns began_ns = clock_now_ns();
 		uint64_t got = load.got;
 
 		change_contracts(n);
 		host_apply(&host);
-		took_ns[n] = clock_now_ns() - began_ns;
 		/* Every change meets traffic. */
 		WAIT_FOR(load.got > got || load.is_wrong);
 	}
 	load_stop(&load);
-	qsort(took_ns, CHANGES, sizeof(took_ns[0]), compare_ns);
-	fprintf(stderr, "a change took %.0f us (median), %.0f us (99 %%), with %llu packets\n",
-		(double)took_ns[CHANGES / 2] / 1e3, (double)took_ns[CHANGES * 99 / 100] / 1e3,
-		(unsigned long long)load.got);
-	HG_CHECK(took_ns[CHANGES / 2] < 10 * HG_NS_PER_MS);
 	for (const char *const *name = (const char *const[]){"a1", "a2", "b1", NULL}; *name != NULL;
 	     name++) {
 		for (int dir = 0; dir < HG_N_DIRS; dir++) {
