@@ -1,6 +1,7 @@
 /* Many machines on one host: all come up, all are served, and those that are quiet cost nothing (S5.1). */
 #include "tests/component/hosts.h"
 
+#include "dataplane/introducer.h"
 #include "tests/guest/guest.h"
 
 #include <rte_malloc.h>
@@ -138,12 +139,16 @@ static struct hg_dp_host_sample sample(void)
 	return now;
 }
 
-/* Until the worker has nothing left to do: it is asked something, and goes to sleep after that. */
+/* Until the worker has nothing left to do: no neighbours are told of anybody who came up by now, and it goes to sleep
+ * after it is asked something. */
 static void wait_quiet(void)
 {
-	uint64_t sleeps = sample().sleeps;
+	hg_ns until_ns = clock_now_ns() + HG_INTRODUCER_FOR_NS + 10 * HG_NS_PER_MS;
+	uint64_t sleeps;
 
-	hg_dp_publish(host.dp);
+	WAIT_FOR(clock_now_ns() > until_ns);
+	sleeps = sample().sleeps;
+	WAIT_FOR(hg_dp_publish(host.dp));
 	WAIT_FOR(sample().sleeps > sleeps);
 }
 
