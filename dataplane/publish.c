@@ -93,10 +93,10 @@ void hg_publish_some(struct hg_worker *w)
 
 	if (asked == w->publish_done)
 		return;
-	if (w->publish_head == HG_SLOT_NONE && !w->is_publishing) {
+	if (w->publishing == 0) {
+		w->publishing = asked;
 		w->publish_head = w->dirty_head;
 		w->dirty_head = HG_SLOT_NONE;
-		w->is_publishing = true;
 	}
 	for (unsigned i = 0; i < SLICE && w->publish_head != HG_SLOT_NONE; i++) {
 		uint32_t flow_idx = w->publish_head;
@@ -104,8 +104,9 @@ void hg_publish_some(struct hg_worker *w)
 		w->publish_head = w->lane->flows[flow_idx].next_dirty;
 		publish_flow(w, flow_idx);
 	}
-	if (w->publish_head == HG_SLOT_NONE) {
-		w->is_publishing = false;
-		atomic_store_explicit(&w->publish_done, asked, memory_order_release);
-	}
+	if (w->publish_head != HG_SLOT_NONE)
+		return;
+	/* Whoever asked since the first slice is still to be answered. */
+	atomic_store_explicit(&w->publish_done, w->publishing, memory_order_release);
+	w->publishing = 0;
 }

@@ -113,7 +113,7 @@ struct hg_worker {
 
 	/* Flows whose counters changed since they were last published. */
 	uint32_t dirty_head, publish_head;
-	bool is_publishing;
+	uint64_t publishing; /* the ask that is being answered; 0: none */
 	/* Buffers that one flow may hold: a part of those that are free. */
 	uint32_t max_held_buffers;
 	uint32_t drops[HG_N_DROPS]; /* that no port can be charged with */

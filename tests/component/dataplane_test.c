@@ -1,7 +1,8 @@
 /* The packet lane as a whole, between devices of memory: who reaches whom, what becomes of bad frames and
  * of devices that fail. */
+#include "dataplane/dp.h"
+#include "dataplane/publish.h"
 #include "tests/component/hosts.h"
-
 #include "tests/frames.h"
 
 static struct host host;
@@ -377,6 +378,41 @@ static void three_hundred_instances(void)
 	host_close(&host);
 }
 
+/* Of more instances than are written down at once. Nothing stands in for an answer that began before the question. */
+static void asked_again_while_it_is_written_down(void)
+{
+	struct hg_worker *w;
+	struct hg_error err = {0};
+	char name[16];
+
+	host_init(&host);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		host_add_instance(&host, name, i % 2);
+	}
+	host_start(&host, 1);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		host_send(&host, name, "up0", 100, i, 1);
+		host_expect(&host, "up0", i, 1);
+	}
+	w = host.dp->lane.workers[0];
+	hg_worker_stop(w);
+	HG_CHECK(!hg_publish_is_due(w));
+	w->publish_asked++;
+	hg_publish_some(w);
+	HG_CHECK(hg_publish_is_due(w));
+	w->publish_asked++;
+	hg_publish_some(w);
+	HG_CHECK_EQ(w->publish_done, w->publish_asked - 1);
+	for (unsigned i = 0; i < 2; i++)
+		hg_publish_some(w);
+	HG_CHECK(!hg_publish_is_due(w));
+	atomic_store(&w->want_stop, false);
+	HG_CHECK_EQ(hg_worker_start(w, &err), 0);
+	host_close(&host);
+}
+
 /* ---- frames that are not as they should be ------------------------------------------------------ */
 
 static void malformed_frames_are_counted_at_their_port(void)
@@ -620,6 +656,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_spoofed_addresses_are_counted_by_reason),
 	HG_TEST(two_workers_carry_all_ways),
 	HG_TEST(three_hundred_instances),
+	HG_TEST(asked_again_while_it_is_written_down),
 	HG_TEST(malformed_frames_are_counted_at_their_port),
 	HG_TEST(segment_travels_whole_where_it_can),
 	HG_TEST(segment_is_split_where_it_cannot),
