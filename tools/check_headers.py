@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 STRICT = ["core", "vswitch"]
-OTHERS = ["drivers", "dataplane", "host", "control", "api", "cli", "sim", "ext"]
+OTHERS = ["drivers", "dataplane", "host", "control", "api", "cli", "sim"]
 LIBRARIES = ["libdpdk", "jansson", "libmicrohttpd", "yaml-0.1", "libxdp", "libbpf", "libsystemd"]
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 MISSING = re.compile(r"fatal error: '?<?([\w/.-]+)>?'?(: No such file| file not found)")

@@ -20,6 +20,7 @@ BROKEN = (
     ("api/http.c", '#include "dataplane/dataplane.h"'),
     ("dataplane/path.c", '#include "drivers/tap.h"'),
     ("sim/card.c", '#include "drivers/tap.h"'),
+    ("ext/kit/kit.h", '#include "core/units.h"'),
 )
 KEPT = (
     ("core/bucket.c", '#include "core/units.h"'),
@@ -27,6 +28,8 @@ KEPT = (
     ("dataplane/path.c", '#include "drivers/driver.h"'),
     ("drivers/tap.c", "#include <rte_mbuf.h>"),
     ("sim/card.c", '#include "drivers/simnic.h"'),
+    ("apps/headgate.c", '#include "drivers/tap.h"'),
+    (".cache/copy.c", '#include "drivers/tap.h"'),
 )
 
 

@@ -14,7 +14,7 @@ MAX_LINES = {".c": 800, ".h": 500}
 MAX_FUNCTION_LINES = 80
 # "path" or "path:function": the reason.
 EXCEPTIONS = {}
-TOPS = ["core", "vswitch", "drivers", "dataplane", "host", "control", "api", "cli", "apps", "sim", "ext", "tests",
+TOPS = ["core", "vswitch", "drivers", "dataplane", "host", "control", "api", "cli", "apps", "sim", "tests",
         "bench", "tools"]
 
 NAME = re.compile(r"(\w+)\s*\(")
