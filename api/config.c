@@ -72,12 +72,32 @@ static int add_name(struct builder *b, json_t *table, const char *name, json_t *
 	return remember(b, table, name, item, "name", "the name");
 }
 
+/* The device's text alone was found right when it was read. */
+static int check_netns(struct builder *b, const char *device, const char *netns, json_t *item)
+{
+	size_t before;
+	int rc;
+
+	if (netns[0] == '\0' || b->r.check_device == NULL)
+		return 0;
+	rc = b->r.check_device(device, netns, b->r.err);
+	if (rc == 0)
+		return 0;
+	before = hg_reader_enter(&b->r, "netns");
+	rc = hg_reader_fail(&b->r, json_object_get(item, "netns"), rc);
+	hg_reader_leave(&b->r, before);
+	return rc;
+}
+
 /* Two TAPs of one name are two devices where they are moved to different namespaces. */
 static int add_device(struct builder *b, const char *device, const char *netns, json_t *item)
 {
 	char unique[HG_DEVICE_BYTES + HG_NAME_BYTES];
 	struct hg_text out;
+	int rc = check_netns(b, device, netns, item);
 
+	if (rc < 0)
+		return rc;
 	hg_text_init(&out, unique, sizeof(unique));
 	hg_text_add(&out, device);
 	hg_text_add_char(&out, ' ');

@@ -22,9 +22,9 @@
 /* Most of each kind, as the packet lane's. */
 #define HG_CONFIG_MAX_OF_A_KIND 65536u
 
-/* Checks a device text ("tap:web1-0") and says in reterr what is wrong with it; the packet lane's
- * hg_dev_check() fits. NULL: device texts are taken as they are. */
-typedef int (*hg_config_device_fn)(const char *device, struct hg_error *reterr);
+/* Checks a device text ("tap:web1-0"), and whether it can be in a network namespace (NULL: nothing is said of one), and
+ * says in reterr what is wrong; the packet lane's hg_dev_check() fits. NULL: device texts are taken as they are. */
+typedef int (*hg_config_device_fn)(const char *device, const char *netns, struct hg_error *reterr);
 
 /* -EINVAL too where nothing is written, or only comments: a host without tenants is {}. */
 HG_MUST_CHECK int hg_config_parse(const char *text, size_t n_bytes,

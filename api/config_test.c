@@ -546,8 +546,10 @@ static void s1_10_over_admission_names_sum_capacity_and_contracts(void)
 		     "ok");
 }
 
-static int only_taps(const char *device, struct hg_error *reterr)
+static int only_taps(const char *device, const char *netns, struct hg_error *reterr)
 {
+	if (netns != NULL && strcmp(netns, "none") == 0)
+		return hg_error_set(reterr, -HG_EINVAL, "not in there", NULL);
 	if (strncmp(device, "tap:", 4) == 0)
 		return 0;
 	return hg_error_set(reterr, -HG_EINVAL, "no driver for this; there is tap", NULL);
@@ -561,6 +563,10 @@ static void device_texts_are_checked_where_they_stand(void)
 	HG_CHECK_STR(
 		verdict_on("uplinks:\n- {name: a, device: tap:x, capacity: 1Gbit}\n", only_taps),
 		"ok");
+	HG_CHECK_STR(
+		verdict_on("uplinks:\n- {name: a, device: tap:x, netns: none, capacity: 1Gbit}\n",
+			   only_taps),
+		"f.yaml:2:35: uplinks[0].netns: not in there");
 }
 
 /* ---- files -------------------------------------------------------------------------------------- */

@@ -311,7 +311,8 @@ static const struct hg_field port_fields[] = {
 	{.key = "netns",
 	 .kind = HG_KIND_TEXT,
 	 AT(hg_desired_port, netns),
-	 .doc = "The network namespace that a TAP is moved to, by name or path."},
+	 .doc = "The network namespace, by name or path, that a TAP is moved to, or in which the "
+		"interface of `packet` and `xdp` is. A `vhost` port is in none."},
 	{.key = "mac",
 	 .kind = HG_KIND_MAC,
 	 AT(hg_desired_port, mac),
@@ -463,7 +464,8 @@ static const struct hg_field uplink_fields[] = {
 	{.key = "netns",
 	 .kind = HG_KIND_TEXT,
 	 AT(hg_desired_uplink, netns),
-	 .doc = "The network namespace that a TAP is moved to, by name or path."},
+	 .doc = "The network namespace, by name or path, that a TAP is moved to, or in which the "
+		"interface of `packet` and `xdp` is."},
 	{.key = "capacity",
 	 .kind = HG_KIND_RATE,
 	 AT(hg_desired_uplink, capacity_bytes_per_s),

@@ -52,7 +52,7 @@ struct hg_flood_rates {
 struct hg_desired_uplink {
 	char name[HG_NAME_BYTES];
 	char device[HG_DEVICE_BYTES]; /* "xdp:eth1", "simnic(rate=1Gbit,ring=1024)+tap:out0" */
-	char netns[HG_NAME_BYTES]; /* where a tap is moved to; empty: here */
+	char netns[HG_NAME_BYTES]; /* where a tap is moved to, or an interface is; empty: here */
 	uint64_t capacity_bytes_per_s;
 	uint32_t mtu;
 	bool is_inflight_off; /* inflight: off */

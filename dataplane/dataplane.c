@@ -351,13 +351,13 @@ static int check_mac(const struct hg_desired *d, const struct hg_desired_port *p
 int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr)
 {
 	for (uint32_t i = 0; i < desired->n_uplinks; i++) {
-		int r = hg_dev_check(desired->uplinks[i].device, reterr);
+		int r = hg_dev_check(desired->uplinks[i].device, desired->uplinks[i].netns, reterr);
 
 		if (r != 0)
 			return r;
 	}
 	for (uint32_t i = 0; i < desired->n_ports; i++) {
-		int r = hg_dev_check(desired->ports[i].device, reterr);
+		int r = hg_dev_check(desired->ports[i].device, desired->ports[i].netns, reterr);
 
 		if (r == 0)
 			r = check_mac(desired, &desired->ports[i], reterr);

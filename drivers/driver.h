@@ -123,6 +123,7 @@ struct hg_dev_state {
 struct hg_driver {
 	const char *name; /* the word before the colon or the plus sign */
 	bool is_wrapper; /* stands in front of another device, which it opens and owns */
+	bool is_in_netns; /* on an interface of the kernel, which is in a network namespace */
 	/* Checks the device text without acquiring anything: -EINVAL with reterr. */
 	HG_MUST_CHECK int (*check)(const char *device, struct hg_error *reterr);
 	HG_MUST_CHECK int (*open)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
@@ -201,8 +202,9 @@ static inline void hg_dev_set_caps(struct hg_dev *dev, uint32_t caps)
  * "simnic(rate=1Gbit,ring=1024)+tap:out0". -EINVAL names the drivers there are. */
 HG_MUST_CHECK int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 			      struct hg_error *reterr);
-/* The same check without opening anything, for --check. */
-HG_MUST_CHECK int hg_dev_check(const char *device, struct hg_error *reterr);
+/* The same check without opening anything, for --check; netns as in struct hg_dev_cfg, or NULL. -EINVAL too for one
+ * where the device is in none, such as a guest's socket. */
+HG_MUST_CHECK int hg_dev_check(const char *device, const char *netns, struct hg_error *reterr);
 /* Whether the host goes on using the device, so that as an uplink it takes packets only for the addresses
  * of set_macs. Requires a text that hg_dev_check accepts. */
 bool hg_dev_is_shared(const char *device);

@@ -163,11 +163,11 @@ static void the_far_end_outlives_its_device(void)
 
 static void refuses_what_is_no_ring(void)
 {
-	HG_CHECK_EQ(hg_dev_check("dummy(ring=3):x", NULL), -HG_EINVAL);
-	HG_CHECK_EQ(hg_dev_check("dummy(ring=1):x", NULL), -HG_EINVAL);
-	HG_CHECK_EQ(hg_dev_check("dummy(ring=131072):x", NULL), -HG_EINVAL);
-	HG_CHECK_EQ(hg_dev_check("dummy(rung=2):x", NULL), -HG_EINVAL);
-	HG_CHECK_EQ(hg_dev_check("dummy(ring=65536):x", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("dummy(ring=3):x", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("dummy(ring=1):x", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("dummy(ring=131072):x", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("dummy(rung=2):x", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("dummy(ring=65536):x", NULL, NULL), 0);
 }
 
 int main(int argc, char **argv)

@@ -406,6 +406,7 @@ static void packet_sample(const struct hg_dev *dev, struct hg_dev_state *ret_sta
 
 const struct hg_driver hg_driver_packet = {
 	.name = "packet",
+	.is_in_netns = true,
 	.check = packet_check,
 	.open = packet_open,
 	.start = packet_start,

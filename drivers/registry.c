@@ -1,5 +1,6 @@
 #include "drivers/registry.h"
 
+#include "core/text.h"
 #include "drivers/dummy.h"
 #include "drivers/packet.h"
 #include "drivers/simnic.h"
@@ -30,17 +31,27 @@ const struct hg_driver *hg_driver_find(const char *name)
 	return NULL;
 }
 
+/* The names of all drivers, or of those that take a network namespace. */
+static void list_names(bool is_in_netns, char *ret_list, size_t size)
+{
+	ret_list[0] = '\0';
+	for (unsigned i = 0; i < N_DRIVERS; i++) {
+		if (is_in_netns && !hg_drivers[i]->is_in_netns)
+			continue;
+		strncat(ret_list, ret_list[0] != '\0' ? ", " : "", size - strlen(ret_list) - 1u);
+		strncat(ret_list, hg_drivers[i]->name, size - strlen(ret_list) - 1u);
+	}
+}
+
 static int refuse_driver(const char *name, struct hg_error *reterr)
 {
 	const char *names[N_DRIVERS + 1] = {NULL};
-	char list[120] = "";
+	char list[120];
 	const char *nearest;
 
-	for (unsigned i = 0; i < N_DRIVERS; i++) {
+	for (unsigned i = 0; i < N_DRIVERS; i++)
 		names[i] = hg_drivers[i]->name;
-		strncat(list, i > 0 ? ", " : "", sizeof(list) - strlen(list) - 1u);
-		strncat(list, names[i], sizeof(list) - strlen(list) - 1u);
-	}
+	list_names(/* is_in_netns= */ false, list, sizeof(list));
 	nearest = hg_dev_text_nearest(name, names);
 	return hg_error_set(reterr, -HG_EINVAL, "there is no driver ", name, "; there are ", list,
 			    nearest != NULL ? "; did you mean " : "",
@@ -71,10 +82,26 @@ static int find(const char *device, const struct hg_driver **ret_driver,
 	return 0;
 }
 
-int hg_dev_check(const char *device, struct hg_error *reterr)
+static int check_netns(const struct hg_driver *driver, const char *netns, struct hg_error *reterr)
 {
+	char list[120], quoted[64];
+	struct hg_text text;
+
+	if (driver->is_in_netns || netns == NULL || netns[0] == '\0')
+		return 0;
+	hg_text_init(&text, quoted, sizeof(quoted));
+	hg_text_add_quoted(&text, netns);
+	list_names(/* is_in_netns= */ true, list, sizeof(list));
+	return hg_error_set(reterr, -HG_EINVAL, "a ", driver->name,
+			    " device is in no network namespace, so that it cannot be in ", quoted,
+			    ": leave it out; it is for ", list, NULL);
+}
+
+int hg_dev_check(const char *device, const char *netns, struct hg_error *reterr)
+{
+	const struct hg_driver *driver = NULL;
+
 	do {
-		const struct hg_driver *driver = NULL;
 		struct hg_dev_text text;
 		int r = find(device, &driver, &text, reterr);
 
@@ -84,7 +111,7 @@ int hg_dev_check(const char *device, struct hg_error *reterr)
 			return r;
 		device = text.inner;
 	} while (device != NULL);
-	return 0;
+	return check_netns(driver, netns, reterr);
 }
 
 bool hg_dev_is_shared(const char *device)
@@ -103,7 +130,7 @@ int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev, struct hg
 	struct hg_dev_cfg own = *cfg;
 	const struct hg_driver *driver = NULL;
 	struct hg_dev_text text;
-	int r = hg_dev_check(cfg->device, reterr);
+	int r = hg_dev_check(cfg->device, cfg->netns, reterr);
 
 	if (r == 0)
 		r = find(cfg->device, &driver, &text, reterr);

@@ -327,17 +327,17 @@ static void refuses_what_no_card_is(void)
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct hg_error err = {0};
 
-		if (hg_dev_check(bad[i], &err) != -HG_EINVAL || err.text[0] == '\0')
+		if (hg_dev_check(bad[i], NULL, &err) != -HG_EINVAL || err.text[0] == '\0')
 			HG_TEST_FAIL("%s was not refused", bad[i]);
 	}
-	HG_CHECK_EQ(hg_dev_check("simnic(rate=1Gbit)+simnic(rate=2Gbit)+dummy:x", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("simnic(rate=1Gbit)+simnic(rate=2Gbit)+dummy:x", NULL, NULL), 0);
 }
 
 static void names_the_nearest_driver(void)
 {
 	struct hg_error err = {0};
 
-	HG_CHECK_EQ(hg_dev_check("packed:eth1", &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("packed:eth1", NULL, &err), -HG_EINVAL);
 	HG_CHECK_HAS(err.text, "did you mean packet?");
 	HG_CHECK(hg_driver_find("dummy") == &hg_driver_dummy);
 	HG_CHECK(hg_driver_find("nothing") == NULL);

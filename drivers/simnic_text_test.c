@@ -109,10 +109,10 @@ static void names_what_is_allowed(void)
 		struct hg_error err = {0};
 
 		snprintf(device, sizeof(device), "simnic(rate=1Gbit,%s)+dummy:x", bad[i].params);
-		HG_CHECK_EQ(hg_dev_check(device, &err), -HG_EINVAL);
+		HG_CHECK_EQ(hg_dev_check(device, NULL, &err), -HG_EINVAL);
 		HG_CHECK_HAS(err.text, bad[i].part);
 	}
-	HG_CHECK_EQ(hg_dev_check("simnic(rate=1Tbit,complete=1s)+dummy:x", NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("simnic(rate=1Tbit,complete=1s)+dummy:x", NULL, NULL), -HG_EINVAL);
 }
 
 /* ---- traces ------------------------------------------------------------------------------------- */
@@ -143,7 +143,7 @@ static void check_refused(const char *lines, int code, const char *part)
 	if (lines != NULL)
 		write_trace(lines);
 	cfg.device = with_trace("");
-	HG_CHECK_EQ(hg_dev_check(cfg.device, NULL), 0);
+	HG_CHECK_EQ(hg_dev_check(cfg.device, NULL, NULL), 0);
 	HG_CHECK_EQ(hg_dev_open(&cfg, &dev, &err), code);
 	HG_CHECK(dev == NULL);
 	HG_CHECK_HAS(err.text, trace);

@@ -526,6 +526,7 @@ static void tap_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 
 const struct hg_driver hg_driver_tap = {
 	.name = "tap",
+	.is_in_netns = true,
 	.check = tap_check,
 	.open = tap_open,
 	.start = tap_start,

@@ -628,6 +628,7 @@ static void xdp_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 
 const struct hg_driver hg_driver_xdp = {
 	.name = "xdp",
+	.is_in_netns = true,
 	.check = xdp_check,
 	.open = xdp_open,
 	.start = xdp_start,

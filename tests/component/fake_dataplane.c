@@ -42,8 +42,9 @@ void hg_dp_destroy(struct hg_dp *dp, bool keep_devices)
 	free(dp);
 }
 
-int hg_dev_check(const char *device, struct hg_error *reterr)
+int hg_dev_check(const char *device, const char *netns, struct hg_error *reterr)
 {
+	(void)netns;
 	if (strchr(device, ':') == NULL)
 		return hg_error_set(reterr, -HG_EINVAL, "no such driver: ", device, NULL);
 	return 0;

@@ -618,13 +618,20 @@ static void s5_1_text_of_a_port_is_checked(void)
 	struct hg_error err = {0};
 	char text[180] = "vhost:/";
 
-	HG_CHECK_EQ(hg_dev_check("vhost:web1.sock", NULL), 0);
-	HG_CHECK_EQ(hg_dev_check("vhost(queues=16,listen=on):/tmp/web1.sock", NULL), 0);
-	HG_CHECK_EQ(hg_dev_check("vhost(queues=17):web1.sock", &err), -HG_EINVAL);
-	HG_CHECK_EQ(hg_dev_check("vhost(listen=maybe):web1.sock", &err), -HG_EINVAL);
-	HG_CHECK_EQ(hg_dev_check("vhost(rings=2):web1.sock", &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost:web1.sock", NULL, NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("vhost(queues=16,listen=on):/tmp/web1.sock", NULL, NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("vhost:web1.sock", "", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("tap:web1", "red", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("simnic(rate=1Gbit)+tap:web1", "red", NULL), 0);
+	HG_CHECK_EQ(hg_dev_check("simnic(rate=1Gbit)+vhost:web1.sock", "red", &err), -HG_EINVAL);
+	HG_CHECK_STR(err.text, "a vhost device is in no network namespace, so that it cannot be in "
+			       "\"red\": leave it out; it is for tap, packet, xdp");
+	err = (struct hg_error){0};
+	HG_CHECK_EQ(hg_dev_check("vhost(queues=17):web1.sock", NULL, &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost(listen=maybe):web1.sock", NULL, &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost(rings=2):web1.sock", NULL, &err), -HG_EINVAL);
 	memset(text + 7, 'x', 120);
-	HG_CHECK_EQ(hg_dev_check(text, &err), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check(text, NULL, &err), -HG_EINVAL);
 }
 
 int main(int argc, char **argv)
