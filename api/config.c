@@ -14,6 +14,8 @@ struct builder {
 	/* Name -> the item that had it first; one object for each kind. */
 	json_t *uplinks, *tenants, *instances, *ports;
 	json_t *devices; /* the same for "DEVICE NETNS", of uplinks and ports together */
+	json_t *places; /* and for what they occupy, as far as that is known */
+	const struct hg_desired *in_force; /* NULL: none */
 	/* How many have been read so far: the next index. */
 	uint32_t n_uplinks, n_tenants, n_instances, n_ports;
 };
@@ -72,15 +74,22 @@ static int add_name(struct builder *b, json_t *table, const char *name, json_t *
 	return remember(b, table, name, item, "name", "the name");
 }
 
+/* A device as it is written. */
+struct device {
+	const char *text, *netns;
+};
+
 /* The device's text alone was found right when it was read. */
-static int check_netns(struct builder *b, const char *device, const char *netns, json_t *item)
+static int check_device(struct builder *b, const struct device *device, char *ret_place,
+			json_t *item)
 {
 	size_t before;
 	int rc;
 
-	if (netns[0] == '\0' || b->r.check_device == NULL)
+	ret_place[0] = '\0';
+	if (b->r.check_device == NULL)
 		return 0;
-	rc = b->r.check_device(device, netns, b->r.err);
+	rc = b->r.check_device(device->text, device->netns, ret_place, b->r.err);
 	if (rc == 0)
 		return 0;
 	before = hg_reader_enter(&b->r, "netns");
@@ -89,20 +98,86 @@ static int check_netns(struct builder *b, const char *device, const char *netns,
 	return rc;
 }
 
-/* Two TAPs of one name are two devices where they are moved to different namespaces. */
-static int add_device(struct builder *b, const char *device, const char *netns, json_t *item)
+static bool is_written(const struct device *device, const char *text, const char *netns)
 {
-	char unique[HG_DEVICE_BYTES + HG_NAME_BYTES];
-	struct hg_text out;
-	int rc = check_netns(b, device, netns, item);
+	return strcmp(device->text, text) == 0 && strcmp(device->netns, netns) == 0;
+}
 
-	if (rc < 0)
-		return rc;
+static bool is_in_force(const struct hg_desired *d, const struct device *device)
+{
+	for (uint32_t i = 0; i < d->n_uplinks; i++)
+		if (is_written(device, d->uplinks[i].device, d->uplinks[i].netns))
+			return true;
+	for (uint32_t i = 0; i < d->n_ports; i++)
+		if (is_written(device, d->ports[i].device, d->ports[i].netns))
+			return true;
+	return false;
+}
+
+static const char *text_of(const json_t *item, const char *key)
+{
+	const char *text = json_string_value(json_object_get(item, key));
+
+	return text != NULL ? text : "";
+}
+
+/* Of two spellings the other one comes last, where it may be cut. */
+static int one_place(struct builder *b, const json_t *item, const json_t *first)
+{
+	const json_t *node = json_object_get(item, "device");
+	const struct hg_mark *mark = hg_tree_mark(b->r.tree, json_object_get(first, "device"));
+	char line[32] = "";
+	struct hg_text out;
+
+	hg_text_init(&out, line, sizeof(line));
+	if (mark != NULL) {
+		hg_text_add(&out, " in line ");
+		hg_text_add_u64(&out, mark->line);
+	}
+	return hg_reader_fail(&b->r, node,
+			      hg_error_set(b->r.err, -HG_EEXIST, "the device of ",
+					   text_of(item, "name"), " is that of ",
+					   text_of(first, "name"), line, " in another spelling: '",
+					   text_of(item, "device"), "' is '",
+					   text_of(first, "device"), "'", NULL));
+}
+
+/* Devices that differ in their text may be the same for the host. */
+static int add_place(struct builder *b, const char *place, const struct device *device,
+		     json_t *item)
+{
+	const json_t *first = json_object_get(b->places, place);
+	struct device its = {text_of(first, "device"), text_of(first, "netns")};
+	size_t before;
+	int rc;
+
+	if (first == NULL)
+		return json_object_set_nocheck(b->places, place, item) < 0 ? no_memory(b->r.err)
+									   : 0;
+	if (b->in_force != NULL && is_in_force(b->in_force, device) &&
+	    is_in_force(b->in_force, &its))
+		return 0;
+	before = hg_reader_enter(&b->r, "device");
+	rc = one_place(b, item, first);
+	hg_reader_leave(&b->r, before);
+	return rc;
+}
+
+/* Two TAPs of one name are two devices where they are moved to different namespaces. */
+static int add_device(struct builder *b, const char *text, const char *netns, json_t *item)
+{
+	const struct device device = {text, netns};
+	char unique[HG_DEVICE_BYTES + HG_NAME_BYTES], place[HG_DEVICE_PLACE_BYTES];
+	struct hg_text out;
+	int rc = check_device(b, &device, place, item);
+
 	hg_text_init(&out, unique, sizeof(unique));
-	hg_text_add(&out, device);
+	hg_text_add(&out, text);
 	hg_text_add_char(&out, ' ');
 	hg_text_add(&out, netns);
-	return remember(b, b->devices, unique, item, "device", "the device");
+	if (rc == 0)
+		rc = remember(b, b->devices, unique, item, "device", "the device");
+	return rc < 0 || place[0] == '\0' ? rc : add_place(b, place, &device, item);
 }
 
 static int no_such_uplink(struct builder *b, const char *name, const json_t *node)
@@ -356,8 +431,9 @@ static int make_room(struct builder *b)
 	b->instances = json_object();
 	b->ports = json_object();
 	b->devices = json_object();
+	b->places = json_object();
 	if (b->d == NULL || b->uplinks == NULL || b->tenants == NULL || b->instances == NULL ||
-	    b->ports == NULL || b->devices == NULL)
+	    b->ports == NULL || b->devices == NULL || b->places == NULL)
 		return no_memory(b->r.err);
 	return 0;
 }
@@ -381,13 +457,14 @@ static int admit(struct builder *b)
 	return rc;
 }
 
-static int build(const struct hg_tree *tree, hg_config_device_fn check_device, bool is_admitted,
-		 struct hg_desired **ret, struct hg_error *reterr)
+static int build(const struct hg_tree *tree, hg_config_device_fn checker,
+		 const struct hg_desired *in_force, bool is_admitted, struct hg_desired **ret,
+		 struct hg_error *reterr)
 {
-	struct builder b = {0};
+	struct builder b = {.in_force = in_force};
 	int rc;
 
-	hg_reader_init(&b.r, tree, check_device, reterr);
+	hg_reader_init(&b.r, tree, checker, reterr);
 	rc = make_room(&b);
 	if (rc == 0)
 		rc = hg_reader_read(&b.r, &hg_schema_host, tree->root, b.d);
@@ -402,6 +479,7 @@ static int build(const struct hg_tree *tree, hg_config_device_fn check_device, b
 	json_decref(b.instances);
 	json_decref(b.ports);
 	json_decref(b.devices);
+	json_decref(b.places);
 	if (rc < 0) {
 		hg_config_destroy(b.d);
 		return rc;
@@ -410,19 +488,20 @@ static int build(const struct hg_tree *tree, hg_config_device_fn check_device, b
 	return 0;
 }
 
-int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_device,
-			struct hg_desired **ret, struct hg_error *reterr)
+int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn checker,
+			const struct hg_desired *in_force, struct hg_desired **ret,
+			struct hg_error *reterr)
 {
-	return build(tree, check_device, /* is_admitted= */ true, ret, reterr);
+	return build(tree, checker, in_force, /* is_admitted= */ true, ret, reterr);
 }
 
-int hg_config_read(const struct hg_tree *tree, hg_config_device_fn check_device,
-		   struct hg_desired **ret, struct hg_error *reterr)
+int hg_config_read(const struct hg_tree *tree, hg_config_device_fn checker, struct hg_desired **ret,
+		   struct hg_error *reterr)
 {
-	return build(tree, check_device, /* is_admitted= */ false, ret, reterr);
+	return build(tree, checker, NULL, /* is_admitted= */ false, ret, reterr);
 }
 
-int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn check_device,
+int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn checker,
 		    struct hg_desired **ret, struct hg_error *reterr)
 {
 	struct hg_tree tree;
@@ -438,7 +517,7 @@ int hg_config_parse(const char *text, size_t n_bytes, hg_config_device_fn check_
 		if (reterr != NULL)
 			reterr->line = reterr->column = 1;
 	} else {
-		rc = hg_config_from_tree(&tree, check_device, ret, reterr);
+		rc = hg_config_from_tree(&tree, checker, NULL, ret, reterr);
 	}
 	hg_tree_fini(&tree);
 	return rc;

@@ -23,16 +23,22 @@
 #define HG_CONFIG_MAX_OF_A_KIND 65536u
 
 /* Checks a device text ("tap:web1-0"), and whether it can be in a network namespace (NULL: nothing is said of one), and
- * says in reterr what is wrong; the packet lane's hg_dev_check() fits. NULL: device texts are taken as they are. */
-typedef int (*hg_config_device_fn)(const char *device, const char *netns, struct hg_error *reterr);
+ * says in reterr what is wrong, as the packet lane's hg_dev_check() does. ret_place, of HG_DEVICE_PLACE_BYTES, holds "" and
+ * may get what the device occupies on this host: two of one place are refused, however they are written. NULL: it is not
+ * asked. NULL for the function: device texts are taken as they are. */
+typedef int (*hg_config_device_fn)(const char *device, const char *netns, char *ret_place,
+				   struct hg_error *reterr);
 
 /* -EINVAL too where nothing is written, or only comments: a host without tenants is {}. */
 HG_MUST_CHECK int hg_config_parse(const char *text, size_t n_bytes,
 				  hg_config_device_fn check_device, struct hg_desired **ret,
 				  struct hg_error *reterr);
-/* The same for a tree. Places are known as far as the tree has them. */
+/* The same for a tree. Lines are known as far as the tree has them. in_force, for a step from there (NULL: none): two
+ * devices of one place that are both in it are let be, since whoever can make a symbolic link beside one guest's socket
+ * must not keep all others from being changed. */
 HG_MUST_CHECK int hg_config_from_tree(const struct hg_tree *tree, hg_config_device_fn check_device,
-				      struct hg_desired **ret, struct hg_error *reterr);
+				      const struct hg_desired *in_force, struct hg_desired **ret,
+				      struct hg_error *reterr);
 /* All but admission: for comparing with what may not fit beside what is in force. */
 HG_MUST_CHECK int hg_config_read(const struct hg_tree *tree, hg_config_device_fn check_device,
 				 struct hg_desired **ret, struct hg_error *reterr);

@@ -546,8 +546,10 @@ static void s1_10_over_admission_names_sum_capacity_and_contracts(void)
 		     "ok");
 }
 
-static int only_taps(const char *device, const char *netns, struct hg_error *reterr)
+static int only_taps(const char *device, const char *netns, char *ret_place,
+		     struct hg_error *reterr)
 {
+	(void)ret_place;
 	if (netns != NULL && strcmp(netns, "none") == 0)
 		return hg_error_set(reterr, -HG_EINVAL, "not in there", NULL);
 	if (strncmp(device, "tap:", 4) == 0)

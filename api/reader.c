@@ -293,7 +293,7 @@ static int read_text(struct hg_reader *r, const struct hg_field *f, const json_t
 	else
 		rc = hg_field_parse(f, text, base, r->err);
 	if (rc == 0 && f->is_device && r->check_device != NULL)
-		rc = r->check_device(text, NULL, r->err);
+		rc = r->check_device(text, NULL, NULL, r->err);
 	return rc < 0 ? hg_reader_fail(r, node, rc) : 0;
 }
 

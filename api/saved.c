@@ -610,7 +610,7 @@ static int build(struct reading *g, json_t *item, const char *tenant, const char
 	tree.root = compose(g, item, tenant, uplink);
 	if (tree.root == NULL)
 		return no_memory(g->err);
-	rc = hg_config_from_tree(&tree, g->check_device, &g->a->desired, g->err);
+	rc = hg_config_from_tree(&tree, g->check_device, g->now, &g->a->desired, g->err);
 	json_decref(tree.root);
 	if (rc < 0)
 		return rc;

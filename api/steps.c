@@ -40,7 +40,7 @@ static int finish(struct step *s, int rc, hg_config_device_fn check_device, stru
 	struct hg_desired *result = NULL;
 
 	if (rc == 0)
-		rc = hg_config_from_tree(&tree, check_device, &result, s->err);
+		rc = hg_config_from_tree(&tree, check_device, s->now, &result, s->err);
 	json_decref(s->root);
 	if (rc < 0)
 		return rc;

@@ -83,9 +83,16 @@ struct hg_daemon {
 __attribute__((format(printf, 2, 3))) void hg_say(enum hg_log_level level, const char *format, ...);
 void hg_say_error(const struct hg_error *error, const char *file);
 
+/* Two that check devices (api/config.h). A start looks at what is written alone: where two of the texts are one device by
+ * now, one port is missing, with the reason, and all others are there. A change is refused, before anything is opened. */
+HG_MUST_CHECK int hg_daemon_check_text(const char *device, const char *netns, char *ret_place,
+				       struct hg_error *reterr);
+HG_MUST_CHECK int hg_daemon_check_place(const char *device, const char *netns, char *ret_place,
+					struct hg_error *reterr);
 /* Reads the configuration file. */
-HG_MUST_CHECK int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
-					struct hg_source *ret_source, struct hg_error *reterr);
+HG_MUST_CHECK int hg_daemon_read_config(struct hg_daemon *d, hg_config_device_fn check_device,
+					struct hg_desired **ret, struct hg_source *ret_source,
+					struct hg_error *reterr);
 /* Processor credits, as the arguments say. */
 HG_MUST_CHECK int hg_daemon_create_credits(struct hg_daemon *d, struct hg_error *reterr);
 /* Opens the interface. listen_fd -1: makes its socket. */

@@ -175,6 +175,23 @@ static void parse_arguments(int argc, char **argv, struct hg_arguments *args)
 	}
 }
 
+int hg_daemon_check_text(const char *device, const char *netns, char *ret_place,
+			 struct hg_error *reterr)
+{
+	(void)ret_place;
+	return hg_dev_check(device, netns, reterr);
+}
+
+int hg_daemon_check_place(const char *device, const char *netns, char *ret_place,
+			  struct hg_error *reterr)
+{
+	int rc = hg_dev_check(device, netns, reterr);
+
+	if (rc == 0 && ret_place != NULL)
+		hg_dev_place(device, netns, ret_place);
+	return rc;
+}
+
 static int check_file(const char *path)
 {
 	struct hg_desired *desired = NULL;
@@ -183,7 +200,7 @@ static int check_file(const char *path)
 	int rc;
 
 	hg_error_clear(&error);
-	rc = hg_config_load_file(path, hg_dev_check, &desired, &error);
+	rc = hg_config_load_file(path, hg_daemon_check_place, &desired, &error);
 
 	if (rc == 0)
 		rc = hg_dp_check(desired, &error);
@@ -197,8 +214,9 @@ static int check_file(const char *path)
 
 /* ---- what to start with ------------------------------------------------------------------------- */
 
-int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
-			  struct hg_source *ret_source, struct hg_error *reterr)
+int hg_daemon_read_config(struct hg_daemon *d, hg_config_device_fn check_device,
+			  struct hg_desired **ret, struct hg_source *ret_source,
+			  struct hg_error *reterr)
 {
 	char *text;
 	size_t n_bytes;
@@ -206,7 +224,7 @@ int hg_daemon_read_config(struct hg_daemon *d, struct hg_desired **ret,
 
 	if (rc < 0)
 		return rc;
-	rc = hg_config_parse(text, n_bytes, hg_dev_check, ret, reterr);
+	rc = hg_config_parse(text, n_bytes, check_device, ret, reterr);
 	if (rc == 0)
 		*ret_source = hg_statefile_source(text, n_bytes);
 	free(text);
@@ -218,12 +236,12 @@ static int choose_state(struct hg_daemon *d, struct hg_desired **ret, struct hg_
 {
 	struct hg_desired *kept;
 	struct hg_error error;
-	int rc = hg_daemon_read_config(d, ret, &d->source, reterr);
+	int rc = hg_daemon_read_config(d, hg_daemon_check_text, ret, &d->source, reterr);
 
 	if (rc < 0 || d->args.state == NULL)
 		return rc;
 	hg_error_clear(&error);
-	rc = hg_statefile_load(d->args.state, d->source, hg_dev_check, &kept, &error);
+	rc = hg_statefile_load(d->args.state, d->source, hg_daemon_check_text, &kept, &error);
 	if (rc == 0) {
 		if (!hg_config_equal(*ret, kept))
 			hg_say(HG_LOG_NOTICE,
@@ -341,7 +359,7 @@ static void reload(struct hg_daemon *d)
 	struct hg_error error;
 
 	hg_error_clear(&error);
-	if (hg_daemon_read_config(d, &desired, &d->source, &error) < 0) {
+	if (hg_daemon_read_config(d, hg_daemon_check_place, &desired, &d->source, &error) < 0) {
 		hg_say_error(&error, d->args.config);
 		log_line(NULL, HG_LOG_ERR, "the file was not taken; what was in force stays");
 		return;
@@ -414,7 +432,7 @@ static int create_parts(struct hg_daemon *d, struct hg_error *reterr)
 	};
 	int rc = 0;
 
-	d->service = (struct hg_service){.check_device = hg_dev_check,
+	d->service = (struct hg_service){.check_device = hg_daemon_check_place,
 					 .version = HG_VERSION,
 					 .restart = &d->restart,
 					 .begin_restart = hg_leave_begin,

@@ -188,7 +188,7 @@ static int read_document(struct taken *taken, struct hg_error *reterr)
 
 	if (rc < 0)
 		return rc;
-	rc = hg_handover_read(bytes, n_bytes, hg_dev_check, &taken->handover, reterr);
+	rc = hg_handover_read(bytes, n_bytes, hg_daemon_check_text, &taken->handover, reterr);
 	munmap((void *)(uintptr_t)bytes, n_bytes);
 	return rc;
 }
@@ -250,7 +250,7 @@ static int put_in_force(struct hg_daemon *d, struct taken *taken, struct hg_erro
 
 	/* Once more, since it may have been edited, and read by the process before, while this one started. */
 	if (!is_made_from(&taken->handover, &d->source))
-		rc = hg_daemon_read_config(d, &edited, &d->source, reterr);
+		rc = hg_daemon_read_config(d, hg_daemon_check_text, &edited, &d->source, reterr);
 	if (rc < 0)
 		return rc;
 	if (!is_made_from(&taken->handover, &d->source)) {

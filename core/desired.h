@@ -18,6 +18,8 @@
 
 #define HG_NAME_BYTES 64
 #define HG_DEVICE_BYTES 192
+/* What a device occupies, as text: a name as long as a device's, with numbers of where it is. */
+#define HG_DEVICE_PLACE_BYTES 320
 #define HG_MAC_BYTES 6
 #define HG_PORT_ADDRESSES_MAX 8
 #define HG_MTU_MIN 68u

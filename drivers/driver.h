@@ -126,6 +126,8 @@ struct hg_driver {
 	bool is_in_netns; /* on an interface of the kernel, which is in a network namespace */
 	/* Checks the device text without acquiring anything: -EINVAL with reterr. */
 	HG_MUST_CHECK int (*check)(const char *device, struct hg_error *reterr);
+	/* Optional, where the name alone does not say what it occupies: as hg_dev_place(). */
+	void (*place)(const char *device, char *ret_place);
 	HG_MUST_CHECK int (*open)(const struct hg_dev_cfg *cfg, struct hg_dev **ret_dev,
 				  struct hg_error *reterr);
 	HG_MUST_CHECK int (*start)(struct hg_dev *dev, struct hg_error *reterr);
@@ -205,6 +207,10 @@ HG_MUST_CHECK int hg_dev_open(const struct hg_dev_cfg *cfg, struct hg_dev **ret_
 /* The same check without opening anything, for --check; netns as in struct hg_dev_cfg, or NULL. -EINVAL too for one
  * where the device is in none, such as a guest's socket. */
 HG_MUST_CHECK int hg_dev_check(const char *device, const char *netns, struct hg_error *reterr);
+/* Writes into HG_DEVICE_PLACE_BYTES what a device occupies, as far as the host tells now: two texts that cannot be open at
+ * once have the same, whatever stands in front of the device and however its namespace or its path is written. Requires a
+ * text and a namespace that hg_dev_check accepts; looks at the file system. */
+void hg_dev_place(const char *device, const char *netns, char *ret_place);
 /* Whether the host goes on using the device, so that as an uplink it takes packets only for the addresses
  * of set_macs. Requires a text that hg_dev_check accepts. */
 bool hg_dev_is_shared(const char *device);

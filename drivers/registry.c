@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "drivers/dummy.h"
+#include "drivers/netns.h"
 #include "drivers/packet.h"
 #include "drivers/simnic.h"
 #include "drivers/tap.h"
@@ -11,6 +12,7 @@
 #endif
 #include "drivers/xdp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct hg_driver *const hg_drivers[] = {
@@ -112,6 +114,29 @@ int hg_dev_check(const char *device, const char *netns, struct hg_error *reterr)
 		device = text.inner;
 	} while (device != NULL);
 	return check_netns(driver, netns, reterr);
+}
+
+void hg_dev_place(const char *device, const char *netns, char *ret_place)
+{
+	const struct hg_driver *driver = NULL;
+	struct hg_dev_text text = {.inner = device};
+	struct hg_netns_id id = {0};
+
+	ret_place[0] = '\0';
+	while (text.inner != NULL) {
+		device = text.inner;
+		if (find(device, &driver, &text, NULL) < 0)
+			return;
+	}
+	if (driver->place != NULL) {
+		driver->place(device, ret_place);
+		return;
+	}
+	/* A namespace that is not there yet has its name alone. */
+	if (hg_netns_watch(netns, &id, NULL) == 0)
+		netns = "";
+	snprintf(ret_place, HG_DEVICE_PLACE_BYTES, "%s:%s %s %llx %llx", driver->name, text.name,
+		 netns, (unsigned long long)id.dev, (unsigned long long)id.ino);
 }
 
 bool hg_dev_is_shared(const char *device)

@@ -4,6 +4,7 @@
 #include "drivers/text.h"
 #include "drivers/vhost_link.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -58,6 +59,21 @@ static int vhost_check(const char *device, struct hg_error *reterr)
 	struct hg_dev_text text;
 
 	return parse(device, &text, &cfg, path, reterr);
+}
+
+static void vhost_place(const char *device, char *ret_place)
+{
+	char path[HG_VHOST_PATH_BYTES];
+	struct hg_vhost_link_cfg cfg;
+	struct hg_vhost_place place;
+	struct hg_dev_text text;
+
+	if (parse(device, &text, &cfg, path, NULL) < 0)
+		return;
+	hg_vhost_place_of(path, &place);
+	snprintf(ret_place, HG_DEVICE_PLACE_BYTES, "vhost:%s %llx %llx",
+		 place.directory != 0 ? place.name : path, (unsigned long long)place.device,
+		 (unsigned long long)place.directory);
 }
 
 /* Nothing is done to packets for a guest that is not there. */
@@ -352,6 +368,7 @@ static void vhost_sample(const struct hg_dev *dev, struct hg_dev_state *ret_stat
 const struct hg_driver hg_driver_vhost = {
 	.name = "vhost",
 	.check = vhost_check,
+	.place = vhost_place,
 	.open = vhost_open,
 	.start = vhost_start,
 	.stop = vhost_stop,

@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* As many as the kernel follows. */
+#define LINKS_MAX 40u
+
 int hg_vhost_path(const char *name, char *ret_path, struct hg_error *reterr)
 {
 	int n = snprintf(ret_path, HG_VHOST_PATH_BYTES, "%s%s",
@@ -47,16 +50,34 @@ int hg_vhost_prepare_directory(const char *path, struct hg_error *reterr)
 	return 0;
 }
 
+/* Where a symbolic link leads, whether anything is there or not. Returns whether the path is one. */
+static bool follow(const char *path, char *ret_path)
+{
+	size_t n_directory = (size_t)(strrchr(path, '/') + 1 - path);
+	char to[PATH_MAX];
+	ssize_t n = readlink(path, to, sizeof(to) - 1u);
+
+	if (n <= 0)
+		return false;
+	to[n] = '\0';
+	return snprintf(ret_path, PATH_MAX, "%.*s%s", to[0] == '/' ? 0 : (int)n_directory, path,
+			to) < PATH_MAX;
+}
+
 void hg_vhost_place_of(const char *path, struct hg_vhost_place *ret_place)
 {
-	char directory[HG_VHOST_PATH_BYTES];
-	const char *name = strrchr(path, '/') + 1;
+	char at[PATH_MAX], next[PATH_MAX];
 	struct stat st;
+	char *name;
 
+	snprintf(at, sizeof(at), "%s", path);
+	for (unsigned n = 0; n < LINKS_MAX && follow(at, next); n++)
+		memcpy(at, next, sizeof(at));
 	*ret_place = (struct hg_vhost_place){0};
-	snprintf(ret_place->name, sizeof(ret_place->name), "%s", name);
-	snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
-	if (stat(directory, &st) < 0)
+	name = strrchr(at, '/') + 1;
+	snprintf(ret_place->name, sizeof(ret_place->name), "%.*s", NAME_MAX, name);
+	*name = '\0';
+	if (stat(at, &st) < 0)
 		return;
 	ret_place->device = st.st_dev;
 	ret_place->directory = st.st_ino;

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -28,12 +29,12 @@ HG_MUST_CHECK int hg_vhost_prepare_directory(const char *path, struct hg_error *
  * -EBUSY with the owner, or with what is there instead of a socket. */
 HG_MUST_CHECK int hg_vhost_prepare_listen(const char *path, struct hg_error *reterr);
 
-/* Where a socket is, in whichever of its spellings (//, .., symbolic links) the path names it: its directory and its name
- * in there. */
+/* Where a socket is, in whichever of its spellings (//, .., symbolic links, to it or to its directory) the path names it:
+ * its directory and its name in there. */
 struct hg_vhost_place {
 	dev_t device; /* both 0: the directory is not there */
 	ino_t directory;
-	char name[HG_VHOST_PATH_BYTES];
+	char name[NAME_MAX + 1];
 };
 void hg_vhost_place_of(const char *path, struct hg_vhost_place *ret_place);
 bool hg_vhost_place_is_same(const struct hg_vhost_place *a, const struct hg_vhost_place *b);

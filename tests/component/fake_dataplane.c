@@ -50,6 +50,13 @@ int hg_dev_check(const char *device, const char *netns, struct hg_error *reterr)
 	return 0;
 }
 
+void hg_dev_place(const char *device, const char *netns, char *ret_place)
+{
+	(void)device;
+	(void)netns;
+	ret_place[0] = '\0';
+}
+
 int hg_dp_check(const struct hg_desired *desired, struct hg_error *reterr)
 {
 	for (uint32_t i = 0; i < desired->n_ports; i++) {

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_refusal(rc, &err);
 		return 0;
 	}
-	rc = hg_config_from_tree(&tree, NULL, &d, &err);
+	rc = hg_config_from_tree(&tree, NULL, NULL, &d, &err);
 	if (rc == 0) {
 		check_state(d);
 		hg_config_destroy(d);

@@ -69,6 +69,66 @@ def s5_1_reason_with_the_longest_path_is_read_to_its_end(world):
 
 
 @test
+def s5_1_two_ports_with_one_socket_are_refused_before_they_are_opened(world):
+    """However its path is written; with the line and both names."""
+    os.mkdir(world.path("vms"))
+    os.symlink("vms", world.path("link"))
+    os.symlink("vms/s.sock", world.path("alias.sock"))
+    socket = world.path("vms/s.sock")
+    daemon = start(world, ("p1", f"vhost:{socket}"))
+    for n, device in enumerate((f"vhost:{world.folder}//vms/s.sock", f"vhost:{world.path('vms/../vms/./s.sock')}",
+                                f"vhost:{world.path('link/s.sock')}", f"vhost:{world.path('alias.sock')}",
+                                f"vhost(queues=2):{socket}", f"vhost(listen=on):{socket}",
+                                f"simnic(rate=1Gbit)+vhost:{socket}")):
+        path = write(world, ("p1", f"vhost:{socket}"), ("p2", device), name=f"two{n}.yaml")
+        words = (f"{path}:9:", "ports[1].device", "of p2 is that of p1 in line 8", device, socket)
+        refused(run(HEADGATED, "--check", path), *words)
+        for options in ((), ("--dry-run",)):
+            refused(daemon.headgate("apply", path, *options), *words)
+            refused(daemon.headgate("port", "attach", "p2", "--instance", "web1", "--device", device, *options),
+                    "of p2 is that of p1", device, socket)
+    # In another directory, or with another name, it is another socket.
+    path = write(world, ("p1", f"vhost:{socket}"), ("p2", f"vhost:{world.path('s.sock')}"),
+                 ("p3", f"vhost:{world.path('link/t.sock')}"))
+    accepted(run(HEADGATED, "--check", path))
+    accepted(daemon.headgate("apply", path))
+
+
+@test
+def s5_1_two_ports_with_one_interface_are_refused_before_they_are_opened(world):
+    """Behind a modelled card, and in a namespace that is written by name or by path."""
+    red = world.netns("red")
+    for device, netns in (("simnic(rate=1Gbit)+tap:t0", red), ("tap:t0", f"/run/netns/{red}")):
+        path = write(world, ("p1", "tap:t0", f"netns: {red}"), ("p2", device, f"netns: {netns}"))
+        refused(run(HEADGATED, "--check", path), f"{path}:9:", "of p2 is that of p1 in line 8")
+    for device, netns in (("tap:t1", red), ("packet:t0", red), ("tap:t0", "elsewhere"), ("tap:t0", '""')):
+        path = write(world, ("p1", "tap:t0", f"netns: {red}"), ("p2", device, f"netns: {netns}"))
+        accepted(run(HEADGATED, "--check", path))
+
+
+@test
+def s7_11_sockets_that_became_one_keep_nobody_from_theirs(world):
+    """Somebody makes a link to another's folder: at the next start one port is missing, and all else goes on."""
+    for name in ("a", "b"):
+        os.mkdir(world.path(name))
+    config = write(world, *((name, f"vhost:{world.path(name)}/s.sock") for name in "ab"), name="start.yaml")
+    daemon = Daemon(world).start(config)
+    daemon.stop()
+    os.rmdir(world.path("b"))
+    os.symlink("a", world.path("b"))
+    daemon.start(config)
+    assert daemon.port("a")["link"] == "down", daemon.port("a")
+    assert daemon.port("b")["link"] == "missing", daemon.port("b")
+    assert daemon.port("b")["reason"].endswith("belongs to port a"), daemon.port("b")
+    # A step that is about others is no worse for it, one that is about them is refused; so is the whole file.
+    accepted(daemon.headgate("port", "attach", "c", "--instance", "web1", "--device", f"vhost:{world.path('c.sock')}"))
+    refused(daemon.headgate("port", "attach", "d", "--instance", "web1", "--device", f"vhost:{world.path('b')}//s.sock"),
+            "of d is that of a")
+    refused(daemon.headgate("apply", config, "--dry-run"), f"{config}:9:", "of b is that of a in line 8")
+    accepted(daemon.headgate("port", "detach", "b"))
+
+
+@test
 def s5_1_port_in_a_namespace_that_it_cannot_be_in_is_refused(world):
     """Of a machine's socket; in a file, and as a single step."""
     world.netns("red")

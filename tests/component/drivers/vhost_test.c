@@ -527,7 +527,7 @@ static void check_taken(const char *device, const char *by)
 
 static void s5_1_one_socket_is_one_ports_however_it_is_written(void)
 {
-	char device[120], other[120], link[64];
+	char device[120], other[120], link[64], alias[64];
 	struct hg_dev *dev;
 	int pid = getpid();
 
@@ -543,6 +543,13 @@ static void s5_1_one_socket_is_one_ports_however_it_is_written(void)
 	HG_CHECK_EQ(symlink("/tmp", link), 0);
 	snprintf(other, sizeof(other), "vhost:%s/hg-one-%d.sock", link, pid);
 	check_taken(other, "belongs to port web1-0");
+	/* To the socket itself, which is not there yet. */
+	snprintf(alias, sizeof(alias), "/tmp/hg-one-%d.alias", pid);
+	HG_CHECK_EQ(symlink(device + strlen("vhost:/tmp/"), alias), 0);
+	snprintf(other, sizeof(other), "vhost:%s", alias);
+	check_taken(other, "belongs to port web1-0");
+	HG_CHECK_EQ(unlink(alias), 0);
+	snprintf(other, sizeof(other), "vhost:%s/hg-one-%d.sock", link, pid);
 	dev->driver->close(dev, false);
 	/* Another in the same directory, and the same one when it is free. */
 	HG_CHECK_EQ(open_port("web2-0", other, &dev, NULL), 0);
