@@ -9,10 +9,12 @@
 #include "tests/harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static inline void files_make_folder(const char *path)
 {
@@ -25,7 +27,8 @@ static inline void files_put(const char *root, const char *folder, const char *f
 			     const char *text)
 {
 	char path[512];
-	FILE *f;
+	size_t n_bytes = strlen(text);
+	int fd;
 
 	snprintf(path, sizeof(path), "%s%s", root, folder);
 	for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
@@ -35,10 +38,12 @@ static inline void files_put(const char *root, const char *folder, const char *f
 	}
 	files_make_folder(path);
 	snprintf(path, sizeof(path), "%s%s/%s", root, folder, file);
-	f = fopen(path, "w");
-	HG_CHECK(f != NULL);
-	fputs(text, f);
-	fclose(f);
+	/* Written over and not emptied first: file systems take that for a file that is replaced, and wait for the disk. */
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	HG_CHECK(fd >= 0);
+	HG_CHECK_EQ(write(fd, text, n_bytes), (ssize_t)n_bytes);
+	HG_CHECK_EQ(ftruncate(fd, (off_t)n_bytes), 0);
+	close(fd);
 }
 
 static inline int files_remove_one(const char *path, const struct stat *st, int type,
