@@ -35,22 +35,30 @@ static void pause_briefly(void)
 
 /* ---- maps --------------------------------------------------------------------------------------- */
 
+static int compare_devices(const void *a, const void *b)
+{
+	const struct hg_desired_port *x = a, *y = b;
+	int order = strcmp(x->device, y->device);
+
+	return order != 0 ? order : strcmp(x->netns, y->netns);
+}
+
 static struct hg_named uplink_names(const struct hg_desired *d)
 {
 	return (struct hg_named){d->n_uplinks == 0 ? NULL : d->uplinks[0].name, sizeof(*d->uplinks),
-				 d->n_uplinks, NULL};
+				 d->n_uplinks, NULL, NULL};
 }
 
 static struct hg_named tenant_names(const struct hg_desired *d)
 {
 	return (struct hg_named){d->n_tenants == 0 ? NULL : d->tenants[0].name, sizeof(*d->tenants),
-				 d->n_tenants, NULL};
+				 d->n_tenants, NULL, NULL};
 }
 
 static struct hg_named port_names(const struct hg_desired *d)
 {
 	return (struct hg_named){d->n_ports == 0 ? NULL : d->ports[0].name, sizeof(*d->ports),
-				 d->n_ports, NULL};
+				 d->n_ports, NULL, compare_devices};
 }
 
 /* The tenant's slot and its uplink's tell apart instances of one name: one that moves to another tenant,
@@ -77,9 +85,9 @@ static int match_instances(struct hg_dp *dp, struct hg_change *c, struct hg_erro
 	uint32_t *old_kinds = instance_kinds(old, &dp->tenants, &dp->uplinks);
 	uint32_t *kinds = instance_kinds(next, &c->tenants, &c->uplinks);
 	struct hg_named old_names = {old->n_instances == 0 ? NULL : old->instances[0].name,
-				     sizeof(*old->instances), old->n_instances, old_kinds};
+				     sizeof(*old->instances), old->n_instances, old_kinds, NULL};
 	struct hg_named names = {next->n_instances == 0 ? NULL : next->instances[0].name,
-				 sizeof(*next->instances), next->n_instances, kinds};
+				 sizeof(*next->instances), next->n_instances, kinds, NULL};
 	int r;
 
 	if (old_kinds == NULL || kinds == NULL)
@@ -327,6 +335,20 @@ static void note_states(struct hg_dp *dp, struct hg_change *c)
 	}
 }
 
+/* Devices that stay open under another name; those just opened have it. */
+static void rename_devices(struct hg_dp *dp, const struct hg_change *c)
+{
+	for (uint32_t i = 0; i < c->ports.n; i++) {
+		const char *name = c->desired->ports[i].name;
+		uint32_t was = c->ports.old_idx[i];
+		struct hg_port *port = dp->states[c->ports.slots[i]].port;
+
+		if (was != HG_SLOT_NONE && port != NULL && port->dev->driver->rename != NULL &&
+		    strcmp(dp->desired.ports[was].name, name) != 0)
+			port->dev->driver->rename(port->dev, name);
+	}
+}
+
 static void watch_opened(struct hg_dp *dp, struct hg_change *c)
 {
 	for (uint32_t i = 0; i < c->n_opened; i++) {
@@ -360,6 +382,7 @@ static void commit(struct hg_dp *dp, struct hg_change *c, struct hg_desired *cop
 	dp->snapshot = c->snapshot;
 	hg_build_free_ops(c->snapshot);
 	note_states(dp, c);
+	rename_devices(dp, c);
 	watch_opened(dp, c);
 	hg_capture_follow(dp);
 	/* Only now can no packet between two workers name a slot that is to be given away. */

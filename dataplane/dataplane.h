@@ -4,7 +4,7 @@
  *            is all that the control lane knows of the packet lane.
  * Model      hg_dp_apply() takes a whole desired state, opens what is new, builds one immutable snapshot,
  *            hands it to every worker and returns when all of them use it. What is the same in both
- *            (by name) keeps its queue, its tokens and its counters.
+ *            (by name; a port by its device, whatever its name) keeps its queue, its tokens and its counters.
  * Promise    apply: all or nothing. On error nothing changed. In force within 10 ms; no packet is lost
  *            but those of instances that were removed (counted, HG_DROP_REMOVED).
  * Devices    A port whose device is missing does not fail apply: it is down, with the reason, and opened

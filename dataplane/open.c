@@ -92,6 +92,69 @@ fail:
 	return r;
 }
 
+static struct wanted wanted_uplink(const struct hg_desired *d, uint32_t idx, uint32_t slot)
+{
+	const struct hg_desired_uplink *u = &d->uplinks[idx];
+
+	return (struct wanted){.name = u->name,
+			       .device = u->device,
+			       .netns = u->netns,
+			       .limits = u->limits,
+			       .mtu = u->mtu,
+			       .slot = slot,
+			       .is_uplink = true};
+}
+
+static struct wanted wanted_port(const struct hg_desired *d, uint32_t idx, uint32_t slot)
+{
+	const struct hg_desired_port *p = &d->ports[idx];
+
+	return (struct wanted){.name = p->name,
+			       .device = p->device,
+			       .netns = p->netns,
+			       .mac = p->has_mac ? p->mac : NULL,
+			       .limits = p->limits,
+			       .mtu = p->mtu,
+			       .slot = slot};
+}
+
+static bool has_open(const struct hg_dp *dp, const struct wanted *one, uint32_t slot,
+		     const char *place)
+{
+	char its[HG_DEVICE_PLACE_BYTES];
+
+	if (dp->states[slot].port == NULL)
+		return false;
+	hg_dev_place(one->device, one->netns, its);
+	return its[0] != '\0' && strcmp(its, place) == 0;
+}
+
+/* Instead of what the driver says where the change itself is in the way: a device in use is opened for another, or with
+ * other options. */
+static void explain_busy(const struct hg_dp *dp, const struct wanted *want, struct hg_error *err)
+{
+	uint32_t n_uplinks = dp->desired.n_uplinks, n = n_uplinks + dp->desired.n_ports;
+	char place[HG_DEVICE_PLACE_BYTES];
+
+	hg_dev_place(want->device, want->netns, place);
+	for (uint32_t i = 0; i < n; i++) {
+		bool is_uplink = i < n_uplinks;
+		uint32_t slot = is_uplink ? dp->uplinks.slots[i] : dp->ports.slots[i - n_uplinks];
+		struct wanted one = is_uplink ? wanted_uplink(&dp->desired, i, slot)
+					      : wanted_port(&dp->desired, i - n_uplinks, slot);
+
+		if (!has_open(dp, &one, slot, place))
+			continue;
+		hg_error_clear(err);
+		(void)!hg_error_set(err, -HG_EBUSY, is_uplink ? "uplink " : "port ", one.name,
+				    " has this device open, as '", one.device,
+				    "', until the change is done; make two changes of it, the "
+				    "first without ",
+				    is_uplink ? "uplink " : "port ", one.name, NULL);
+		return;
+	}
+}
+
 /* Opens what `want` names, unless the slot has it open already. is_same: the state in force names the
  * same device. */
 static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wanted *want,
@@ -121,36 +184,12 @@ static int open_wanted(struct hg_dp *dp, struct hg_change *c, const struct wante
 	/* Nor is one that whoever is behind it keeps from being opened, where nobody is asked. */
 	if (c->is_back && !want->is_uplink && r != -HG_EINVAL && r != -HG_ENOTSUP)
 		return 0;
+	if (r == -HG_EBUSY)
+		explain_busy(dp, want, &err);
 	hg_error_at(&err, want->device);
 	if (reterr != NULL)
 		*reterr = err;
 	return r;
-}
-
-static struct wanted wanted_uplink(const struct hg_desired *d, uint32_t idx, uint32_t slot)
-{
-	const struct hg_desired_uplink *u = &d->uplinks[idx];
-
-	return (struct wanted){.name = u->name,
-			       .device = u->device,
-			       .netns = u->netns,
-			       .limits = u->limits,
-			       .mtu = u->mtu,
-			       .slot = slot,
-			       .is_uplink = true};
-}
-
-static struct wanted wanted_port(const struct hg_desired *d, uint32_t idx, uint32_t slot)
-{
-	const struct hg_desired_port *p = &d->ports[idx];
-
-	return (struct wanted){.name = p->name,
-			       .device = p->device,
-			       .netns = p->netns,
-			       .mac = p->has_mac ? p->mac : NULL,
-			       .limits = p->limits,
-			       .mtu = p->mtu,
-			       .slot = slot};
 }
 
 /* Before and after; false: there was nothing before. */

@@ -3,7 +3,10 @@
  * Why        The packet lane knows tenants, instances and ports by small numbers; the operator knows them
  *            by name, in an order that changes with every edit.
  * Model      A map holds, for one kind, the slot of each index of the desired state in force. hg_slots_match
- *            makes the map of the next state: the same name keeps its slot, a new one gets a free slot.
+ *            makes the map of the next state: the same name keeps its slot, a new one gets a free slot. Things
+ *            that stand on something (ports, on their devices) are known again by that first, and by their name
+ *            only where nothing stands on what they stood on: so a device stays open when its port is renamed,
+ *            or two ports exchange their names.
  *            Slots that the next map lacks are released with hg_slots_release, once nothing carries them.
  * Memory     Allocates; control lane only. Cost: match is O(n log n).
  * Errors     -ENOMEM; -ENOSPC when more than max are in use.
@@ -26,12 +29,14 @@ struct hg_slot_map {
 	uint32_t n;
 };
 
-/* A named list: names[i * stride]. `kind` may tell apart what has the same name; NULL: nothing does. */
+/* A named list: items of `stride` bytes, each of which begins with its name. */
 struct hg_named {
 	const char *first;
 	size_t stride;
 	uint32_t n;
-	const uint32_t *kind;
+	const uint32_t *kind; /* tells apart what has the same name; NULL: nothing does */
+	/* Orders items by what they stand on, which no two of a list share; NULL: names alone count. */
+	int (*compare)(const void *a, const void *b);
 };
 
 HG_MUST_CHECK int hg_slots_init(struct hg_slots *s, uint32_t max, struct hg_error *reterr);

@@ -154,6 +154,8 @@ struct hg_driver {
 	 * cut for the MTU of its card. */
 	HG_MUST_CHECK int (*adjust)(struct hg_dev *dev, const struct hg_dev_cfg *cfg,
 				    struct hg_error *reterr);
+	/* Optional. Its port has another name from now on: hg_dev_cfg.port. Control lane. */
+	void (*rename)(struct hg_dev *dev, const char *port);
 	void (*sample)(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 		       struct hg_dev_stats *ret_stats);
 	/* Optional, from any thread. For a device whose far side comes and goes while it stays open: 0 while that is not

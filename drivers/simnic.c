@@ -179,6 +179,14 @@ static void simnic_hold(struct hg_dev *dev, bool is_held)
 		inner->driver->hold(inner, is_held);
 }
 
+static void simnic_rename(struct hg_dev *dev, const char *port)
+{
+	struct hg_dev *inner = ((struct simnic *)dev)->inner;
+
+	if (inner->driver->rename != NULL)
+		inner->driver->rename(inner, port);
+}
+
 static int simnic_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
 	struct simnic *nic = (struct simnic *)dev;
@@ -504,6 +512,7 @@ const struct hg_driver hg_driver_simnic = {
 	.tx = simnic_tx,
 	.fd = simnic_fd,
 	.adjust = simnic_adjust,
+	.rename = simnic_rename,
 	.hold = simnic_hold,
 	.progress = simnic_progress,
 	.pause = simnic_pause,

@@ -356,6 +356,13 @@ static int vhost_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct
 	return 0;
 }
 
+static void vhost_rename(struct hg_dev *dev, const char *port)
+{
+	struct hg_vhost_link *link = ((struct vhost *)dev)->link;
+
+	snprintf(link->port, sizeof(link->port), "%s", port);
+}
+
 static void vhost_sample(const struct hg_dev *dev, struct hg_dev_state *ret_state,
 			 struct hg_dev_stats *ret_stats)
 {
@@ -379,5 +386,6 @@ const struct hg_driver hg_driver_vhost = {
 	.arm = vhost_arm,
 	.arrival = vhost_arrival,
 	.adjust = vhost_adjust,
+	.rename = vhost_rename,
 	.sample = vhost_sample,
 };

@@ -606,7 +606,8 @@ static int enlist(struct hg_vhost_link *link, struct hg_error *reterr)
 		list = link;
 	} else {
 		r = hg_error_set(reterr, -HG_EBUSY, "the socket ", link->path, " belongs to ",
-				 other->owner, NULL);
+				 other->port[0] != '\0' ? "port " : "another port", other->port,
+				 NULL);
 	}
 	pthread_mutex_unlock(&list_lock);
 	return r;
@@ -686,8 +687,7 @@ static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 	link->wanted_mtu = cfg->mtu;
 	link->has_far_fence = fence_all(/* is_first= */ true);
 	snprintf(link->path, sizeof(link->path), "%s", cfg->path);
-	snprintf(link->owner, sizeof(link->owner), "%s%s",
-		 cfg->port != NULL ? "port " : "another port", cfg->port != NULL ? cfg->port : "");
+	snprintf(link->port, sizeof(link->port), "%s", cfg->port != NULL ? cfg->port : "");
 	hg_vhost_place_of(link->path, &link->place);
 	limits = limits_of(cfg->n_pairs);
 	hg_vhost_rules_init(&link->rules, &limits, now_ns());

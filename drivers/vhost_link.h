@@ -61,7 +61,7 @@ struct hg_vhost_link {
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
 	uint32_t last_arrival; /* the number given last; 0: none yet */
 	char path[HG_VHOST_PATH_BYTES];
-	char owner[HG_NAME_BYTES + 8]; /* "port web1-0", for sentences */
+	char port[HG_NAME_BYTES]; /* whose it is, "": nobody said; of the control lane alone */
 	struct hg_vhost_place place; /* of its socket, however the path is written */
 	char reason[HG_REASON_BYTES]; /* why the door is closed */
 	struct hg_vhost_rules rules;

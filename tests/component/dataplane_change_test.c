@@ -111,6 +111,96 @@ static void s1_11_neighbours_that_come_and_go_cost_nothing_two_workers(void)
 	neighbours_come_and_go(2);
 }
 
+/* Ports get other names, some that others had, with traffic on them. Their devices stay open. */
+static void ports_are_renamed(uint32_t n_workers)
+{
+	static struct stream streams[] = {
+		{.from = "a1", .to = "up0", .n_bytes = 1000, .window = 60},
+		{.from = "up0", .to = "a1", .n_bytes = 500, .window = 60},
+		{.from = "a1", .to = "a2", .n_bytes = 300, .window = 30},
+	};
+	uint64_t got_before = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		streams[i].sent = streams[i].got = 0;
+	host_init(&host);
+	host_start(&host, n_workers);
+	load_start(&load, &host, streams, 3);
+	for (uint32_t n = 0; n < 200 && !load.is_wrong; n++) {
+		struct hg_desired_port *ports = host.ports;
+		uint64_t got = load.got;
+		char name[HG_NAME_BYTES];
+
+		memcpy(name, ports[0].name, sizeof(name));
+		if (n % 2 == 0)
+			snprintf(ports[0].name, sizeof(ports[0].name), "r%u", n);
+		else
+			memcpy(ports[0].name, ports[1].name, sizeof(name));
+		memcpy(ports[1].name, name, sizeof(name));
+		host_apply(&host);
+		WAIT_FOR(load.got > got || load.is_wrong);
+	}
+	load_stop(&load);
+	got_before = streams[0].got;
+	HG_CHECK(got_before > 200);
+	HG_CHECK_EQ(host_flow(&host, "a1", HG_OUT).offered_pkts,
+		    host_flow(&host, "a1", HG_OUT).sent_pkts);
+	HG_CHECK_EQ(host_port(&host, "a1").link, HG_PORT_UP);
+	/* What it has counted is still there. */
+	HG_CHECK(host_port(&host, "a1").rx_pkts >= got_before);
+	host_close(&host);
+}
+
+static void s1_11_ports_that_are_renamed_lose_nothing(void)
+{
+	ports_are_renamed(1);
+}
+
+static void s1_11_ports_that_are_renamed_lose_nothing_two_workers(void)
+{
+	ports_are_renamed(2);
+}
+
+static void s1_11_rename_that_fails_changes_nothing(void)
+{
+	struct hg_error err = {0};
+
+	host_init(&host);
+	host_start(&host, 1);
+	snprintf(host.ports[0].name, sizeof(host.ports[0].name), "other");
+	hg_dummy_refuse(host_far(&host, "a2"), true);
+	host.ports[1].mtu = 9000;
+	HG_CHECK_EQ(hg_dp_apply(host.dp, &host.desired, &err), -HG_EIO);
+	host_send(&host, "up0", "a1", 500, 0, 10);
+	host_expect(&host, "a1", 0, 10);
+	hg_dummy_refuse(host_far(&host, "a2"), false);
+	host_apply(&host);
+	host_send(&host, "up0", "a1", 500, 10, 10);
+	host_expect(&host, "a1", 10, 10);
+	HG_CHECK_EQ(host_port(&host, "a1").tx_pkts, 20);
+	host_close(&host);
+}
+
+/* Who has it is told, and how to go about it. */
+static void s1_11_device_in_use_is_not_opened_with_other_options(void)
+{
+	struct hg_error err = {0};
+
+	host_init(&host);
+	host_start(&host, 1);
+	snprintf(host.ports[0].device, sizeof(host.ports[0].device), "dummy(ring=64):a1");
+	HG_CHECK_EQ(hg_dp_apply(host.dp, &host.desired, &err), -HG_EBUSY);
+	HG_CHECK_STR(err.path, "dummy(ring=64):a1");
+	HG_CHECK_STR(err.text,
+		     "port a1 has this device open, as 'dummy:a1', until the change is done; "
+		     "make two changes of it, the first without port a1");
+	snprintf(host.ports[0].device, sizeof(host.ports[0].device), "dummy:a1");
+	host_apply(&host);
+	host_send(&host, "up0", "a1", 500, 0, 10);
+	host_expect(&host, "a1", 0, 10);
+	host_close(&host);
+}
+
 /* ---- MTU and address of a device in use ---------------------------------------------------------- */
 
 /* The last frame is one that passes: what came before it has been judged. */
@@ -342,6 +432,10 @@ static const struct hg_test tests[] = {
 	HG_TEST(s1_11_thousand_changes_lose_nothing_two_workers),
 	HG_TEST(s1_11_neighbours_that_come_and_go_cost_nothing),
 	HG_TEST(s1_11_neighbours_that_come_and_go_cost_nothing_two_workers),
+	HG_TEST(s1_11_ports_that_are_renamed_lose_nothing),
+	HG_TEST(s1_11_ports_that_are_renamed_lose_nothing_two_workers),
+	HG_TEST(s1_11_rename_that_fails_changes_nothing),
+	HG_TEST(s1_11_device_in_use_is_not_opened_with_other_options),
 	HG_TEST(s5_1_mtu_of_a_port_in_use_changes),
 	HG_TEST(s5_1_address_of_a_port_in_use_changes),
 	HG_TEST(s1_11_device_that_refuses_its_mtu_changes_nothing),

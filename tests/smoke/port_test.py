@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from smoke import Daemon, main, test
+from smoke import Daemon, ip, main, test, until
 from lab.daemon import HEADGATED  # found by way of smoke
 
 CONFIG = """\
@@ -126,6 +126,36 @@ def s7_11_sockets_that_became_one_keep_nobody_from_theirs(world):
             "of d is that of a")
     refused(daemon.headgate("apply", config, "--dry-run"), f"{config}:9:", "of b is that of a in line 8")
     accepted(daemon.headgate("port", "detach", "b"))
+
+
+@test
+def s1_11_port_that_is_renamed_keeps_its_device(world):
+    """In one change, names of others among the new ones; what is not confirmed comes back."""
+    red, netns = world.netns("red"), f"netns: {world.name('red')}"
+    devices = [(f"vhost:{world.path('a.sock')}",), ("tap:t0", netns), ("dummy:d0",)]
+
+    def named(*names):
+        return write(world, *((name, *device) for name, device in zip(names, devices)), name="named.yaml")
+
+    def names():
+        ports = {port["device"]: port["name"] for port in daemon.get("/v1/ports")["ports"]}
+        return [ports[device[0]] for device in devices]
+
+    daemon = start(world, *((name, *device) for name, device in zip("abc", devices)))
+    index = ip("-o", "link", "show", "t0", netns=red).split(":")[0]
+    accepted(daemon.headgate("apply", named("a2", "b2", "c2"), "--confirm", "2s"))
+    assert names() == ["a2", "b2", "c2"]
+    until(lambda: names() == ["a", "b", "c"], 10, "the names to come back")
+    for wanted in ("a2", "b2", "c2"), ("b2", "c2", "a2"), ("c2", "d", "a"):
+        accepted(daemon.headgate("apply", named(*wanted)))
+        assert names() == list(wanted)
+    assert daemon.port("d")["link"] == "up" and daemon.port("a")["link"] == "up"
+    assert ip("-o", "link", "show", "t0", netns=red).split(":")[0] == index, "the interface is another"
+    assert "Traceback" not in daemon.last_words()
+    # With other options it is to be opened anew, which takes two steps: it is said.
+    devices[0] = (devices[0][0].replace("vhost:", "vhost(queues=2):"),)
+    refused(daemon.headgate("apply", named("c2", "d", "a")), devices[0][0], "port c2 has this device open",
+            "two changes", "the first without port c2")
 
 
 @test

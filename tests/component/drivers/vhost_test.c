@@ -549,6 +549,8 @@ static void s5_1_one_socket_is_one_ports_however_it_is_written(void)
 	snprintf(other, sizeof(other), "vhost:%s", alias);
 	check_taken(other, "belongs to port web1-0");
 	HG_CHECK_EQ(unlink(alias), 0);
+	dev->driver->rename(dev, "db1-0");
+	check_taken(device, "belongs to port db1-0");
 	snprintf(other, sizeof(other), "vhost:%s/hg-one-%d.sock", link, pid);
 	dev->driver->close(dev, false);
 	/* Another in the same directory, and the same one when it is free. */
