@@ -4,6 +4,7 @@
 #include "dataplane/publish.h"
 #include "dataplane/pushback.h"
 #include "dataplane/run.h"
+#include "dataplane/telling.h"
 #include "dataplane/watching.h"
 #include "vswitch/parse.h"
 #include "vswitch/piece.h"
@@ -272,6 +273,7 @@ unsigned hg_path_receive(struct hg_worker *w, struct hg_port *port)
 	hg_run_end(w, &burst.run);
 	note_burst(port, n, n_bytes);
 	hg_path_note_progress(w, port);
+	hg_telling_note(w, port);
 	return n;
 }
 

@@ -130,6 +130,10 @@ struct hg_port {
 		watched; /* who looks at its packets, as bits; written by the control lane */
 
 	hg_ns progress_at_ns;
+	/* While its far side is to be told something; dataplane/telling.h. */
+	hg_ns tell_at_ns;
+	struct hg_port *next_telling;
+	bool is_telling;
 	/* Where the device has to be asked to notify: from when on it may be left to its descriptor, and how it answers. */
 	hg_ns quiet_at_ns;
 	struct hg_linger linger;

@@ -1,6 +1,7 @@
 #include "dataplane/still.h"
 
 #include "dataplane/path.h"
+#include "dataplane/telling.h"
 
 #include <time.h>
 
@@ -56,6 +57,7 @@ static void drain(struct hg_worker *w)
 
 	if (!w->is_aside)
 		step_aside(w, true);
+	hg_telling_until(w, HG_NEVER);
 	has_more = receive_rest(w);
 	has_more |= hg_worker_bring_forward(w);
 	atomic_store_explicit(&w->is_drained, !has_more, memory_order_release);

@@ -11,6 +11,7 @@
 #include "dataplane/pushback.h"
 #include "dataplane/still.h"
 #include "dataplane/state.h"
+#include "dataplane/telling.h"
 #include "dataplane/watching.h"
 
 #include <rte_lcore.h>
@@ -327,6 +328,7 @@ static uint32_t keep_known(struct hg_port **list, uint32_t n, const struct hg_sn
 static void adopt(struct hg_worker *w, const struct hg_snapshot *s)
 {
 	hg_path_settle(w);
+	hg_telling_until(w, HG_NEVER);
 	w->snapshot = s;
 	hg_path_forget(w);
 	hg_flight_follow(w, s);
@@ -422,6 +424,14 @@ static void sleep_until(struct hg_worker *w, hg_ns at_ns)
 	take_events(w, events, n);
 }
 
+/* Who only has to be told something is worth waking up for, and not staying awake: it may wait as long as that takes. */
+static hg_ns tell_by(const struct hg_worker *w, hg_ns at_ns)
+{
+	hg_ns tell_at_ns = hg_telling_next_at(w);
+
+	return tell_at_ns < at_ns - OVERSLEEP_NS ? tell_at_ns + OVERSLEEP_NS : at_ns;
+}
+
 /* Nothing moved in this turn: spin for a while, then sleep if nothing is due soon. */
 static void rest(struct hg_worker *w)
 {
@@ -436,7 +446,7 @@ static void rest(struct hg_worker *w)
 	if (at_ns - w->now_ns <= OVERSLEEP_NS || hg_path_links_next_at(w) - w->now_ns <= AWAKE_NS)
 		rte_pause();
 	else
-		sleep_until(w, at_ns);
+		sleep_until(w, tell_by(w, at_ns));
 }
 
 bool hg_worker_bring_forward(struct hg_worker *w)
@@ -473,6 +483,7 @@ static void turn(struct hg_worker *w)
 	if (w->now_ns - w->looked_at_ns >= look_for_ns)
 		look_for_events(w);
 	tick_devices(w);
+	hg_telling_look(w);
 	receive_all(w);
 	hg_flight_look(w);
 	if (hg_path_take_over(w) > 0)

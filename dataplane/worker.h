@@ -95,6 +95,7 @@ struct hg_worker {
 	struct hg_port **held; /* not received from; dataplane/pushback.h */
 	uint32_t n_active, n_staged, n_ticking, n_held;
 	uint32_t next_active; /* where the next turn goes on */
+	struct hg_port *telling_head, *telling_tail; /* dataplane/telling.h */
 
 	struct hg_port **returning; /* whose guests are back; dataplane/introducer.h */
 	uint32_t n_returning, next_returning; /* where it goes on */

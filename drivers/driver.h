@@ -8,6 +8,7 @@
  *   start   control  yes       begins to receive; called once, after open
  *   rx, tx  packet   no        by the one worker that polls the port
  *   arm     packet   no        before that worker stops polling; optional
+ *   tell    packet   no        by the instant that rx has set; optional
  *   adjust  control  yes       another MTU or MAC address while rx and tx go on; optional
  *   sample  control  no        reads counters while it runs
  *   pause   packet   no        optional: before the device goes to another process
@@ -145,6 +146,8 @@ struct hg_driver {
 	/* Optional. From now on rx is not called, or is again: for a device whose far side would not feel it,
 	 * HG_DEV_RX_REFUSES. */
 	void (*hold)(struct hg_dev *dev, bool is_held);
+	/* Required where rx sets hg_dev.tell_at_ns. Tells the far side all that it is to be told, and clears that. */
+	void (*tell)(struct hg_dev *dev);
 	/* Optional. Brings transmission forward (completions, a modelled wire) and returns when to call
 	 * again, and rx as well: HG_NEVER if nothing is under way. */
 	hg_ns (*progress)(struct hg_dev *dev, hg_ns now_ns);
@@ -183,6 +186,7 @@ struct hg_dev {
 	uint16_t n_tx_queues; /* fixed after open, at least 1 */
 	uint32_t
 		gso_max_bytes; /* of the longest frame that it takes as a segment; 0: any. Fixed after open */
+	hg_ns tell_at_ns; /* when tell is to be called at the latest; 0: it need not be. The worker's */
 };
 
 static inline uint32_t hg_dev_mtu(const struct hg_dev *dev)

@@ -366,6 +366,16 @@ int hg_simnic_fault(struct hg_dev *dev, const struct hg_simnic_fault *fault, hg_
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
 
+/* What is in front of the inner device has no instant at which to tell its far side something. */
+static unsigned receive_inner(struct simnic *nic, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
+{
+	unsigned n_got = nic->inner->driver->rx(nic->inner, pkts, n, now_ns);
+
+	if (nic->inner->tell_at_ns != 0)
+		nic->inner->driver->tell(nic->inner);
+	return n_got;
+}
+
 /* Reads all that the inner device has into the line. The bound on the turns keeps one flooding device
  * from holding the worker. */
 static void draw(struct simnic *nic, hg_ns now_ns)
@@ -377,7 +387,7 @@ static void draw(struct simnic *nic, hg_ns now_ns)
 	if (nic->is_paused)
 		return;
 	for (unsigned turn = 0; turn < 4 && n == BURST; turn++) {
-		n = nic->inner->driver->rx(nic->inner, pkts, BURST, now_ns);
+		n = receive_inner(nic, pkts, BURST, now_ns);
 		for (unsigned i = 0; i < n; i++) {
 			if (HG_LIKELY(hg_simnic_line_has_room(&nic->in))) {
 				hg_simnic_line_push(&nic->in, pkts[i], now_ns);
@@ -396,7 +406,7 @@ static unsigned simnic_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, 
 	unsigned n_got;
 
 	if (nic->pacing == HG_SIMNIC_IN_FREE) {
-		n_got = nic->is_paused ? 0 : nic->inner->driver->rx(nic->inner, pkts, n, now_ns);
+		n_got = nic->is_paused ? 0 : receive_inner(nic, pkts, n, now_ns);
 	} else {
 		draw(nic, now_ns);
 		n_got = hg_simnic_line_pop(&nic->in, pkts, n);

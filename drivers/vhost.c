@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #define PAIRS_DEFAULT 4u
 #define MTU_DEFAULT 1500u
@@ -143,10 +142,38 @@ static HG_NOINLINE void follow(struct vhost *vhost)
 	hg_dev_set_mtu(&vhost->dev, vhost->link->mtu);
 }
 
-static void finish(struct hg_vhost_link *link, struct hg_vhost_ring *ring)
+/* Tells the guest what was done with the ring, if it wants to be. */
+static void tell(struct hg_vhost_ring *ring)
 {
-	if (hg_vring_call_is_due(&ring->vring) && ring->call_fd >= 0)
-		(void)eventfd_write(ring->call_fd, 1);
+	if (!hg_vring_call_is_due(&ring->vring))
+		return;
+	hg_vring_told(&ring->vring);
+	hg_vhost_ring_call(ring);
+}
+
+static void tell_taken(struct hg_vhost_ring *ring)
+{
+	hg_coalesce_told(&ring->taken);
+	tell(ring);
+}
+
+/* The guest's frames were taken, or none: that is not urgent (core/coalesce.h). Who does not ask is not told later, either,
+ * and who has asked is looked at again only then: by an event index it says that it knows by now. */
+static void tell_taken_later(struct vhost *vhost, struct hg_vhost_ring *ring, uint64_t n_bytes,
+			     hg_ns now_ns)
+{
+	const struct hg_vring *vring = &ring->vring;
+
+	if (ring->taken.by_ns == 0 && !hg_vring_call_is_due(&ring->vring))
+		return;
+	if (hg_coalesce_took(&ring->taken, vring->n_untold, vring->n, n_bytes, now_ns))
+		tell_taken(ring);
+	else if (vhost->dev.tell_at_ns == 0)
+		vhost->dev.tell_at_ns = ring->taken.by_ns;
+}
+
+static void look_for_faults(struct hg_vhost_link *link, const struct hg_vhost_ring *ring)
+{
 	if (HG_UNLIKELY(ring->vring.fault != HG_VRING_NONE))
 		atomic_store_explicit(&link->fault, ring->vring.fault, memory_order_relaxed);
 	/* What was found since may be zeros that the guest never wrote. */
@@ -159,7 +186,7 @@ static bool is_at_fault(const struct hg_vhost_link *link)
 	return atomic_load_explicit(&link->fault, memory_order_relaxed) != HG_VRING_NONE;
 }
 
-static unsigned receive(struct vhost *vhost, struct hg_pkt **pkts, unsigned n)
+static unsigned receive(struct vhost *vhost, struct hg_pkt **pkts, unsigned n, hg_ns now_ns)
 {
 	struct hg_vhost_link *link = vhost->link;
 	uint64_t n_bytes_all = 0;
@@ -175,7 +202,8 @@ static unsigned receive(struct vhost *vhost, struct hg_pkt **pkts, unsigned n)
 		n_got += hg_vring_receive(&ring->vring, vhost->pool, pkts + n_got, n - n_got,
 					  &vhost->counts, &n_bytes);
 		n_bytes_all += n_bytes;
-		finish(link, ring);
+		tell_taken_later(vhost, ring, n_bytes, now_ns);
+		look_for_faults(link, ring);
 	}
 	if (n_got > 0) {
 		hg_count_add(&vhost->counts.rx_pkts, n_got);
@@ -189,13 +217,12 @@ static unsigned vhost_rx(struct hg_dev *dev, struct hg_pkt **pkts, unsigned n, h
 	struct vhost *vhost = (struct vhost *)dev;
 	unsigned n_got = 0;
 
-	(void)now_ns;
 	if (!hg_vhost_link_enter(vhost->link))
 		return 0;
 	if (HG_UNLIKELY(vhost->generation != vhost->link->generation))
 		follow(vhost);
 	if (HG_LIKELY(!is_at_fault(vhost->link)))
-		n_got = receive(vhost, pkts, n);
+		n_got = receive(vhost, pkts, n, now_ns);
 	hg_vhost_link_leave(vhost->link);
 	return n_got;
 }
@@ -212,7 +239,8 @@ static unsigned transmit(struct vhost *vhost, uint16_t queue, struct hg_pkt *con
 
 	hg_count_add(&vhost->counts.tx_pkts, n_sent);
 	hg_count_add(&vhost->counts.tx_bytes, n_bytes);
-	finish(link, ring);
+	tell(ring);
+	look_for_faults(link, ring);
 	return n_done;
 }
 
@@ -348,6 +376,24 @@ static bool vhost_arm(struct hg_dev *dev)
 	return has_some;
 }
 
+static void vhost_tell(struct hg_dev *dev)
+{
+	struct vhost *vhost = (struct vhost *)dev;
+	struct hg_vhost_link *link = vhost->link;
+
+	dev->tell_at_ns = 0;
+	/* Whoever shuts the door tells the guest. */
+	if (!hg_vhost_link_enter(link))
+		return;
+	for (uint16_t i = 0; i < link->n_rx; i++) {
+		struct hg_vhost_ring *ring = &link->rings[link->rx_rings[i]];
+
+		if (ring->taken.by_ns != 0)
+			tell_taken(ring);
+	}
+	hg_vhost_link_leave(link);
+}
+
 /* The guest learns its MTU from its own machine; here it says what we send it. */
 static int vhost_adjust(struct hg_dev *dev, const struct hg_dev_cfg *cfg, struct hg_error *reterr)
 {
@@ -384,6 +430,7 @@ const struct hg_driver hg_driver_vhost = {
 	.tx = vhost_tx,
 	.fd = vhost_fd,
 	.arm = vhost_arm,
+	.tell = vhost_tell,
 	.arrival = vhost_arrival,
 	.adjust = vhost_adjust,
 	.rename = vhost_rename,

@@ -179,6 +179,7 @@ static void close_door(struct hg_vhost_link *link)
 		if (!ring->is_used)
 			continue;
 		ring->is_used = false;
+		hg_vhost_ring_hurry(ring);
 		/* The guest has the other end of this descriptor, so it would stay on the list. */
 		if (ring->kick_fd >= 0)
 			(void)epoll_ctl(link->epoll_fd, EPOLL_CTL_DEL, ring->kick_fd, NULL);
@@ -309,8 +310,7 @@ static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t feature
 		link->has_to_poll = true;
 	ring->is_used = ring->was_used = true;
 	/* What the guest was to be told when somebody before us ended, it may still wait for. */
-	if (ring->call_fd >= 0)
-		(void)eventfd_write(ring->call_fd, 1);
+	hg_vhost_ring_call(ring);
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #ifndef HG_DRIVERS_VHOST_LINK_H
 #define HG_DRIVERS_VHOST_LINK_H
 
+#include "core/coalesce.h"
 #include "drivers/driver.h"
 #include "drivers/vhost_rules.h"
 #include "drivers/vhost_socket.h"
@@ -22,17 +23,33 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 
 #define HG_VHOST_PAIRS_MAX 16u
 
 struct hg_vhost_ring {
 	struct hg_vring vring;
+	struct hg_coalesce taken; /* of which the guest is told later; rings to receive from */
 	int call_fd; /* -1: the guest polls */
 	int kick_fd; /* -1: we poll; on our waiting list otherwise */
 	bool is_ready; /* the library says so */
 	bool is_used; /* behind the open door */
 	bool was_used; /* since the guest connected: it stands where we left it */
 };
+
+static inline void hg_vhost_ring_call(const struct hg_vhost_ring *ring)
+{
+	if (ring->call_fd >= 0)
+		(void)eventfd_write(ring->call_fd, 1);
+}
+
+/* The guest is told now what it was to be told later, since nobody comes back to the ring. */
+static inline void hg_vhost_ring_hurry(struct hg_vhost_ring *ring)
+{
+	if (ring->taken.by_ns != 0)
+		hg_vhost_ring_call(ring);
+	hg_coalesce_told(&ring->taken);
+}
 
 struct hg_vhost_link {
 	/* Written by the library's threads. */

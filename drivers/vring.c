@@ -132,6 +132,9 @@ static bool packed_call_is_due(const struct hg_vring *ring, uint16_t old_at)
 
 	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !ring->has_event_idx)
 		return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
+	/* A place says nothing of how often we came by it. */
+	if (HG_UNLIKELY(ring->n_untold >= ring->n))
+		return true;
 	if (ring->used_at <= old_at)
 		old_at = (uint16_t)(old_at - ring->n);
 	if ((place >> 15) != ring->used_wrap)
@@ -139,24 +142,34 @@ static bool packed_call_is_due(const struct hg_vring *ring, uint16_t old_at)
 	return needs_event(event, ring->used_at, old_at);
 }
 
-bool hg_vring_call_is_due(struct hg_vring *ring)
+void hg_vring_told(struct hg_vring *ring)
 {
-	uint16_t old_at = ring->told_at;
-
-	if (!ring->has_used)
-		return false;
-	ring->has_used = false;
+	ring->n_untold = 0;
 	ring->told_at = ring->used_at;
-	/* What was used is seen before we look whether anybody sleeps. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static bool wants_call(const struct hg_vring *ring)
+{
 	if (ring->is_packed)
-		return packed_call_is_due(ring, old_at);
+		return packed_call_is_due(ring, ring->told_at);
 	if (ring->has_event_idx)
 		return needs_event(
 			__atomic_load_n(&ring->avail.split->ring[ring->n], __ATOMIC_RELAXED),
-			ring->used_at, old_at);
+			ring->used_at, ring->told_at);
 	return !(__atomic_load_n(&ring->avail.split->flags, __ATOMIC_RELAXED) &
 		 VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+bool hg_vring_call_is_due(struct hg_vring *ring)
+{
+	if (ring->n_untold == 0)
+		return false;
+	/* What was used is seen before we look whether anybody sleeps. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (wants_call(ring))
+		return true;
+	hg_vring_told(ring);
+	return false;
 }
 
 bool hg_vring_arm(struct hg_vring *ring)

@@ -94,8 +94,8 @@ struct hg_vring {
 	uint16_t told_at; /* used_at when the guest was last told, or had it to be */
 	bool avail_wrap, used_wrap; /* packed */
 	bool is_packed, has_event_idx, has_indirect, may_merge, knows_csum;
-	bool has_used; /* since told_at */
 	bool is_armed; /* the guest notifies us */
+	uint32_t n_untold; /* used since told_at: descriptors; of a split ring, chains */
 	uint8_t header_bytes;
 	uint8_t fault; /* enum hg_vring_fault */
 	/* Packed: the first descriptor used in this call, told last, so that the guest sees all or none. */
@@ -122,8 +122,11 @@ unsigned hg_vring_receive(struct hg_vring *ring, struct hg_pool *pool, struct hg
 unsigned hg_vring_transmit(struct hg_vring *ring, struct hg_pkt *const *pkts, unsigned n,
 			   struct hg_dev_counts *counts, unsigned *ret_sent, uint64_t *ret_bytes);
 
-/* Whether the guest wants to be told of what was used since this was last asked. */
+/* Whether the guest wants to be told of what was used since it was last told, or did not want to be. Asked later it may
+ * want it no longer, since it looked by itself; what it wants, it wants until it is told. */
 bool hg_vring_call_is_due(struct hg_vring *ring);
+/* It is. */
+void hg_vring_told(struct hg_vring *ring);
 
 /* Asks the guest to notify us of what it makes available from now on. Returns whether there is something
  * already, or the ring is at fault never. */

@@ -263,6 +263,7 @@ static HG_ALWAYS_INLINE void hg_advance(struct hg_vring *ring, bool is_packed, u
 
 	ring->avail_at = to.at;
 	ring->avail_wrap = to.wrap;
+	ring->n_untold += n_slots;
 	/* What was found began where this one did. */
 	ring->n_ahead = 0;
 }
@@ -274,6 +275,7 @@ static HG_ALWAYS_INLINE void hg_advance_known(struct hg_vring *ring, bool is_pac
 
 	ring->avail_at = to.at;
 	ring->avail_wrap = to.wrap;
+	ring->n_untold += n;
 	ring->n_ahead = (uint16_t)(ring->n_ahead - n);
 	ring->ahead_at = (uint16_t)(ring->ahead_at + n);
 }
@@ -294,7 +296,6 @@ static HG_ALWAYS_INLINE void hg_use(struct hg_vring *ring, bool is_packed, uint1
 	struct vring_packed_desc *desc;
 	uint16_t flags;
 
-	ring->has_used = true;
 	if (!is_packed) {
 		struct vring_used_elem *elem = &ring->used.split->ring[ring->used_at & ring->mask];
 
