@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "drivers/guest_loss.h"
 #include "drivers/netns.h"
+#include "drivers/vhost_features.h"
 #include "drivers/vnet.h"
 #include "drivers/vring_place.h"
 
@@ -18,42 +19,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Newer than Debian 12's headers: segments of UDP, virtio 1.2. */
-#define VIRTIO_NET_F_GUEST_USO4 54
-#define VIRTIO_NET_F_GUEST_USO6 55
-#define VIRTIO_NET_F_HOST_USO 56
-#ifndef VIRTIO_F_IN_ORDER
-#define VIRTIO_F_IN_ORDER 35
-#endif
-
-#define BIT(n) (UINT64_C(1) << (n))
-
-/* What the rings here can do. */
-#define FEATURES                                                                                 \
-	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_MTU) |         \
-	 BIT(VIRTIO_NET_F_GSO) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |   \
-	 BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_USO4) |                            \
-	 BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_HOST_TSO4) |                            \
-	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_USO) | \
-	 BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |   \
-	 BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_F_ANY_LAYOUT) |    \
-	 BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |                       \
-	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |          \
-	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
-
-#define PROTOCOL_FEATURES                                                       \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
-	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
-
 /* Of one ring: QEMU's guests have up to 1,024 descriptors; each costs the library some 40 bytes. */
 #define RING_SIZE_MAX 4096u
-/* How long the library's thread waits before it goes on with a guest that connects too often, so that this costs
- * little processor and the other guests still get their turns. */
+/* How long is waited before it is gone on with a guest that connects too often, so that this costs little processor and
+ * the other guests still get their turns. */
 #define CALM_DOWN_NS (2 * HG_NS_PER_MS)
 
 /* All links, and who has which of the library's numbers. */
@@ -63,13 +38,15 @@ static struct hg_vhost_link *by_vid[RTE_MAX_VHOST_DEVICE];
 /* Whether a guest took memory away; here, since a late fault must not hit a link that is gone. */
 static atomic_bool is_lost[RTE_MAX_VHOST_DEVICE];
 
-/* The link of a number, locked; NULL if it is closing. */
-static struct hg_vhost_link *lock_link(int vid)
+/* The link of a number, locked; NULL if it has none. */
+static struct hg_vhost_link *lock_link(int vid, bool is_last)
 {
 	struct hg_vhost_link *link;
 
 	pthread_mutex_lock(&list_lock);
 	link = by_vid[vid];
+	if (is_last)
+		by_vid[vid] = NULL;
 	if (link != NULL)
 		pthread_mutex_lock(&link->lock);
 	pthread_mutex_unlock(&list_lock);
@@ -235,25 +212,6 @@ static bool take_memory(struct hg_vhost_link *link)
 	return is_watched;
 }
 
-static uint32_t caps_of(uint64_t features)
-{
-	const uint64_t uso = BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6);
-	uint32_t caps = HG_DEV_RX_PUSHES_BACK;
-
-	if (!(features & BIT(VIRTIO_NET_F_GUEST_CSUM)))
-		return caps;
-	caps |= HG_DEV_TX_CSUM;
-	if (features & BIT(VIRTIO_NET_F_GUEST_TSO4))
-		caps |= HG_DEV_TX_TSO4;
-	if (features & BIT(VIRTIO_NET_F_GUEST_TSO6))
-		caps |= HG_DEV_TX_TSO6;
-	if (features & BIT(VIRTIO_NET_F_GUEST_ECN))
-		caps |= HG_DEV_TX_ECN;
-	if ((features & uso) == uso)
-		caps |= HG_DEV_TX_USO;
-	return caps;
-}
-
 /* Whether a write to the descriptor never waits: the worker writes to it. */
 static bool is_event(int fd)
 {
@@ -276,16 +234,15 @@ static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t feature
 	struct hg_vhost_ring *ring = &link->rings[idx];
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
 	struct rte_vhost_vring v;
-	bool is_packed = (features & BIT(VIRTIO_F_RING_PACKED)) != 0;
-	bool has_long_header =
-		is_packed ||
-		(features & (BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_F_VERSION_1))) != 0;
+	bool is_packed = (features & HG_VHOST_BIT(VIRTIO_F_RING_PACKED)) != 0;
+	bool has_long_header = is_packed || (features & (HG_VHOST_BIT(VIRTIO_NET_F_MRG_RXBUF) |
+							 HG_VHOST_BIT(VIRTIO_F_VERSION_1))) != 0;
 	struct hg_vring_cfg cfg = {
 		.is_packed = is_packed,
-		.has_event_idx = (features & BIT(VIRTIO_RING_F_EVENT_IDX)) != 0,
-		.has_indirect = (features & BIT(VIRTIO_RING_F_INDIRECT_DESC)) != 0,
-		.may_merge = (features & BIT(VIRTIO_NET_F_MRG_RXBUF)) != 0,
-		.knows_csum = (features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0,
+		.has_event_idx = (features & HG_VHOST_BIT(VIRTIO_RING_F_EVENT_IDX)) != 0,
+		.has_indirect = (features & HG_VHOST_BIT(VIRTIO_RING_F_INDIRECT_DESC)) != 0,
+		.may_merge = (features & HG_VHOST_BIT(VIRTIO_NET_F_MRG_RXBUF)) != 0,
+		.knows_csum = (features & HG_VHOST_BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0,
 		.header_bytes = has_long_header ? HG_VNET_BYTES : sizeof(struct virtio_net_hdr),
 		.memory = &link->memory,
 	};
@@ -342,7 +299,7 @@ static void open_door(struct hg_vhost_link *link)
 	}
 	if (err.text[0] != '\0')
 		say(link, err.text, "", "");
-	link->caps = caps_of(features);
+	link->caps = hg_vhost_caps(features);
 	link->mtu = link->guest_mtu != 0 && link->guest_mtu < link->wanted_mtu ? link->guest_mtu
 									       : link->wanted_mtu;
 	link->generation++;
@@ -370,10 +327,12 @@ static void say_not_ready(struct hg_vhost_link *link)
 
 static void look_again(struct hg_vhost_link *link)
 {
+	if (link->is_closing)
+		return;
 	close_door(link);
 	say_not_ready(link);
 	/* In the middle of a message the library's own is half changed; it is looked at behind it. */
-	if (link->is_closing || link->is_in_message)
+	if (link->is_in_message)
 		return;
 	if (link->vid >= 0)
 		open_door(link);
@@ -444,14 +403,14 @@ static enum rte_vhost_msg_result prepare(struct hg_vhost_link *link,
 
 static enum rte_vhost_msg_result before_message(int vid, void *bytes)
 {
-	struct hg_vhost_link *link = lock_link(vid);
+	struct hg_vhost_link *link = lock_link(vid, /* is_last= */ false);
 	enum rte_vhost_msg_result result;
 
-	/* Nobody is responsible for it any more. */
 	if (link == NULL)
 		return refuse(NULL, bytes, NULL);
 	hg_guest_loss_expect(&is_lost[vid]);
-	result = prepare(link, bytes);
+	/* Nobody is responsible any more for a guest whose port is closed. */
+	result = link->is_closing ? refuse(NULL, bytes, NULL) : prepare(link, bytes);
 	unlock_link(link);
 	return result;
 }
@@ -459,7 +418,7 @@ static enum rte_vhost_msg_result before_message(int vid, void *bytes)
 static enum rte_vhost_msg_result after_message(int vid, void *bytes)
 {
 	const struct hg_vhost_message *message = bytes;
-	struct hg_vhost_link *link = lock_link(vid);
+	struct hg_vhost_link *link = lock_link(vid, /* is_last= */ false);
 
 	if (link == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -472,13 +431,31 @@ static enum rte_vhost_msg_result after_message(int vid, void *bytes)
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
+/* One guest at a time, and none that could not be hung up on. */
+static bool accept_guest(struct hg_vhost_link *link, int vid)
+{
+	if (link->vid >= 0 || link->is_closing)
+		return false;
+	link->fd = hg_vhost_dial_connected(&link->dial);
+	if (link->fd < 0)
+		return false;
+	by_vid[vid] = link;
+	link->vid = vid;
+	link->has_memory = link->is_in_message = false;
+	link->guest_mtu = 0;
+	atomic_store(&is_lost[vid], false);
+	for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
+		link->rings[i].is_ready = link->rings[i].was_used = false;
+	return true;
+}
+
 static int connected(int vid)
 {
 	static const struct rte_vhost_user_extern_ops messages = {before_message, after_message};
 	const struct timespec calm_down = {.tv_nsec = CALM_DOWN_NS};
 	char path[HG_VHOST_PATH_BYTES];
 	struct hg_vhost_link *link;
-	bool is_too_often = false;
+	bool is_accepted = false, is_too_often = false;
 
 	if (rte_vhost_get_ifname(vid, path, sizeof(path)) < 0 ||
 	    rte_vhost_extern_callback_register(vid, &messages, NULL) < 0)
@@ -488,56 +465,55 @@ static int connected(int vid)
 		link = link->next;
 	if (link != NULL) {
 		pthread_mutex_lock(&link->lock);
-		/* One guest at a time. */
-		if (link->vid >= 0 || link->is_closing) {
-			pthread_mutex_unlock(&link->lock);
-			link = NULL;
+		is_accepted = accept_guest(link, vid);
+		if (is_accepted) {
+			is_too_often = hg_vhost_rules_connect(&link->rules, now_ns()) != NULL;
+			look_again(link);
 		}
-	}
-	if (link != NULL) {
-		by_vid[vid] = link;
-		link->vid = vid;
-		link->has_memory = link->is_in_message = false;
-		link->guest_mtu = 0;
-		atomic_store(&is_lost[vid], false);
-		is_too_often = hg_vhost_rules_connect(&link->rules, now_ns()) != NULL;
-		for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
-			link->rings[i].is_ready = link->rings[i].was_used = false;
-		look_again(link);
 		pthread_mutex_unlock(&link->lock);
 	}
 	pthread_mutex_unlock(&list_lock);
-	if (link == NULL)
-		return -1;
-	hg_vhost_hurry(path);
 	if (is_too_often)
 		(void)nanosleep(&calm_down, NULL);
-	return 0;
+	return is_accepted ? 0 : -1;
 }
 
-static void disconnected(int vid)
+/* Of a guest whose port is closed nothing is told but that it has left. */
+static void tell_of_end(struct hg_vhost_link *link)
 {
-	struct hg_vhost_link *link = lock_link(vid);
-
-	if (link == NULL)
+	if (link->is_closing)
 		return;
 	close_door(link);
 	if (link->offence == NULL && link->noted_fault == HG_VRING_NONE) {
 		say(link, "the guest at ", link->path, " went away");
 		remember(link);
 	}
-	link->vid = -1;
-	note_arrival(link, false);
-	say_not_ready(link);
+}
+
+/* The last that touches a link which is closing does so before it lets go of the lock. */
+static void disconnected(int vid)
+{
+	struct hg_vhost_link *link;
+
+	hg_vhost_dial_settle();
+	link = lock_link(vid, /* is_last= */ true);
+	if (link == NULL)
+		return;
+	tell_of_end(link);
+	hg_vhost_hang_up(link->fd);
+	link->vid = link->fd = -1;
+	if (!link->is_closing) {
+		note_arrival(link, false);
+		say_not_ready(link);
+	}
+	hg_vhost_dial_disconnected(&link->dial);
+	pthread_cond_broadcast(&link->has_left);
 	unlock_link(link);
-	pthread_mutex_lock(&list_lock);
-	by_vid[vid] = NULL;
-	pthread_mutex_unlock(&list_lock);
 }
 
 static int ring_changed(int vid, uint16_t idx, int is_enabled)
 {
-	struct hg_vhost_link *link = lock_link(vid);
+	struct hg_vhost_link *link = lock_link(vid, /* is_last= */ false);
 
 	if (link == NULL)
 		return 0;
@@ -557,12 +533,14 @@ static int device_is_ready(int vid)
 
 static void device_stops(int vid)
 {
-	struct hg_vhost_link *link = lock_link(vid);
+	struct hg_vhost_link *link = lock_link(vid, /* is_last= */ false);
 
 	if (link == NULL)
 		return;
-	close_door(link);
-	say(link, "the guest stops its rings", "", "");
+	if (!link->is_closing) {
+		close_door(link);
+		say(link, "the guest stops its rings", "", "");
+	}
 	unlock_link(link);
 }
 
@@ -613,19 +591,16 @@ static int enlist(struct hg_vhost_link *link, struct hg_error *reterr)
 	return r;
 }
 
-/* No call of the library finds the link any more, and the worker finds nothing behind the door. */
+/* No guest is looked for, accepted or listened to any more, and the worker finds nothing behind the door. */
 static void shut(struct hg_vhost_link *link)
 {
-	pthread_mutex_lock(&list_lock);
 	pthread_mutex_lock(&link->lock);
 	link->is_closing = true;
 	close_door(link);
 	note_arrival(link, false);
 	say(link, "the port is closed", "", "");
-	if (link->vid >= 0 && by_vid[link->vid] == link)
-		by_vid[link->vid] = NULL;
 	pthread_mutex_unlock(&link->lock);
-	pthread_mutex_unlock(&list_lock);
+	hg_vhost_dial_stop(&link->dial);
 }
 
 static void delist(struct hg_vhost_link *link)
@@ -645,28 +620,24 @@ static void destroy(struct hg_vhost_link *link)
 		close(link->epoll_fd);
 	if (link->change_fd >= 0)
 		close(link->change_fd);
+	pthread_cond_destroy(&link->has_left);
 	pthread_mutex_destroy(&link->lock);
 	free(link);
 }
 
-static int register_path(struct hg_vhost_link *link, struct hg_error *reterr)
+static int open_socket(struct hg_vhost_link *link, struct hg_error *reterr)
 {
-	uint64_t flags = link->is_listening ? 0 : (uint64_t)RTE_VHOST_USER_CLIENT;
+	const struct hg_vhost_dial_cfg cfg = {
+		.path = link->path,
+		.calls = &calls,
+		.features = HG_VHOST_FEATURES,
+		.protocol_features = HG_VHOST_PROTOCOL_FEATURES,
+		.want_listen = link->is_listening,
+	};
 	int r = link->is_listening ? hg_vhost_prepare_listen(link->path, reterr)
 				   : hg_vhost_prepare_directory(link->path, reterr);
 
-	if (r < 0)
-		return r;
-	if (rte_vhost_driver_register(link->path, flags) < 0)
-		return hg_error_set(reterr, -HG_EIO, "vhost takes no socket at ", link->path, NULL);
-	if (rte_vhost_driver_set_features(link->path, FEATURES) < 0 ||
-	    rte_vhost_driver_set_protocol_features(link->path, PROTOCOL_FEATURES) < 0 ||
-	    rte_vhost_driver_callback_register(link->path, &calls) < 0) {
-		rte_vhost_driver_unregister(link->path);
-		return hg_error_set(reterr, -HG_EIO, "vhost cannot be set up at ", link->path,
-				    NULL);
-	}
-	return 0;
+	return r < 0 ? r : hg_vhost_dial_open(&link->dial, &cfg, reterr);
 }
 
 static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
@@ -681,7 +652,8 @@ static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 		return NULL;
 	memset(link, 0, n);
 	pthread_mutex_init(&link->lock, NULL);
-	link->vid = link->epoll_fd = link->change_fd = -1;
+	pthread_cond_init(&link->has_left, NULL);
+	link->vid = link->fd = link->epoll_fd = link->change_fd = -1;
 	link->n_pairs = cfg->n_pairs;
 	link->is_listening = cfg->want_listen;
 	link->wanted_mtu = cfg->mtu;
@@ -713,7 +685,7 @@ int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg, struct hg_vhost_link
 	}
 	r = open_descriptors(link, reterr);
 	if (r == 0)
-		r = register_path(link, reterr);
+		r = open_socket(link, reterr);
 	if (r < 0) {
 		delist(link);
 		destroy(link);
@@ -725,12 +697,7 @@ int hg_vhost_link_open(const struct hg_vhost_link_cfg *cfg, struct hg_vhost_link
 
 int hg_vhost_link_start(struct hg_vhost_link *link, struct hg_error *reterr)
 {
-	errno = 0;
-	if (rte_vhost_driver_start(link->path) == 0)
-		return 0;
-	return hg_error_set(reterr, -HG_EIO, "cannot ", link->is_listening ? "listen" : "connect",
-			    " at ", link->path, errno != 0 ? ": " : "",
-			    errno != 0 ? strerrordesc_np(errno) : "", NULL);
+	return hg_vhost_dial_start(&link->dial, reterr);
 }
 
 void hg_vhost_link_stop(struct hg_vhost_link *link)
@@ -738,17 +705,25 @@ void hg_vhost_link_stop(struct hg_vhost_link *link)
 	shut(link);
 }
 
+/* The library's thread ends the connection, as if the guest had left. */
+static void send_away(struct hg_vhost_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	if (link->fd >= 0)
+		(void)shutdown(link->fd, SHUT_RDWR);
+	while (link->vid >= 0)
+		pthread_cond_wait(&link->has_left, &link->lock);
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* Each step waits for threads that are in our calls, so without our locks. */
 void hg_vhost_link_close(struct hg_vhost_link *link)
 {
-	int fd;
-
 	if (link == NULL)
 		return;
 	shut(link);
-	fd = hg_vhost_hold(link->path);
-	/* Waits for the library's threads, so without our locks. */
-	rte_vhost_driver_unregister(link->path);
-	hg_vhost_hang_up(fd);
+	send_away(link);
+	hg_vhost_dial_close(&link->dial);
 	delist(link);
 	destroy(link);
 }

@@ -17,6 +17,7 @@
 
 #include "core/coalesce.h"
 #include "drivers/driver.h"
+#include "drivers/vhost_dial.h"
 #include "drivers/vhost_rules.h"
 #include "drivers/vhost_socket.h"
 #include "drivers/vring.h"
@@ -73,7 +74,9 @@ struct hg_vhost_link {
 
 	/* Of the library's threads and the control lane, under the lock. */
 	pthread_mutex_t lock;
+	pthread_cond_t has_left; /* vid is -1 */
 	int vid; /* -1: not connected */
+	int fd; /* a descriptor of ours of the connection; -1: not connected */
 	bool is_closing, has_memory, is_listening, is_in_message;
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
 	uint32_t last_arrival; /* the number given last; 0: none yet */
@@ -90,6 +93,7 @@ struct hg_vhost_link {
 	uint32_t n_watched;
 	int watched[HG_VHOST_REGIONS_MAX]; /* handles of drivers/guest_loss.h */
 	struct hg_vhost_link *next; /* of all, under the lock of the list */
+	struct hg_vhost_dial dial;
 
 	int epoll_fd, change_fd;
 	uint32_t n_pairs;

@@ -149,57 +149,82 @@ int hg_vhost_prepare_listen(const char *path, struct hg_error *reterr)
 	return r;
 }
 
-static bool is_on(int fd, const char *path)
+static bool has_option(int fd, int option, int wanted)
 {
-	struct sockaddr_un ours = {0}, theirs = {0};
+	socklen_t n = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && value == wanted;
+}
+
+/* What rte_vhost_driver_register() makes for a guest that listens; nobody else in this process leaves out O_CLOEXEC. */
+static bool is_new(int fd, const char *unused)
+{
+	struct sockaddr_un theirs;
+	socklen_t n = sizeof(theirs);
+
+	(void)unused;
+	return has_option(fd, SO_DOMAIN, AF_UNIX) && has_option(fd, SO_TYPE, SOCK_STREAM) &&
+	       has_option(fd, SO_ACCEPTCONN, 0) && (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0 &&
+	       (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 &&
+	       getpeername(fd, (struct sockaddr *)&theirs, &n) < 0;
+}
+
+/* What was accepted has the path of whoever listens for its own name. */
+static bool is_accepted_on(int fd, const char *path)
+{
+	struct sockaddr_un ours = {0}, theirs;
 	socklen_t n_ours = sizeof(ours), n_theirs = sizeof(theirs);
 
-	if (getpeername(fd, (struct sockaddr *)&theirs, &n_theirs) < 0 ||
-	    theirs.sun_family != AF_UNIX || getsockname(fd, (struct sockaddr *)&ours, &n_ours) < 0)
-		return false;
-	return strncmp(theirs.sun_path, path, sizeof(theirs.sun_path)) == 0 ||
+	return getpeername(fd, (struct sockaddr *)&theirs, &n_theirs) == 0 &&
+	       getsockname(fd, (struct sockaddr *)&ours, &n_ours) == 0 &&
+	       ours.sun_family == AF_UNIX &&
 	       strncmp(ours.sun_path, path, sizeof(ours.sun_path)) == 0;
 }
 
-/* The library does not say which descriptor a connection has. */
-/* The next connection of that path in the list of our descriptors; -1: there is no further one. */
-static int next_on(DIR *dir, const char *path)
+static int find(bool (*is_it)(int fd, const char *path), const char *path)
 {
+	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
-
-	while ((entry = readdir(dir)) != NULL) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] != '.' && is_on(fd, path))
-			return fd;
-	}
-	return -1;
-}
-
-void hg_vhost_hurry(const char *path)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int fd;
-
-	if (dir == NULL)
-		return;
-	while ((fd = next_on(dir, path)) >= 0)
-		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	closedir(dir);
-}
-
-int hg_vhost_hold(const char *path)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int fd;
+	int fd = -1;
 
 	if (dir == NULL)
 		return -1;
-	fd = next_on(dir, path);
-	if (fd >= 0)
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	while (fd < 0 && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.' && is_it(atoi(entry->d_name), path))
+			fd = atoi(entry->d_name);
+	}
 	closedir(dir);
 	return fd;
+}
+
+static int hold(int fd)
+{
+	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int hg_vhost_hold_new(int guess)
+{
+	return hold(is_new(guess, NULL) ? guess : find(is_new, NULL));
+}
+
+int hg_vhost_hold_accepted(const char *path)
+{
+	return hold(find(is_accepted_on, path));
+}
+
+int hg_vhost_next_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+void hg_vhost_hurry(int fd)
+{
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
 void hg_vhost_hang_up(int fd)

@@ -43,15 +43,20 @@ bool hg_vhost_place_is_same(const struct hg_vhost_place *a, const struct hg_vhos
  * socket is". "": somebody may be just about to be. */
 const char *hg_vhost_why_nobody(const char *path);
 
-/* This process does not wait in the middle of a message on any of its connections of that path: for what is not there
- * at once the library ends the connection. (A front end writes each message in one piece.) */
-void hg_vhost_hurry(const char *path);
+/* A descriptor more of a connection of the library's, which does not say what it has; for hg_vhost_hang_up. -1: there is
+ * none, or no descriptor left. A guest that listens chooses the name that its socket has for us, so that one is found
+ * before it is connected: right after rte_vhost_driver_register(), guess being what hg_vhost_next_fd() returned right
+ * before. One that was accepted is found by the path on which we listen. */
+HG_MUST_CHECK int hg_vhost_hold_new(int guess);
+HG_MUST_CHECK int hg_vhost_hold_accepted(const char *path);
+/* What the next descriptor will be if no other thread makes one; -1: none is left. */
+int hg_vhost_next_fd(void);
 
-/* A descriptor more of the connection of that path, for hg_vhost_hang_up. -1: there is no connection. */
-HG_MUST_CHECK int hg_vhost_hold(const char *path);
+/* On that connection nobody waits in the middle of a message from now on: for what is not there at once the library ends
+ * it. (A front end writes each message in one piece.) */
+void hg_vhost_hurry(int fd);
 
-/* Ends a connection that was held (-1: none) and its descriptor. The guest's side learns it now: of a close alone it
- * learns when the library's thread, which waits for that descriptor, has looked up again, up to a second later. */
+/* Ends a connection that was held (-1: none) and its descriptor. */
 void hg_vhost_hang_up(int fd);
 
 #endif
