@@ -33,7 +33,9 @@
 	X(unfinished, UNFINISHED) /* others came, or had bodies; its request was not whole */ \
 	X(unread, UNREAD) /* others came; it did not read its answer */                       \
 	X(body_too_large, BODY_TOO_LARGE)                                                     \
-	X(no_memory, NO_MEMORY) /* for its body, since others were coming in */
+	X(header_too_large, HEADER_TOO_LARGE) /* or its first line */                         \
+	X(malformed, MALFORMED) /* not HTTP, or of another version */                         \
+	X(no_memory, NO_MEMORY) /* for its body, since others were coming in; or for it */
 
 enum hg_refusal {
 #define HG_REFUSAL_ENUM(name, NAME) HG_REFUSAL_##NAME,

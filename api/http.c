@@ -210,6 +210,33 @@ static void *on_line(void *user, const char *line, struct MHD_Connection *connec
 	return NULL;
 }
 
+static enum hg_refusal refusal_of(unsigned status)
+{
+	switch (status) {
+	case MHD_HTTP_CONTENT_TOO_LARGE:
+		return HG_REFUSAL_BODY_TOO_LARGE;
+	case MHD_HTTP_URI_TOO_LONG:
+	case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
+		return HG_REFUSAL_HEADER_TOO_LARGE;
+	case MHD_HTTP_INTERNAL_SERVER_ERROR:
+		return HG_REFUSAL_NO_MEMORY;
+	default:
+		return HG_REFUSAL_MALFORMED;
+	}
+}
+
+/* What the library answers by itself it tells nobody but its log: "Error processing request (HTTP response code is %u
+ * ('%s')). Closing connection." Other lines are not about refusals. */
+static void on_log(void *user, const char *format, va_list list)
+{
+	static const char status_is[] = "HTTP response code is ";
+	struct hg_http *http = user;
+	const char *found = strstr(format, status_is), *first = strchr(format, '%');
+
+	if (found != NULL && first == found + strlen(status_is) && first[1] == 'u')
+		http->connections.n_refused[refusal_of(va_arg(list, unsigned))]++;
+}
+
 /* Whether so many bytes more may be held for bodies, also by letting go of those that are stale. */
 static bool has_room(struct hg_http *http, const struct client *client, size_t n_bytes)
 {
@@ -502,7 +529,8 @@ int hg_http_open(const struct hg_http_cfg *cfg, struct hg_http **ret, struct hg_
 	snprintf(http->path, sizeof(http->path), "%s", cfg->socket_path);
 	http->listen_fd = fd;
 	http->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
 		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
 		MHD_OPTION_CONNECTION_LIMIT, HG_CONNECTIONS_MAX + CONNECTIONS_MORE,

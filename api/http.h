@@ -12,6 +12,10 @@
  * Memory     Allocates; the service outlives it. Threads: the control lane.
  * Errors     open: -EBUSY the socket is in use; -EPERM, -ENOENT, -EIO with path and the system's reason.
  *            A connection that misbehaves is closed; a body too large is answered with 413.
+ * Not here   What is no request for the library (malformed, of another version, with headers of more than 32 KiB) it
+ *            answers by itself, in HTML, before anybody here is asked: 400, 413, 414, 431, 505. It has no hook
+ *            for that but its log, by which these are counted. A first line of a single word it closes
+ *            without answer or log; that is not counted.
  */
 #ifndef HG_API_HTTP_H
 #define HG_API_HTTP_H

@@ -253,6 +253,36 @@ static void s7_2_stale_bodies_do_not_keep_the_operator_out(void)
 	close_http();
 }
 
+/* What the library answers before the interface is asked. */
+static void s7_2_what_is_no_request_is_counted(void)
+{
+	static char request[40000];
+	size_t n = (size_t)snprintf(request, sizeof(request), "GET /v1/host HTTP/1.1\r\nX: ");
+
+	open_http();
+	HG_CHECK_HAS(ask_anew("GET /v1/host HTTP/1.1\r\nHost\r\n\r\n"), " 400 ");
+	HG_CHECK_EQ(refused("malformed"), 1);
+	HG_CHECK_HAS(ask_anew("PUT /v1/config HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n"),
+		     " 400 ");
+	HG_CHECK_HAS(ask_anew("GET /v1/host HTTP/9.9\r\n\r\n"), " 505 ");
+	HG_CHECK_EQ(refused("malformed"), 3);
+	memset(request + n, 'x', 33000);
+	memcpy(request + n + 33000, "\r\n\r\n", sizeof("\r\n\r\n"));
+	HG_CHECK_HAS(ask_anew(request), " 431 ");
+	HG_CHECK_EQ(refused("header_too_large"), 1);
+	memset(request + 5, 'x', 33000);
+	HG_CHECK_HAS(ask_anew(request), " 414 ");
+	HG_CHECK_EQ(refused("header_too_large"), 2);
+	/* Who hangs up in the middle has refused himself. */
+	close(come());
+	turn();
+	HG_CHECK_HAS(ask_anew(STATUS), " 200 ");
+	HG_CHECK_HAS(ask_anew("GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n"), " 404 ");
+	HG_CHECK_EQ(refused("malformed"), 3);
+	HG_CHECK_EQ(refused("header_too_large"), 2);
+	close_http();
+}
+
 static void s7_2_what_was_refused_is_in_the_metrics(void)
 {
 	open_http();
@@ -274,6 +304,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_2_requests_without_end_do_not_keep_the_operator_out),
 		HG_TEST(s7_2_answers_that_nobody_reads_do_not_keep_the_operator_out),
 		HG_TEST(s7_2_stale_bodies_do_not_keep_the_operator_out),
+		HG_TEST(s7_2_what_is_no_request_is_counted),
 		HG_TEST(s7_2_what_was_refused_is_in_the_metrics),
 		{0},
 	};
