@@ -168,7 +168,9 @@ def install(tally):
     text = open(target + unit, encoding="utf-8").read() if unit else ""
     tally.one("install", "the unit starts what is installed, with the default configuration",
               all(command.split()[0] in found and command.split()[-1] == "/etc/headgate/headgated.yaml"
-                  for command in re.findall(r"^ExecStart(?:Pre)?=(.*)", text, re.M)) and text != "")
+                  for command in re.findall(r"^ExecStart=(.*)", text, re.M)) and text != "")
+    tally.one("install", "the unit leaves machines' sockets where they are, and starts whatever they have become",
+              "\nRuntimeDirectoryPreserve=yes\n" in text and "\nExecStartPre=" not in text)
 
 
 def threads(tally):
