@@ -19,6 +19,8 @@ def s1_11_a_thousand_changes_under_load_lose_no_packet(world):
     host.load("flood", "flood", "out", 5001, "--seconds", 600, "--streams", 4)
     receiver = Load(world, world.name("out"), "seq-recv", f"{host.addresses['out']}:5020",
                     "--seconds", 600).wait_listening()
+    # What is sent before that waits in its own kernel, where some 200 find room.
+    until(lambda: host.reaches("count", host.addresses["out"]), 15, "the way to be known")
     sender = host.load("count", "seq-send", "out", 5020, "--seconds", 600, "--pkts-per-s", 5000,
                        "--request-bytes", 500)
     until(lambda: tenant_row(host.daemon.status(), "flood")["out"]["second"]["sent_bytes_per_s"]
@@ -39,13 +41,17 @@ def s1_11_a_thousand_changes_under_load_lose_no_packet(world):
 
 @test
 def the_counter_of_loss_sees_loss(world):
-    """The broken twin of the test above: a queue that drops behind the sender's back."""
-    near, far = world.netns("near"), world.netns("far")
-    ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", far, netns=near)
-    for netns, address in ((near, "10.78.0.1/24"), (far, "10.78.0.2/24")):
+    """The broken twin of the test above: a queue that drops behind the sender's back, at a bridge on the way."""
+    near, far, way = world.netns("near"), world.netns("far"), world.netns("way")
+    ip("link", "add", "br0", "type", "bridge", netns=way)
+    for netns, port, address in ((near, "near", "10.78.0.1/24"), (far, "far", "10.78.0.2/24")):
+        ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", netns, netns=way)
+        ip("link", "set", port, "master", "br0", netns=way)
+        ip("link", "set", port, "up", netns=way)
         world.address(netns, "eth0", address)
+    ip("link", "set", "br0", "up", netns=way)
     receiver = Load(world, far, "seq-recv", "10.78.0.2:5020").wait_listening()
-    code = subprocess.call(["tc", "-n", near, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate",
+    code = subprocess.call(["tc", "-n", way, "qdisc", "add", "dev", "far", "root", "tbf", "rate",
                             "2mbit", "burst", "3000", "limit", "3000"])
     assert code == 0
     Load(world, near, "seq-send", "10.78.0.2:5020", "--seconds", 2, "--pkts-per-s", 5000,

@@ -78,6 +78,8 @@ def s2_2_it_is_switched_off_and_on_under_traffic_and_loses_nothing(world):
     host.load("flood", "flood", "out", 5001, "--seconds", 600, "--streams", 4)
     receiver = Load(world, world.name("out"), "seq-recv", f"{host.addresses['out']}:5020",
                     "--seconds", 600).wait_listening()
+    # What is sent before that waits in its own kernel, where some 200 find room.
+    until(lambda: host.reaches("count", host.addresses["out"]), 15, "the way to be known")
     sender = host.load("count", "seq-send", "out", 5020, "--seconds", 600, "--pkts-per-s", 5000,
                        "--request-bytes", 500)
     in_state(host, "on")

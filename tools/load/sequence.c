@@ -22,9 +22,11 @@ struct datagram { /* big endian on the wire */
 
 static int open_socket(void)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = RECEIVE_BUFFER_BYTES;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = RECEIVE_BUFFER_BYTES, yes = 1;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0) {
+	/* Without IP_RECVERR the kernel does not say that an interface took no datagram. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 ||
+	    setsockopt(fd, SOL_IP, IP_RECVERR, &yes, sizeof(yes)) < 0) {
 		perror("hgload: cannot open a socket");
 		exit(1);
 	}
@@ -40,10 +42,11 @@ static void put(int fd, const struct hg_load_cfg *cfg, uint64_t number, uint64_t
 	struct datagram d = {.number = htobe64(number), .last_mark = htobe64(mark)};
 
 	memcpy(bytes, &d, sizeof(d));
-	/* ENOBUFS: the interface's queue is full; the datagram was not taken. */
+	/* ENOBUFS: the interface's queue is full; the datagram was not taken. ECONNREFUSED: nobody heard an earlier one; this
+	 * one was not sent for that. */
 	while (sendto(fd, bytes, n, 0, (const struct sockaddr *)&cfg->address,
 		      sizeof(cfg->address)) < 0) {
-		if (errno != ENOBUFS && errno != EINTR) {
+		if (errno != ENOBUFS && errno != EINTR && errno != ECONNREFUSED) {
 			perror("hgload: cannot send");
 			exit(1);
 		}
