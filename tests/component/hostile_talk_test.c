@@ -284,12 +284,10 @@ static void s5_1_hostile_flood_of_messages(void)
 static void s5_1_hostile_reads_no_answers(void)
 {
 	struct guest_msg msg = get_features;
-	int result = 0;
 
 	attack_begin(0);
 	msg.flags = GUEST_MSG_VERSION;
-	for (unsigned i = 0; i < 100000 && result != -EPIPE; i++)
-		result = guest_msg_send(guest_connection(attack.guest), &msg, NULL, 0);
+	WAIT_FOR(guest_msg_send(guest_connection(attack.guest), &msg, NULL, 0) == -EPIPE);
 	attack_let_others_talk(100);
 	attack_end();
 }
