@@ -25,7 +25,7 @@
  *            it connects again. Each with its reason, and nobody else notices.
  * Waiting    Between arm and the next rx the guest notifies us, else it is asked not to. The descriptor is
  *            one for life; it tells by its edges (EPOLLET), and is not read.
- * Telling    Of frames for it the guest is told at once, if it asks; that its own were taken, up to half a millisecond later,
+ * Telling    Of frames for it the guest is told at once, if it asks; that its own were taken, up to a millisecond later,
  *            or when there are many (core/coalesce.h). tell tells it now.
  * Threads    As driver.h. The library has two threads of its own; they close a door before they change anything
  *            and wait until the worker is out of it, which it is after each call.
