@@ -6,7 +6,7 @@
  *            Nothing of the library tells when the moment is over.
  * Model      One more connection, to ourselves: a question sent there is answered by that thread, which has then come
  *            back from everything that it was at before.
- * Cost       One connection of the library's and one descriptor from the first port on; a question some 20 us.
+ * Cost       One connection of the library's and one descriptor from the first port on; a question two system calls of ours.
  * Threads    Any but the library's own. Used by drivers/vhost_dial.c.
  */
 #ifndef HG_DRIVERS_VHOST_BELL_H

@@ -4,6 +4,7 @@
 #include "tests/guest/guest.h"
 #include "tests/guest/message.h"
 #include "tests/harness.h"
+#include "tests/component/drivers/begin.h"
 
 #include <malloc.h>
 #include <poll.h>
@@ -72,17 +73,6 @@ int __wrap_rte_vhost_driver_unregister(const char *path)
 	if (atomic_load(&is_ending))
 		atomic_fetch_add(&n_early, 1);
 	return __real_rte_vhost_driver_unregister(path);
-}
-
-static struct hg_dev *begin(struct world *world)
-{
-	const char *why;
-
-	heap_pool_init(&world->heap);
-	why = world->build(world);
-	if (why != NULL)
-		HG_SKIP(why);
-	return world_begin(world);
 }
 
 /* ---- both at once --------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "tests/component/drivers/world_vhost.h"
 #include "tests/guest/inside.h"
 #include "tests/harness.h"
+#include "tests/component/drivers/begin.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -33,16 +34,10 @@ static uint64_t calls(void)
 	return n;
 }
 
-static struct hg_dev *begin(struct world *world)
+static struct hg_dev *begin_told(struct world *world)
 {
-	struct hg_dev *dev;
-	const char *why;
+	struct hg_dev *dev = begin(world);
 
-	heap_pool_init(&world->heap);
-	why = world->build(world);
-	if (why != NULL)
-		HG_SKIP(why);
-	dev = world_begin(world);
 	(void)calls(); /* of who takes a ring over */
 	return dev;
 }
@@ -89,7 +84,7 @@ static unsigned receive(struct world *world, struct hg_dev *dev, unsigned n, hg_
 static void s5_1_guest_is_told_by_an_instant_that_its_frames_were_taken(void)
 {
 	for (unsigned i = 0; i < N_KINDS; i++) {
-		struct hg_dev *dev = begin(kinds[i]);
+		struct hg_dev *dev = begin_told(kinds[i]);
 
 		guest_sends(1, FRAME_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
@@ -117,7 +112,7 @@ static void s5_1_guest_is_told_by_an_instant_that_its_frames_were_taken(void)
 static void s5_1_guest_that_may_need_the_room_is_told_at_once(void)
 {
 	for (unsigned i = 0; i < N_KINDS; i++) {
-		struct hg_dev *dev = begin(kinds[i]);
+		struct hg_dev *dev = begin_told(kinds[i]);
 
 		guest_sends(PART, FRAME_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), BURST);
@@ -138,7 +133,7 @@ static void s5_1_guest_that_may_need_the_room_is_told_at_once(void)
 static void s5_1_guest_that_knows_or_does_not_ask_is_not_told(void)
 {
 	for (unsigned i = 0; i < N_KINDS; i++) {
-		struct hg_dev *dev = begin(kinds[i]);
+		struct hg_dev *dev = begin_told(kinds[i]);
 
 		guest_sends(1, FRAME_BYTES);
 		guest_ring_want_calls(ring(), false);
@@ -166,7 +161,7 @@ static void s5_1_guest_that_knows_or_does_not_ask_is_not_told(void)
 static void s5_1_guest_whose_port_ends_is_told_before(void)
 {
 	for (unsigned i = 0; i < N_KINDS; i++) {
-		struct hg_dev *dev = begin(kinds[i]);
+		struct hg_dev *dev = begin_told(kinds[i]);
 
 		guest_sends(1, FRAME_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
@@ -254,7 +249,7 @@ static unsigned history(struct history *h)
 
 static void check_histories(struct world *world)
 {
-	struct history h = {.world = world, .dev = begin(world), .now_ns = T};
+	struct history h = {.world = world, .dev = begin_told(world), .now_ns = T};
 
 	HG_CHECK_EQ(history(&h), 0);
 	HG_CHECK(h.n_told > 0);

@@ -3,6 +3,7 @@
 #include "tests/component/drivers/world_vhost.h"
 #include "tests/guest/guest.h"
 #include "tests/harness.h"
+#include "tests/component/drivers/begin.h"
 #include "vswitch/parse.h"
 
 #include <poll.h>
@@ -11,17 +12,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static struct hg_dev *begin(struct world *world)
-{
-	const char *why;
-
-	heap_pool_init(&world->heap);
-	why = world->build(world);
-	if (why != NULL)
-		HG_SKIP(why);
-	return world_begin(world);
-}
 
 static void end(struct world *world, struct hg_dev *dev)
 {
