@@ -17,15 +17,15 @@ import time
 
 import harness
 import joined
-from ovs import HugePages
+from ovs import PAGES, HugePages
 from turns import Turns
 
 ALL = ["--pairs", "15"]
 QUICK = ["--pairs", "1"]
 BUDGET_S = (200, 22)
 
-# Of 2 MiB: 256 for each OVS, and what headgate wants of the rest.
-N_HUGE_PAGES = 640
+# Of these headgate has 128.
+N_HUGE_PAGES = 2 * PAGES + 128
 RIVALS = ("bridge", "ovs_af_xdp", "ovs_tap")
 FLOOR = "copier"
 # A switch that goes on after it stood still, before it is measured.

@@ -16,7 +16,7 @@ import time
 
 import harness
 import joined
-from ovs import HugePages
+from ovs import PAGES, HugePages
 from turns import Alone, Disturbed, Turns
 
 ALL = ["--seconds", "1"]
@@ -32,7 +32,7 @@ PAYLOAD_BYTES = {"tcp1": 1448, "tcp16": 1448, "tcp64": 1448, "udp": 1472}
 REACHABLE = 0.8
 UDP_OVER = 1.5
 NO_LIMIT_MBIT_PER_S = 100_000
-N_HUGE_PAGES = 384
+N_HUGE_PAGES = PAGES + 128
 # Of a slice: a switch that had no processor for longer limits nothing but itself. What its own containers take is less.
 WAITED_MAX = 0.2
 # What arrives behind a lost segment is received when that is: up to a megabyte at once, which is not to decide about a

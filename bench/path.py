@@ -295,7 +295,7 @@ def measure(bench, options):
     import lab.daemon
     import lab.world
     try:
-        with lab.world.World() as world, ovs.HugePages((5 * MEMORY_MIB) // PAGES_MIB):
+        with lab.world.World() as world, ovs.HugePages((4 * MEMORY_MIB) // PAGES_MIB + ovs.PAGES):
             return run(bench, options, world, build)
     except lab.world.LabError as error:
         raise harness.Failure(str(error)) from error

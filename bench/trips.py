@@ -17,14 +17,14 @@ import time
 
 import harness
 import turns
-from ovs import HugePages, Ovs, vhost_client
+from ovs import PAGES, HugePages, Ovs, vhost_client
 from vhost import CONFIG
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
 IN_ALL = False
 ALL, QUICK = [], None
-N_HUGE_PAGES = 512  # of 2 MiB: OVS has half of them
+N_HUGE_PAGES = PAGES + 256
 LOAD_CPU = 0
 
 

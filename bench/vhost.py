@@ -11,16 +11,20 @@ goes within tenths of a second: of those of 150 ms next to none was undisturbed,
 thousand frames. They are tried until enough are undisturbed or WITHIN_S is over. over_testpmd_* and over_ovs_* are
 medians over undisturbed pairs of what arrived through headgate by what arrived through the other.
 
+One start is not like another: where the host has the memory that a process was given costs it something for as long as it
+runs (of 16 starts of one headgate in four runs, all within 3 % of each other; of seven others, two 15 % slower than the
+four beside them). So a third of the pairs is of a set of its own, and each set begins with another switch.
+
 A pair in which the machines hardly waited for any of the switches measured the machines alone, and one before which headgate
 dropped frames for a reason other than a full ring measured that reason: both count as disturbed. With one switch the
 machines may be the limit and with another not, since lines that a switch writes or reads are taken from their cache:
 waiting_percent tells.
 
-So does a pair whose slices had their two processors at another distance (`line_ns`: until one sees what the other
-stored). Frames go from the cache of one to that of the other, and a host moves virtual processors about: between 30 and
-170 ns, and headgate, OVS and testpmd all half as fast at 170. A slice of one near is not to be compared with one of the
-other far: ratios are given for both apart (near: a line takes less than NEAR_NS), where there are enough pairs of each, and
-over_testpmd and over_ovs are the least of them.
+A pair whose slices had their two processors at another distance (`line_ns`: until one sees what the other stored) counts as
+disturbed, too. Frames go from the cache of one to that of the other, and a host moves virtual processors about: 25 to 37 ns
+on one core, 55 to 70 on cores side by side, 130 to 185 on others, and headgate, OVS and testpmd all half as fast at 170. A
+slice of one near is not to be compared with one of the other far: ratios are given for both apart (near: a line takes less
+than NEAR_NS), where there are enough pairs of each, and over_testpmd and over_ovs are the least of them.
 """
 import collections
 import contextlib
@@ -37,14 +41,17 @@ import turns
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
+# {mix: what its figures are called}
 MIXES = {"small": "64", "mixed": "mixed"}
+TITLES = {"small": "frames of 64 bytes", "mixed": "frames of 64, 594 and 1518 bytes"}
 SWITCHES = ("headgate", "testpmd", "ovs")
+N_SETS = 3  # of all of them with their machines, one after the other
 LOAD_CPU = 0
-# In pages of 2 MiB: the machines 256 MiB for each, a switch up to 512 MiB, headgate up to 768.
-HUGE_PAGES = 1280
+# The machines 256 MiB for each, testpmd 512 MiB, headgate up to 768.
+N_HUGE_PAGES = ovs.PAGES + 1024
 # Some ten thousand frames, before a slice is one like any other: as many as the rings and caches hold, several times.
 WARM_MS = 4
-NEAR_NS = 60
+NEAR_NS = 100
 # Pairs of one distance from which a ratio is taken.
 LEAST_PAIRS = 5
 # For each mix, and in a quick run.
@@ -74,12 +81,12 @@ tenants:
 """
 
 # Of bench/run all, and of --quick.
-ALL = ["--pairs", "45", "--ms", "15"]
+ALL = ["--pairs", "60", "--ms", "15"]
 QUICK = ["--pairs", "9", "--ms", "15", "--within", str(QUICK_WITHIN_S)]
 
 
 def add_options(parser):
-    parser.add_argument("--pairs", type=int, default=45, metavar="N", help="of all three in turn (default 45)")
+    parser.add_argument("--pairs", type=int, default=60, metavar="N", help="of all three in turn (default 60)")
     parser.add_argument("--ms", type=int, default=15, metavar="MS", help="of a slice (default 15)")
     parser.add_argument("--within", type=int, default=WITHIN_S, metavar="S",
                         help=f"for which pairs of each mix are tried at most (default {WITHIN_S})")
@@ -206,9 +213,9 @@ class Guard(turns.Guard):
     """Looks at the distance of the processors, too, and at headgate's drops: only when a pair is over, and would count, since
     asking takes as long as a slice. What was dropped in others before is held against it."""
 
-    def __init__(self, headgate, machine=None):
+    def __init__(self, legs, machine=None):
         super().__init__(machine)
-        self.headgate = headgate
+        self.legs = legs
 
     def why(self, pair):
         reasons = super().why(pair)
@@ -217,7 +224,7 @@ class Guard(turns.Guard):
             reasons.append("distance")
         if found and all(figures["waiting_percent"] < WAITING_LEAST_PERCENT for figures in found):
             reasons.append("the machines were the limit")
-        drops = {} if reasons else self.headgate.new_drops()
+        drops = {} if reasons else self.legs["headgate"].new_drops()
         if drops:
             reasons.append("headgate dropped frames: " + ", ".join(sorted(drops)))
         return reasons
@@ -230,40 +237,53 @@ def is_near(pair):
 DISTANCES = {"near": is_near, "far": lambda pair: not is_near(pair)}
 
 
-def measure_mixes(bench, options, legs):
-    figures, spread, apart = {}, {}, []
+def begin(bench, world, build, stack, first):
+    """{kind: Leg}, the first-th switch before the others. However it ends, who is stopped is ended in order."""
+    legs = {}
+    for kind in SWITCHES[first:] + SWITCHES[:first]:
+        bench.progress(f"starts {kind}")
+        legs[kind] = Leg(world, build, kind, stack)
+    return legs
+
+
+def measure_sets(bench, options, build):
+    """{mix: Turns}"""
+    import lab.world
+    legs = {}
+    measured = {mix: turns.Turns(bench, {kind: lambda kind=kind, mix=mix: legs[kind].measure(mix, options.ms) for kind in SWITCHES},
+                                 0, Guard(legs), options.within / N_SETS) for mix in MIXES}
     bench.n_turns = len(MIXES)
-    for mix, title in MIXES.items():
-        bench.progress(f"frames of {title} bytes" if title.isdigit() else "frames of 64, 594 and 1518 bytes")
-        measured = turns.Turns(bench, {kind: lambda leg=leg: leg.measure(mix, options.ms) for kind, leg in legs.items()},
-                               options.pairs, Guard(legs["headgate"]), options.within).run()
+    for n in range(N_SETS):
+        with lab.world.World() as world, contextlib.ExitStack() as stack:
+            legs.update(begin(bench, world, build, stack, n % len(SWITCHES)))
+            for mix, turn in measured.items():
+                bench.progress(f"set {n + 1} of {N_SETS}, " + TITLES[mix])
+                turn.pairs = options.pairs * (n + 1) // N_SETS
+                turn.run()
+    return measured
+
+
+def figures_of(measured):
+    figures, spread, apart = {}, {}, []
+    for mix, name in MIXES.items():
+        turn = measured[mix]
         for where, is_there in DISTANCES.items():
-            n_there = sum(map(is_there, measured.used))
-            if n_there < min(LEAST_PAIRS, (len(measured.used) + 1) // 2):
+            n_there = sum(map(is_there, turn.used))
+            if n_there < min(LEAST_PAIRS, (len(turn.used) + 1) // 2):
                 continue
-            apart.append(f"{title}_{where}")
-            figures[f"{title}_{where}_pairs"] = n_there
+            apart.append(f"{name}_{where}")
+            figures[f"{name}_{where}_pairs"] = n_there
             for rival in SWITCHES[1:]:
-                name = f"over_{rival}_{title}_{where}"
-                figures[name], spread[name] = measured.ratio("headgate", rival, "pkts_per_s", among=is_there)
+                ratio = f"over_{rival}_{name}_{where}"
+                figures[ratio], spread[ratio] = turn.ratio("headgate", rival, "pkts_per_s", among=is_there)
         for kind in SWITCHES:
             for what in "pkts_per_s", "bytes_per_s", "waiting_percent", "line_ns":
-                name = f"{kind}_{title}_{what}"
-                figures[name], spread[name] = measured.of_side(kind, what)
+                figure = f"{kind}_{name}_{what}"
+                figures[figure], spread[figure] = turn.of_side(kind, what)
     for rival in SWITCHES[1:]:
         worst = min((f"over_{rival}_{which}" for which in apart), key=figures.get)
         figures[f"over_{rival}"], spread[f"over_{rival}"] = figures[worst], spread[worst]
     return figures, spread
-
-
-def run(bench, options, world, build):
-    # However it ends, who is stopped is ended in order.
-    with contextlib.ExitStack() as stack:
-        legs = {}
-        for kind in SWITCHES:
-            bench.progress(f"starts {kind}")
-            legs[kind] = Leg(world, build, kind, stack)
-        return measure_mixes(bench, options, legs)
 
 
 def measure(bench, options):
@@ -276,7 +296,7 @@ def measure(bench, options):
         raise harness.Failure("needs two processors: one for the switch, one for the machines")
     import lab.world
     try:
-        with ovs.HugePages(HUGE_PAGES), lab.world.World() as world:
-            return run(bench, options, world, build)
+        with ovs.HugePages(N_HUGE_PAGES):
+            return figures_of(measure_sets(bench, options, build))
     except (lab.world.LabError, PermissionError) as error:
         raise harness.Failure(str(error)) from error

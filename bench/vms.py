@@ -22,11 +22,11 @@ import sys
 
 import harness
 import turns
-from ovs import HugePages, Ovs, vhost_client
+from ovs import PAGES, HugePages, Ovs, vhost_client
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tools"))
 
-N_HUGE_PAGES = 512  # of 2 MiB: OVS has half of them, headgate what it wants of the rest
+N_HUGE_PAGES = PAGES + 256  # of these headgate has what it wants
 PORT = 5001
 N_SETS = 8  # of guests, one after the other
 N_WARM = 3  # slices of each before the first that counts
