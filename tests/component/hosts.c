@@ -82,7 +82,7 @@ static struct hg_dp *create_lane(const struct host *h, uint32_t n_workers)
 
 	hg_dp_cfg_init(&cfg);
 	cfg.n_workers = n_workers;
-	cfg.n_buffers = BUFFERS;
+	cfg.n_buffers = h->n_buffers != 0 ? h->n_buffers : BUFFERS;
 	cfg.max_tenants = 64;
 	cfg.max_instances = 1024;
 	cfg.max_ports = 1024;

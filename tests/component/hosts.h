@@ -38,6 +38,7 @@ struct host {
 	struct hg_dp *dp;
 	struct load *load; /* running, or NULL */
 	hg_ns behaviour_interval_ns; /* 0: as it is by default */
+	uint32_t n_buffers; /* of a lane that is started; 0: 8,192 */
 	struct hg_desired desired; /* points at the arrays below */
 	struct hg_desired_uplink uplinks[HOST_UPLINKS_MAX];
 	struct hg_desired_tenant tenants[HOST_TENANTS_MAX];
