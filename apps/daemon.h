@@ -33,8 +33,8 @@
 #include "dataplane/dataplane.h"
 #include "drivers/driver.h"
 #include "host/clock.h"
+#include "host/peer.h"
 
-#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 struct hg_arguments {
@@ -48,7 +48,7 @@ struct hg_arguments {
 
 /* A restart that is under way, in the process that goes. */
 struct hg_leaving {
-	pid_t pid; /* 0: none */
+	struct hg_peer_process process;
 	int fd;
 	bool takes_standing; /* it knows what apps/standing.h writes */
 	sd_event_source *source, *timer;

@@ -9,13 +9,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -26,6 +24,8 @@
 /* While it waits for an answer nothing is received: long enough for thousands of ports, and below what a TCP
  * connection gives up after. */
 #define ANSWER_NS (5 * HG_NS_PER_S)
+/* Who has closed its end is about to end by itself: its exit code says more than ours would. */
+#define ENDS_WITHIN_NS (100 * HG_NS_PER_MS)
 /* Connections that were open are still answered for this long. */
 #define LINGER_US (1000u * 1000u)
 
@@ -52,35 +52,13 @@ void hg_leave_note_program(struct hg_daemon *d)
 
 /* ---- one that fails ----------------------------------------------------------------------------- */
 
-/* What became of the process, in words. It is ended if it has not. */
-static void end_process(struct hg_leaving *leaving, char *ret_text, size_t size)
-{
-	int status = 0;
-	pid_t ended = 0;
-
-	/* Who has closed its end is about to end by itself: its exit code says more than ours would. */
-	for (unsigned i = 0; i < 100 && ended == 0; i++) {
-		ended = waitpid(leaving->pid, &status, WNOHANG);
-		if (ended == 0)
-			usleep(1000);
-	}
-	snprintf(ret_text, size, "it was ended");
-	if (ended == 0) {
-		kill(leaving->pid, SIGKILL);
-		(void)waitpid(leaving->pid, &status, 0);
-	} else if (WIFEXITED(status)) {
-		snprintf(ret_text, size, "exit code %d", WEXITSTATUS(status));
-	} else if (WIFSIGNALED(status)) {
-		snprintf(ret_text, size, "killed by signal %d", WTERMSIG(status));
-	}
-}
-
 static void forget(struct hg_leaving *leaving)
 {
 	leaving->source = sd_event_source_disable_unref(leaving->source);
 	leaving->timer = sd_event_source_disable_unref(leaving->timer);
 	if (leaving->fd >= 0)
 		close(leaving->fd);
+	hg_peer_forget(&leaving->process);
 	*leaving = (struct hg_leaving){.fd = -1};
 }
 
@@ -89,7 +67,7 @@ static void fail(struct hg_daemon *d, const char *why)
 {
 	char end[64];
 
-	end_process(&d->leaving, end, sizeof(end));
+	hg_peer_end(&d->leaving.process, ENDS_WITHIN_NS, end, sizeof(end));
 	forget(&d->leaving);
 	d->restart.state = HG_RESTART_FAILED;
 	snprintf(d->restart.error, sizeof(d->restart.error), "%s (%s); this one goes on", why, end);
@@ -101,9 +79,9 @@ void hg_leave_fini(struct hg_daemon *d)
 {
 	char end[64];
 
-	if (d->leaving.pid == 0)
+	if (d->leaving.process.pid == 0)
 		return;
-	end_process(&d->leaving, end, sizeof(end));
+	hg_peer_end(&d->leaving.process, ENDS_WITHIN_NS, end, sizeof(end));
 	forget(&d->leaving);
 }
 
@@ -247,7 +225,7 @@ static void leave(struct hg_daemon *d, const char *told)
 	hg_say(HG_LOG_NOTICE,
 	       "handed over to process %d in %.0f ms: %" PRIu64 " packets carried, %" PRIu64
 	       " lost",
-	       (int)d->leaving.pid, (double)gap_ns / 1e6, n_carried, n_lost);
+	       (int)d->leaving.process.pid, (double)gap_ns / 1e6, n_carried, n_lost);
 	forget(&d->leaving);
 	sd_event_source_set_enabled(d->tick_timer, SD_EVENT_OFF);
 	d->service.is_leaving = true;
@@ -265,7 +243,7 @@ static void let_go(struct hg_daemon *d)
 	int rc;
 
 	hg_dp_let_go(d->dp);
-	sd_notifyf(0, "MAINPID=%d", (int)d->leaving.pid);
+	sd_notifyf(0, "MAINPID=%d", (int)d->leaving.process.pid);
 	rc = hg_peer_send(d->leaving.fd, "go", NULL, 0, &error);
 	if (rc == 0)
 		rc = hg_peer_receive(d->leaving.fd, ANSWER_NS, &answer, &error);
@@ -381,15 +359,23 @@ static int on_too_late(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
+/* By a service manager that started this process itself: it is to wait for the end of the next one as well. Of one that
+ * it has not started systemd does not, and a stop ends it by SIGKILL at once. */
+static bool is_managed(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL && getppid() == 1;
+}
+
 int hg_leave_begin(void *user, struct hg_error *reterr)
 {
 	struct hg_daemon *d = user;
 	char text[64];
 	int rc;
 
-	if (d->leaving.pid != 0)
+	if (d->leaving.process.pid != 0)
 		return hg_error_set(reterr, -HG_EBUSY, "a restart is under way already", NULL);
-	rc = hg_peer_start(d->program, d->argv, &d->leaving.pid, &d->leaving.fd, reterr);
+	rc = hg_peer_start(d->program, d->argv, is_managed(), &d->leaving.process, &d->leaving.fd,
+			   reterr);
 	if (rc < 0) {
 		d->leaving = (struct hg_leaving){.fd = -1};
 		return rc;
@@ -409,6 +395,6 @@ int hg_leave_begin(void *user, struct hg_error *reterr)
 	d->restart.error[0] = '\0';
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(hg_clock_now_ns() / 1000));
 	hg_say(HG_LOG_NOTICE, "a restart begins: %s is process %d", d->program,
-	       (int)d->leaving.pid);
+	       (int)d->leaving.process.pid);
 	return 0;
 }

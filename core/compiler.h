@@ -25,6 +25,8 @@
 #define HG_UNUSED __attribute__((unused))
 #define HG_NOINLINE __attribute__((noinline))
 #define HG_ALWAYS_INLINE inline __attribute__((always_inline))
+/* A function on a stack that a sanitizer does not know. */
+#define HG_UNSANITIZED __attribute__((no_sanitize("address"), no_sanitize("thread")))
 #else
 #define HG_MUST_CHECK
 #define HG_LIKELY(x) (x)
@@ -35,6 +37,7 @@
 #define HG_UNUSED
 #define HG_NOINLINE
 #define HG_ALWAYS_INLINE inline
+#define HG_UNSANITIZED
 #endif
 
 /* Memory that goes from one thread to another by means that ThreadSanitizer cannot follow: said of the place that it goes

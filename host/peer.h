@@ -4,8 +4,10 @@
  *            it lives.
  * Model      A pair of connected sockets, which keep messages apart. A message is text: a word that says what it
  *            is, and what belongs to it behind a space; and up to HG_PEER_FDS_MAX descriptors.
- *            The child finds its end at HG_PEER_FD, which the variable HG_PEER_VARIABLE says, and no other
- *            descriptor of its parent's but the standard ones.
+ *            Who is started finds its end at HG_PEER_FD, which the variable HG_PEER_VARIABLE says, and no other
+ *            descriptor of ours but the standard ones.
+ *            It is a child of this process, or of this one's parent (is_beside): a service manager waits for the
+ *            end of its own children alone, so that one which is to be its main process has to be one.
  * Memory     Caller's. Descriptors received are the caller's, close-on-exec. Threads: any, one for an end.
  * Errors     -EIO the other side has ended, or the system's reason; -ETIMEDOUT; start: also -ENOENT, -EPERM.
  * Used by    apps/.
@@ -16,6 +18,7 @@
 #include "core/error.h"
 #include "core/units.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,9 +33,21 @@ struct hg_peer_message {
 	unsigned n_fds;
 };
 
+/* One that was started. */
+struct hg_peer_process {
+	pid_t pid; /* 0: none */
+	int pidfd;
+};
+
 /* Starts the program at `path` with these arguments (argv[argc] NULL), and returns this side's end. */
-HG_MUST_CHECK int hg_peer_start(const char *path, char *const *argv, pid_t *ret_pid, int *ret_fd,
+HG_MUST_CHECK int hg_peer_start(const char *path, char *const *argv, bool is_beside,
+				struct hg_peer_process *ret_process, int *ret_fd,
 				struct hg_error *reterr);
+/* Waits for its end for so long, then brings it about, and says how it ended: of another's child the exit code is not
+ * to be known. */
+void hg_peer_end(struct hg_peer_process *process, hg_ns for_ns, char *ret_text, size_t size);
+/* It goes on by itself. */
+void hg_peer_forget(struct hg_peer_process *process);
 
 HG_MUST_CHECK int hg_peer_send(int fd, const char *text, const int *fds, unsigned n_fds,
 			       struct hg_error *reterr);
