@@ -109,14 +109,19 @@ def machine():
 # A processor of a virtual machine that has nothing to do halts, which gives it back to the host; to have it again takes tens
 # of microseconds, or milliseconds where the host has given it to somebody. With this a Linux guest looks for work for so
 # long before it halts (Documentation/virt/guest-halt-polling.rst; most come with 200 us). Programs are scheduled as
-# they would be, and whoever is measured has the same.
+# they would be, and whoever is measured has the same. A kernel that does not use that driver has the setting, too, and
+# does nothing with it.
 HALT_POLL = "/sys/module/haltpoll/parameters/guest_halt_poll_"
+HALT_POLL_BY = "/sys/devices/system/cpu/cpuidle/current_"
 HALT_POLL_IS = {"ns": "10000000", "allow_shrink": "N"}
 
 
 @contextlib.contextmanager
 def processors_stay():
     """While it lasts, processors poll before they halt, where that can be chosen. Yields whether they do."""
+    if any(read(HALT_POLL_BY + what).strip() != "haltpoll" for what in ("driver", "governor")):
+        yield False
+        return
     before = {name: read(HALT_POLL + name).strip() for name in HALT_POLL_IS}
 
     def put(values):

@@ -459,6 +459,14 @@ class Stay(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         before, harness.HALT_POLL = harness.HALT_POLL, os.path.join(self.folder.name, "poll_")
         self.addCleanup(setattr, harness, "HALT_POLL", before)
+        before_by, harness.HALT_POLL_BY = harness.HALT_POLL_BY, os.path.join(self.folder.name, "by_")
+        self.addCleanup(setattr, harness, "HALT_POLL_BY", before_by)
+        self.put_by("haltpoll")
+
+    def put_by(self, driver):
+        for what, name in ("driver", driver), ("governor", "haltpoll"):
+            with open(harness.HALT_POLL_BY + what, "w", encoding="utf-8") as file:
+                file.write(name + "\n")
 
     def put(self, values):
         for name, value in values.items():
@@ -477,6 +485,14 @@ class Stay(unittest.TestCase):
                 self.assertEqual(self.found(), harness.HALT_POLL_IS)
                 raise KeyboardInterrupt
         self.assertEqual(self.found(), before)
+
+    def test_a_kernel_that_does_not_use_it_is_not_said_to(self):
+        before = {"ns": "200000", "allow_shrink": "Y"}
+        self.put(before)
+        self.put_by("none")
+        with harness.processors_stay() as stay:
+            self.assertFalse(stay)
+            self.assertEqual(self.found(), before)
 
     def test_a_machine_without_the_setting_is_left_as_it_is(self):
         harness.HALT_POLL = os.path.join(self.folder.name, "none", "poll_")

@@ -56,6 +56,35 @@ static void s5_1_long_frames_are_told_at_once(void)
 	HG_CHECK(!took(1, HG_COALESCE_BYTES - 1, 1));
 }
 
+/* Of a port's life: taken from it, and handed to it, each by itself. */
+static bool is_exchange(uint64_t n_taken, uint64_t n_handed)
+{
+	static uint64_t handed_bytes;
+
+	handed_bytes += n_handed;
+	return hg_coalesce_is_exchange(&c, n_taken, handed_bytes);
+}
+
+static void s5_1_question_or_answer_is_told_at_once(void)
+{
+	c = (struct hg_coalesce){0};
+	HG_CHECK(is_exchange(60, 0));
+	HG_CHECK(is_exchange(HG_COALESCE_SHORT_BYTES, HG_COALESCE_SHORT_BYTES));
+	/* Who streams, and who acknowledges a stream. */
+	HG_CHECK(!is_exchange(HG_COALESCE_SHORT_BYTES + 1, 60));
+	HG_CHECK(!is_exchange(60, HG_COALESCE_SHORT_BYTES + 1));
+	/* What was handed before the last is not held against the next. */
+	HG_CHECK(is_exchange(60, 60));
+	/* While something waits, it waits with it; and what it knows outlives that. */
+	HG_CHECK(!took(1, 60, 1000));
+	HG_CHECK(!is_exchange(60, 60));
+	hg_coalesce_told(&c);
+	HG_CHECK(is_exchange(60, 60));
+	HG_CHECK(!took(1, 3000, 2000));
+	hg_coalesce_told(&c);
+	HG_CHECK(is_exchange(60, 60));
+}
+
 /* ---- any history -------------------------------------------------------------------------------- */
 
 typedef bool took_fn(struct hg_coalesce *, uint32_t, uint32_t, uint64_t, hg_ns);
@@ -127,6 +156,7 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_what_was_taken_is_told_by_its_instant),
 		HG_TEST(s5_1_much_of_a_ring_is_told_at_once),
 		HG_TEST(s5_1_long_frames_are_told_at_once),
+		HG_TEST(s5_1_question_or_answer_is_told_at_once),
 		HG_TEST(s5_1_nobody_waits_longer_to_be_told),
 		{0},
 	};

@@ -157,16 +157,20 @@ static void tell_taken(struct hg_vhost_ring *ring)
 	tell(ring);
 }
 
-/* The guest's frames were taken, or none: that is not urgent (core/coalesce.h). Who does not ask is not told later, either,
+/* The guest's frames were taken, or none: that is mostly not urgent (core/coalesce.h). Who does not ask is not told later, either,
  * and who has asked is looked at again only then: by an event index it says that it knows by now. */
 static void tell_taken_later(struct vhost *vhost, struct hg_vhost_ring *ring, uint64_t n_bytes,
 			     hg_ns now_ns)
 {
 	const struct hg_vring *vring = &ring->vring;
+	bool is_exchange =
+		n_bytes > 0 && hg_coalesce_is_exchange(&ring->taken, n_bytes,
+						       hg_count_read(&vhost->counts.tx_bytes));
 
 	if (ring->taken.by_ns == 0 && !hg_vring_call_is_due(&ring->vring))
 		return;
-	if (hg_coalesce_took(&ring->taken, vring->n_untold, vring->n, n_bytes, now_ns))
+	if (is_exchange ||
+	    hg_coalesce_took(&ring->taken, vring->n_untold, vring->n, n_bytes, now_ns))
 		tell_taken(ring);
 	else if (vhost->dev.tell_at_ns == 0)
 		vhost->dev.tell_at_ns = ring->taken.by_ns;

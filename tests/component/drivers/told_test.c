@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define FRAME_BYTES 60u
+/* Of a stream. */
+#define LONG_BYTES 2000u
 #define BURST 32u
 #define T HG_NS_PER_S
 /* Of the ring that a guest sends by, when no other size is asked for. */
@@ -81,15 +83,26 @@ static unsigned receive(struct world *world, struct hg_dev *dev, unsigned n, hg_
 	return n;
 }
 
+static void hand(struct world *world, struct hg_dev *dev, unsigned n_bytes)
+{
+	static uint8_t frame[UINT16_MAX];
+	struct hg_pkt *pkt;
+
+	world_frame(frame, n_bytes, 2);
+	pkt = world_chain(world, frame, n_bytes, n_bytes);
+	HG_CHECK_EQ(dev->driver->tx(dev, 0, &pkt, 1, T), 1);
+	HG_CHECK_EQ(world->far_recv(world, frame, sizeof(frame)), n_bytes);
+}
+
 static void s5_1_guest_is_told_by_an_instant_that_its_frames_were_taken(void)
 {
 	for (unsigned i = 0; i < N_KINDS; i++) {
 		struct hg_dev *dev = begin_told(kinds[i]);
 
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
 		HG_CHECK_EQ(dev->tell_at_ns, T + HG_COALESCE_NS);
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T + HG_COALESCE_NS / 2), 1);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T + HG_COALESCE_NS - 1), 0);
 		HG_CHECK_EQ(calls(), 0);
@@ -101,7 +114,7 @@ static void s5_1_guest_is_told_by_an_instant_that_its_frames_were_taken(void)
 		dev->driver->tell(dev);
 		HG_CHECK_EQ(calls(), 0);
 		/* Who looks anyway tells as well. */
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, 2 * T), 1);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, 2 * T + HG_COALESCE_NS), 0);
 		HG_CHECK_EQ(calls(), 1);
@@ -135,11 +148,11 @@ static void s5_1_guest_that_knows_or_does_not_ask_is_not_told(void)
 	for (unsigned i = 0; i < N_KINDS; i++) {
 		struct hg_dev *dev = begin_told(kinds[i]);
 
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		guest_ring_want_calls(ring(), false);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
 		HG_CHECK_EQ(dev->tell_at_ns, 0);
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
 		HG_CHECK_EQ(dev->tell_at_ns, T + HG_COALESCE_NS);
 		guest_looks();
@@ -149,7 +162,7 @@ static void s5_1_guest_that_knows_or_does_not_ask_is_not_told(void)
 		dev->driver->tell(dev);
 		HG_CHECK_EQ(calls(), 0);
 		/* And of the next it is. */
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, 2 * T), 1);
 		dev->driver->tell(dev);
 		HG_CHECK_EQ(calls(), 1);
@@ -163,7 +176,7 @@ static void s5_1_guest_whose_port_ends_is_told_before(void)
 	for (unsigned i = 0; i < N_KINDS; i++) {
 		struct hg_dev *dev = begin_told(kinds[i]);
 
-		guest_sends(1, FRAME_BYTES);
+		guest_sends(1, LONG_BYTES);
 		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
 		HG_CHECK_EQ(calls(), 0);
 		dev->driver->stop(dev);
@@ -174,6 +187,31 @@ static void s5_1_guest_whose_port_ends_is_told_before(void)
 		dev->driver->close(dev, false);
 		kinds[i]->tear_down(kinds[i]);
 		HG_CHECK_EQ(kinds[i]->heap.n_out, 0);
+	}
+}
+
+/* A question, and an answer; not what follows a stream that it was handed. */
+static void s5_1_guest_that_asks_or_answers_is_told_at_once(void)
+{
+	for (unsigned i = 0; i < N_KINDS; i++) {
+		struct hg_dev *dev = begin_told(kinds[i]);
+
+		for (unsigned handed_bytes = FRAME_BYTES; handed_bytes <= LONG_BYTES;
+		     handed_bytes += LONG_BYTES - FRAME_BYTES) {
+			guest_sends(1, FRAME_BYTES);
+			HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
+			HG_CHECK_EQ(calls(), 1);
+			HG_CHECK_EQ(dev->tell_at_ns, 0);
+			hand(kinds[i], dev, handed_bytes);
+			guest_looks();
+		}
+		guest_sends(1, FRAME_BYTES);
+		HG_CHECK_EQ(receive(kinds[i], dev, BURST, T), 1);
+		HG_CHECK_EQ(calls(), 0);
+		HG_CHECK_EQ(dev->tell_at_ns, T + HG_COALESCE_NS);
+		dev->driver->tell(dev);
+		HG_CHECK_EQ(calls(), 1);
+		end(kinds[i], dev);
 	}
 }
 
@@ -192,8 +230,7 @@ struct history {
 /* As Linux does it: whoever asks to be told looks once more, and then sleeps; until it is called, or something else comes. */
 static void guest_steps(struct history *h, uint64_t choice)
 {
-	static const uint8_t frame[FRAME_BYTES];
-
+	static const uint8_t frame[LONG_BYTES];
 	bool is_called = calls() > 0;
 
 	h->n_told += is_called;
@@ -202,7 +239,8 @@ static void guest_steps(struct history *h, uint64_t choice)
 		h->is_asleep = false;
 		h->since_ns = 0;
 	} else if (!h->is_asleep && choice < 6) {
-		(void)guest_send(world_vhost_guest(), 0, frame, sizeof(frame), NULL);
+		(void)guest_send(world_vhost_guest(), 0, frame,
+				 choice % 2 == 0 ? FRAME_BYTES : LONG_BYTES, NULL);
 		if (choice == 1) {
 			guest_ring_want_calls(ring(), true);
 			h->is_asleep = !guest_ring_has_used(ring());
@@ -280,6 +318,7 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_guest_is_told_by_an_instant_that_its_frames_were_taken),
 		HG_TEST(s5_1_guest_that_may_need_the_room_is_told_at_once),
 		HG_TEST(s5_1_guest_that_knows_or_does_not_ask_is_not_told),
+		HG_TEST(s5_1_guest_that_asks_or_answers_is_told_at_once),
 		HG_TEST(s5_1_guest_whose_port_ends_is_told_before),
 		HG_TEST(s5_1_no_guest_sleeps_on_what_it_has_back),
 		HG_TEST(s5_1_no_guest_sleeps_on_what_it_has_back_flags),
