@@ -9,7 +9,8 @@
  * Model      librte_vhost speaks the protocol and maps the guest's memory; the rings are served here
  *            (drivers/vring.h), split or packed, with indirect descriptors and mergeable buffers. Offloads are
  *            virtio's own on both sides: checksums, segments of TCP and UDP, with the guest's consent.
- *            Several queues are received from in turn; a flow is transmitted on one queue.
+ *            Several queues are received from in turn; a flow is transmitted on one queue. One that the guest gives up
+ *            while it works (`ethtool -L`) is received from until it stops it, so that what lies there is not stuck.
  *            A socket is one port's, however its path is written (//, .., symbolic links).
  * Link       DOWN until the guest has set up its rings, with the reason (no socket, nobody who listens, no rings); UP
  *            then; DOWN again when it stops, goes away or breaks the rules, until it sets them up anew. Never GONE. caps and mtu follow the guest.

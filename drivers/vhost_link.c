@@ -271,16 +271,43 @@ static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t feature
 	return true;
 }
 
+/* A queue that the guest gave up is received from on, as long as it is started: its driver waits for what it made available
+ * before, and Linux's TCP sends nothing of it again meanwhile. Nothing is sent to such a one. */
+static bool is_there(const struct hg_vhost_link *link, uint32_t idx)
+{
+	return link->rings[idx].is_ready ||
+	       (idx % 2 == 1 && link->rings[idx].is_given_up && link->rules.rings[idx].is_started);
+}
+
+/* Takes all rings that are there; returns whether they make a card: some that the guest uses, in each direction. */
+static bool take_rings(struct hg_vhost_link *link, uint64_t features, struct hg_error *reterr)
+{
+	bool has[2] = {false, false};
+
+	for (uint16_t i = 0; i < 2u * link->n_pairs; i++) {
+		bool is_ready = link->rings[i].is_ready;
+
+		if (!is_there(link, i) || !take_ring(link, i, features, is_ready ? reterr : NULL))
+			continue;
+		if (i % 2 == 0)
+			link->tx_rings[link->n_tx++] = i;
+		else
+			link->rx_rings[link->n_rx++] = i;
+		has[i % 2] |= is_ready;
+	}
+	return has[0] && has[1];
+}
+
 static void open_door(struct hg_vhost_link *link)
 {
 	uint64_t features = 0;
 	struct hg_error err = {0};
-	bool has_ready = false;
+	bool has_ready = false, is_card;
 
 	link->n_rx = link->n_tx = 0;
 	link->has_to_poll = false;
 	for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
-		has_ready |= link->rings[i].is_ready;
+		has_ready |= is_there(link, i);
 	if (!has_ready || !link->has_memory ||
 	    rte_vhost_get_negotiated_features(link->vid, &features) < 0)
 		return;
@@ -289,14 +316,7 @@ static void open_door(struct hg_vhost_link *link)
 		return;
 	}
 	link->is_lost = &is_lost[link->vid];
-	for (uint16_t i = 0; i < 2u * link->n_pairs; i++) {
-		if (!link->rings[i].is_ready || !take_ring(link, i, features, &err))
-			continue;
-		if (i % 2 == 0)
-			link->tx_rings[link->n_tx++] = i;
-		else
-			link->rx_rings[link->n_rx++] = i;
-	}
+	is_card = take_rings(link, features, &err);
 	if (err.text[0] != '\0')
 		say(link, err.text, "", "");
 	link->caps = hg_vhost_caps(features);
@@ -305,12 +325,11 @@ static void open_door(struct hg_vhost_link *link)
 	link->generation++;
 	atomic_store_explicit(&link->fault, HG_VRING_NONE, memory_order_relaxed);
 	link->noted_fault = HG_VRING_NONE;
-	/* With the first ring of each direction a card is one. */
-	if (link->n_rx > 0 && link->n_tx > 0) {
+	if (is_card) {
 		link->reason[0] = '\0';
 		link->offence = NULL;
 	}
-	note_arrival(link, link->n_rx > 0 && link->n_tx > 0);
+	note_arrival(link, is_card);
 	atomic_store_explicit(&link->is_open, true, memory_order_seq_cst);
 	tell_worker(link);
 }
@@ -388,8 +407,12 @@ static enum rte_vhost_msg_result prepare(struct hg_vhost_link *link,
 	}
 	if (message->request == HG_VHOST_NET_SET_MTU)
 		link->guest_mtu = (uint32_t)message->number;
-	if (message->request == HG_VHOST_SET_VRING_ENABLE && message->ring.num == 0)
-		link->rings[message->ring.index].is_ready = false;
+	if (message->request == HG_VHOST_SET_VRING_ENABLE && message->ring.num == 0) {
+		struct hg_vhost_ring *ring = &link->rings[message->ring.index];
+
+		ring->is_given_up = ring->was_used;
+		ring->is_ready = false;
+	}
 	/* Until it is done the library has none. */
 	if (message->request == HG_VHOST_SET_MEM_TABLE)
 		link->has_memory = false;
@@ -445,7 +468,8 @@ static bool accept_guest(struct hg_vhost_link *link, int vid)
 	link->guest_mtu = 0;
 	atomic_store(&is_lost[vid], false);
 	for (uint32_t i = 0; i < 2u * link->n_pairs; i++)
-		link->rings[i].is_ready = link->rings[i].was_used = false;
+		link->rings[i].is_ready = link->rings[i].was_used = link->rings[i].is_given_up =
+			false;
 	return true;
 }
 

@@ -36,6 +36,7 @@ struct hg_vhost_ring {
 	bool is_ready; /* the library says so */
 	bool is_used; /* behind the open door */
 	bool was_used; /* since the guest connected: it stands where we left it */
+	bool is_given_up; /* by the guest, which still waits for what it sent there before */
 };
 
 static inline void hg_vhost_ring_call(const struct hg_vhost_ring *ring)

@@ -236,6 +236,8 @@ void guest_enable(struct guest *guest, unsigned pair, bool is_enabled)
 							     .ring = (uint8_t)i,
 							     .number = is_enabled,
 							     .wants_ack = true});
+	/* A question at the end: its answer says that all before it has been done. */
+	guest_control_add(guest, (struct guest_todo){.request = GUEST_GET_FEATURES});
 }
 
 /* ---- questions --------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 """A virtual machine with a kernel of its own on a vhost port: QEMU, by emulation where there is no other way."""
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ OFFLOADS = {"CSUM": 0, "GUEST_CSUM": 1, "GUEST_TSO4": 7, "GUEST_TSO6": 8, "HOST_
             "MRG_RXBUF": 15}
 RING_PACKED = 34
 CRASHES = 5
+N_CONNECTIONS = 6
 ECHO_EVERY_MS = 10
 # While nobody is connected QEMU takes its guest's link away, and drops what the guest sends meanwhile: a few ms long.
 QEMU_DROPS_MAX = 3
@@ -28,18 +30,18 @@ QEMU_DROPS_MAX = 3
 class Machine:
     """A guest and a namespace, two instances of one tenant."""
 
-    def __init__(self, world, card_options=""):
+    def __init__(self, world, card_options="", queues=1, contract=None):
         self.world, self.host = world, Host(world)
         self.host.tenant("acme", None, ["peer"])
-        self.host.config["tenants"][0]["instances"].append({"name": "vm", "ports": [
+        self.host.config["tenants"][0]["instances"].append({"name": "vm", "contract": contract or {}, "ports": [
             {"name": "vm-0", "device": f"vhost:{world.path('vm')}.vhost", "mac": MAC, "addresses": [GUEST]}]})
         # What neighbours are told of one another when a link is back is what the configuration says.
         self.host.config["tenants"][0]["instances"][0]["ports"][0].update(mac=PEER_MAC, addresses=[PEER])
         self.host.addresses["peer"] = PEER
-        image = Image(world, [HGLOAD])
+        image = Image(world, [HGLOAD] + ([shutil.which("ethtool")] if queues > 1 else []))
         has_kvm = kvm_works(world, image)
         self.host.daemon.start(self.host.write())
-        self.guest = Guest(world, image, "vm", MAC, has_kvm, card_options=card_options, nice=-15)
+        self.guest = Guest(world, image, "vm", MAC, has_kvm, queues, card_options, nice=-15)
         world.address(world.name("peer"), world.name("peer"), PEER + "/24")
         world.address(world.name("out"), world.name("up"), self.host.addresses["out"] + "/24")
         wait_up([self.guest])
@@ -196,6 +198,32 @@ def s5_1_packed_rings_of_a_guest_outlive_a_crash(world):
     assert port["link"] == "up" and "last_reason" not in port, port
     kernel = [line for line in machine.guest.run("dmesg") if "virtio" in line or "eth0" in line]
     assert not any("not a head" in line or "broken" in line or "bad" in line for line in kernel), kernel
+
+
+@test
+def s5_1_guest_changes_its_number_of_queues_while_it_works(world):
+    """A contract holds its frames in its rings, so that there are some in each queue that it gives up. What stayed there
+    would stop its connection for good: Linux sends nothing again of what it has not got back from its card."""
+    machine = Machine(world, queues=2, contract={"out": {"max": "10Mbit", "burst": "16KiB"}})
+    machine.host.serve("peer")
+    machine.guest.run("ethtool", "-L", "eth0", "combined", 2)
+    loads = [GuestLoad(machine.guest, "rr", f"{PEER}:5001", "--seconds", 600, "--request-bytes", 16000)
+             for _ in range(N_CONNECTIONS)]
+
+    def go_on():
+        before = [len(load.seconds) for load in loads]
+        until(lambda: all(not load.check() and any(second["count"] for second in load.seconds[n + 1:])
+                          for load, n in zip(loads, before)), 40, "all connections to go on")
+
+    go_on()
+    assert machine.host.daemon.instance("vm")["out"]["total"]["held_ns"]["max"] > 0
+    for n in (1, 2, 1, 2, 1):
+        machine.guest.run("ethtool", "-L", "eth0", "combined", n)
+        go_on()
+    for load in loads:
+        load.finish()
+    port = machine.host.daemon.port("vm-0")
+    assert port["link"] == "up" and "last_reason" not in port, port
 
 
 if __name__ == "__main__":
