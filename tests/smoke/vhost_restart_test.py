@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Virtual machines over a crash: rings go on, what they carried is what was sent."""
 import json
+import mmap
 import os
 import signal
+import socket
+import struct
 import subprocess
+import threading
 import time
 
 from smoke import Host, main, test, until
@@ -59,6 +63,111 @@ def s7_11_machines_are_back_after_kill_9_without_help(world):
     assert got["missing"] <= 3 * LOST_MAX and got["sent"] > 1000, got
     assert got["connected"] == [4, 4], got
     assert 50 < got["silence_ms"] < BACK_MS, got
+
+
+# vhost-user, as its front end speaks it.
+GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE, SET_NUM, SET_ADDR, SET_BASE, _, SET_KICK, SET_CALL = \
+    1, 2, 3, 5, 8, 9, 10, 11, 12, 13
+VERSION_1, N_DESCRIPTORS, MEMORY_BYTES, GPA = 1 << 32, 256, 1 << 20, 1 << 30
+
+
+def say(connection, request, payload=b"", fds=()):
+    message = struct.pack("=III", request, 1, len(payload)) + payload
+    socket.send_fds(connection, [message], list(fds))
+
+
+def says_nothing(connection):
+    connection.recv(1)
+
+
+def stops_in_mid_message(connection):
+    connection.sendall(struct.pack("=III", SET_MEM_TABLE, 1, 40) + b"half")
+    connection.recv(4096)
+
+
+def floods(connection):
+    while True:
+        say(connection, GET_FEATURES)
+
+
+def leaves(_):
+    pass
+
+
+def has_broken_its_ring(connection):
+    """Two rings that are started, of which the one to send claims more descriptors than it has."""
+    memory = os.memfd_create("guest")
+    os.ftruncate(memory, MEMORY_BYTES)
+    view = mmap.mmap(memory, MEMORY_BYTES)
+    say(connection, GET_FEATURES)
+    connection.recv(20, socket.MSG_WAITALL)
+    say(connection, SET_FEATURES, struct.pack("=Q", VERSION_1))
+    say(connection, SET_OWNER)
+    say(connection, SET_MEM_TABLE, struct.pack("=IIQQQQ", 1, 0, GPA, MEMORY_BYTES, GPA, 0), [memory])
+    for ring in (0, 1):
+        at = GPA + ring * 65536
+        event = os.eventfd(0)
+        view[ring * 65536 + 8192 + 2:ring * 65536 + 8192 + 4] = struct.pack("=H", ring * 3 * N_DESCRIPTORS)
+        say(connection, SET_CALL, struct.pack("=Q", ring), [event])
+        say(connection, SET_NUM, struct.pack("=II", ring, N_DESCRIPTORS))
+        say(connection, SET_BASE, struct.pack("=II", ring, 0))
+        say(connection, SET_ADDR, struct.pack("=IIQQQQ", ring, 0, at, at + 16384, at + 8192, 0))
+        say(connection, SET_KICK, struct.pack("=Q", ring), [event])
+        os.close(event)
+    os.close(memory)
+    connection.recv(1)
+
+
+class Neighbour:
+    """A machine that does one thing to whoever connects, each time."""
+
+    def __init__(self, path, act):
+        self.act = act
+        self.n_connected = 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            self.n_connected += 1
+            try:
+                with connection:
+                    self.act(connection)
+            except OSError:
+                pass  # it was sent away
+
+
+BAD = [says_nothing, stops_in_mid_message, floods, leaves, has_broken_its_ring]
+
+
+@test
+def s7_11_machines_lose_nothing_over_planned_restarts_beside_bad_ones(world):
+    machines = Machines(world)
+    daemon = machines.host.daemon
+    neighbours = []
+    for i, act in enumerate(BAD):
+        path = world.path(f"bad{i}.vhost")
+        neighbours.append(Neighbour(path, act))
+        machines.host.config["tenants"].append({"name": f"t{i}", "instances": [
+            {"name": f"i{i}", "ports": [{"name": f"bad{i}", "device": f"vhost:{path}"}]}]})
+    machines.host.apply()
+    answers = []
+    for _ in range(4):
+        before = [n.n_connected for n in neighbours]
+        until(lambda: "more descriptors than it has" in daemon.port("bad4")["reason"], 10, "the fault to be found")
+        answers.append(daemon.restart())
+        until(lambda: all(n.n_connected > b for n, b in zip(neighbours, before)), 10, "all to be connected again")
+        time.sleep(0.3)
+    got = machines.finish()
+    gaps = ", ".join(f"{answer['gap_ns'] / 1e6:.0f}" for answer in answers)
+    print(f"         {got['sent']} frames over {len(answers)} planned restarts; gaps {gaps} ms, silence at most "
+          f"{got['silence_ms']:.0f} ms", flush=True)
+    assert got["missing"] == 0 and got["sent"] > 500, got
+    assert got["connected"] == [5, 5], got
+    assert all(answer["lost_pkts"] == 0 for answer in answers), answers
 
 
 def take(path):
