@@ -232,9 +232,26 @@ static void write_uplinks(const struct hg_metrics_writer *w)
 	}
 }
 
+static void write_refused(const struct hg_metrics_writer *w, const char *name, uint32_t idx)
+{
+	const struct hg_desired_port *port = &w->desired->ports[idx];
+	struct hg_status_port status;
+
+	hg_control_status_port(w->control, idx, &status);
+	for (unsigned i = 0; i < HG_N_GUEST_REFUSALS; i++) {
+		if (status.n_refused_guests[i] > 0)
+			fprintf(w->out,
+				"%s{port=\"%s\",instance=\"%s\",reason=\"%s\"} %" PRIu64 "\n", name,
+				port->name, w->desired->instances[port->instance_idx].name,
+				hg_guest_refusal_name((enum hg_guest_refusal)i),
+				status.n_refused_guests[i]);
+	}
+}
+
 static void write_ports(const struct hg_metrics_writer *w)
 {
 	static const char up[] = "headgate_port_up_bool";
+	static const char refused[] = "headgate_port_refused_guests_total";
 	struct hg_status_port status;
 
 	hg_metrics_family(w, up, "gauge", "1 while the port is up");
@@ -245,6 +262,9 @@ static void write_ports(const struct hg_metrics_writer *w)
 		fprintf(w->out, "%s{port=\"%s\",instance=\"%s\"} %d\n", up, port->name,
 			w->desired->instances[port->instance_idx].name, status.link[0] == 'u');
 	}
+	hg_metrics_family(w, refused, "counter", "Guests not connected or sent away, by reason");
+	for (uint32_t i = 0; i < w->desired->n_ports; i++)
+		write_refused(w, refused, i);
 }
 
 static void write_host(const struct hg_metrics_writer *w, const char *version, hg_ns now_ns)

@@ -24,6 +24,22 @@ static json_t *drops_json(const uint64_t drops[HG_N_DROPS])
 	return object;
 }
 
+/* Where anybody was. */
+static void put_refused(json_t *object, const uint64_t n_refused[HG_N_GUEST_REFUSALS])
+{
+	json_t *refused = json_object();
+
+	for (unsigned i = 0; i < HG_N_GUEST_REFUSALS; i++) {
+		if (n_refused[i] > 0)
+			hg_put_u64(refused, hg_guest_refusal_name((enum hg_guest_refusal)i),
+				   n_refused[i]);
+	}
+	if (json_object_size(refused) > 0)
+		hg_put(object, "refused_guests", refused);
+	else
+		json_decref(refused);
+}
+
 static json_t *held_json(const uint64_t held_ns[HG_N_LIMITS])
 {
 	json_t *object = json_object();
@@ -392,6 +408,7 @@ json_t *hg_view_port(const struct hg_control *control, uint32_t idx)
 		hg_put_text(object, "last_reason", status.last_reason);
 		hg_put_u64(object, "last_reason_age_ns", (uint64_t)status.last_reason_age_ns);
 	}
+	put_refused(object, status.n_refused_guests);
 	hg_put_u64(object, "rx_pkts", status.rx_pkts);
 	hg_put_u64(object, "rx_bytes", status.rx_bytes);
 	hg_put_u64(object, "tx_pkts", status.tx_pkts);

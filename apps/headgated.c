@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -583,6 +584,18 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* As many as the hard limit allows: each virtual machine brings some, and nothing here uses select(2), for which the soft
+ * limit is as low as it is. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static double ms(hg_ns ns)
 {
 	return (double)ns / 1e6;
@@ -606,6 +619,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	block_signals();
+	raise_descriptors();
 	hg_leave_note_program(&d);
 	make_folders(&d.args);
 	choose_credits(&d.args);

@@ -644,6 +644,7 @@ void hg_control_status_port(const struct hg_control *control, uint32_t idx,
 	memcpy(ret->last_reason, now.last_reason, sizeof(ret->last_reason));
 	if (now.last_reason[0] != '\0' && host.at_ns > now.last_reason_at_ns)
 		ret->last_reason_age_ns = host.at_ns - now.last_reason_at_ns;
+	memcpy(ret->n_refused_guests, now.n_refused_guests, sizeof(ret->n_refused_guests));
 	memcpy(ret->drops, now.drops, sizeof(ret->drops));
 }
 

@@ -187,6 +187,7 @@ struct hg_status_port {
 	/* Why the far side was lost or sent away last, though it may be back. */
 	char last_reason[HG_REASON_BYTES];
 	hg_ns last_reason_age_ns; /* since then; 0 while there is none */
+	uint64_t n_refused_guests[HG_N_GUEST_REFUSALS]; /* since its device was opened */
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned, n_refused; /* addresses; frames from those that were not learned */
 	uint64_t n_introductions; /* frames sent because its guest was back */

@@ -22,6 +22,12 @@ static const struct word limits[] = {
 #undef X
 };
 
+static const struct word refusals[] = {
+#define X(id, name, text) {name, text},
+	HG_GUEST_REFUSALS(X)
+#undef X
+};
+
 static struct word find(const struct word *words, size_t n, unsigned idx)
 {
 	static const struct word unknown = {"?", "?"};
@@ -60,4 +66,9 @@ const char *hg_limit_name(enum hg_limit limit)
 const char *hg_limit_text(enum hg_limit limit)
 {
 	return find(limits, HG_N_LIMITS, (unsigned)limit).text;
+}
+
+const char *hg_guest_refusal_name(enum hg_guest_refusal why)
+{
+	return find(refusals, HG_N_GUEST_REFUSALS, (unsigned)why).name;
 }

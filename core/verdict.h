@@ -1,8 +1,8 @@
-/* verdict: every reason to drop a packet and every limit that can hold one, each listed once.
+/* verdict: every reason to drop a packet, to hold one, or to refuse a guest, each listed once.
  *
  * Why        A packet that vanishes without a counter, or waits without a name for what it waits for,
  *            cannot be explained to the tenant who pays for it.
- * Model      Two x-macros. Each row yields the enum, the name used in counters, metrics, JSON and
+ * Model      Three x-macros. Each row yields the enum, the name used in counters, metrics, JSON and
  *            `explain`, and the sentence shown to people.
  * Units      none. Memory: none. Threads: any. Errors: none.
  */
@@ -71,12 +71,28 @@ enum hg_limit {
 		HG_N_LIMITS
 };
 
-/* Changes with the lists above: who writes arrays of their length for another process says which it means. */
+/* Why the guest behind a port is not connected, or was sent away.
+ * X(enum, name, sentence) */
+#define HG_GUEST_REFUSALS(X)                                                           \
+	X(NO_SEAT, "no_seat", "librte_vhost watches as many descriptors as it can")    \
+	X(NO_DESCRIPTOR, "no_descriptor", "too few descriptors are left to headgated") \
+	X(SECOND, "second", "a guest was connected at the same socket already")        \
+	X(RULES, "rules", "it broke the rules of vhost-user")
+
+enum hg_guest_refusal {
+#define X(id, name, text) HG_GUEST_REFUSAL_##id,
+	HG_GUEST_REFUSALS(X)
+#undef X
+		HG_N_GUEST_REFUSALS
+};
+
+/* Changes with the first two lists: who writes arrays of their length for another process says which it means. */
 uint64_t hg_verdict_layout(void);
 
 const char *hg_drop_name(enum hg_drop reason); /* "?" outside the list */
 const char *hg_drop_text(enum hg_drop reason); /* "?" outside the list */
 const char *hg_limit_name(enum hg_limit limit); /* "?" outside the list */
 const char *hg_limit_text(enum hg_limit limit); /* "?" outside the list */
+const char *hg_guest_refusal_name(enum hg_guest_refusal why); /* "?" outside the list */
 
 #endif

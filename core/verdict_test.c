@@ -32,6 +32,8 @@ static void verdict_rows_belong_to_their_enum(void)
 static void verdict_outside_the_list_is_a_question_mark(void)
 {
 	HG_CHECK_STR(hg_drop_name(HG_N_DROPS), "?");
+	HG_CHECK_STR(hg_guest_refusal_name(HG_GUEST_REFUSAL_NO_SEAT), "no_seat");
+	HG_CHECK_STR(hg_guest_refusal_name(HG_N_GUEST_REFUSALS), "?");
 	HG_CHECK_STR(hg_drop_text((enum hg_drop)10000), "?");
 	HG_CHECK_STR(hg_limit_name(HG_N_LIMITS), "?");
 	HG_CHECK_STR(hg_limit_text((enum hg_limit)10000), "?");

@@ -134,6 +134,7 @@ struct hg_dp_port_sample {
 	char reason[HG_REASON_BYTES];
 	char last_reason[HG_REASON_BYTES]; /* as struct hg_dev_state has it */
 	hg_ns last_reason_at_ns;
+	uint64_t n_refused_guests[HG_N_GUEST_REFUSALS];
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint32_t n_learned; /* addresses */
 	uint32_t

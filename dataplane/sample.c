@@ -217,6 +217,7 @@ void hg_dp_sample_port(struct hg_dp *dp, uint32_t port_idx, struct hg_dp_port_sa
 	ret->link = link_of(dp, slot, ret->reason, sizeof(ret->reason), &dev, &stats);
 	memcpy(ret->last_reason, dev.last_reason, sizeof(ret->last_reason));
 	ret->last_reason_at_ns = dev.last_reason_at_ns;
+	memcpy(ret->n_refused_guests, dev.n_refused, sizeof(ret->n_refused_guests));
 	counts = counts_of(&dp->states[slot], &stats);
 	ret->rx_pkts = counts.rx_pkts;
 	ret->rx_bytes = counts.rx_bytes;

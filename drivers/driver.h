@@ -33,9 +33,9 @@
  * Threads    One worker for rx, tx, arm, progress; control lane for the rest; sample from any thread.
  * Text       DRIVER[(KEY=VALUE,...)]:NAME, or WRAPPER[(KEY=VALUE,...)]+DEVICE; see drivers/text.h.
  * Plug in    drivers/registry.c lists them all; tests/component/drivers/driver_suite.c is run over each.
- * Errors     open: -EINVAL text, -ENOENT no such device, -EBUSY somebody else has it, -EPERM, -ENOTSUP
- *            kernel or device cannot, -ENOMEM, -EIO. start: the last four. set_macs: -EINVAL, -EIO.
- *            adjust: as open.
+ * Errors     open: -EINVAL text, -ENOENT no such device, -EBUSY somebody else has it, -ENOSPC no room for
+ *            another, -EPERM, -ENOTSUP kernel or device cannot, -ENOMEM, -EIO. start: the last four. set_macs:
+ *            -EINVAL, -EIO. adjust: as open.
  */
 #ifndef HG_DRIVERS_DRIVER_H
 #define HG_DRIVERS_DRIVER_H
@@ -111,6 +111,8 @@ struct hg_dev_state {
 	 * "": it never did, or the driver does not remember. */
 	char last_reason[HG_REASON_BYTES];
 	hg_ns last_reason_at_ns;
+	/* Far sides that were not connected, or sent away; since open. */
+	uint64_t n_refused[HG_N_GUEST_REFUSALS];
 	uint32_t caps; /* enum hg_dev_cap */
 	uint32_t mtu;
 	/* The card's transmit queues together, in wire packets and wire bytes, where the driver knows them;

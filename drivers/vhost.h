@@ -32,8 +32,9 @@
  *            and wait until the worker is out of it, which it is after each call.
  * Cost       rx, tx: a copy and some 20 ns a frame; an idle guest: no processor, and some 40 KiB, most of
  *            which is the library's (rings of 256 descriptors).
+ * Room       So many guests at once, and descriptors for each (drivers/vhost_room.h); who finds none has the port say so.
  * Errors     open: -EINVAL text or path too long, -EBUSY the path has another owner (a process or a port), who is
- *            named, -EPERM, -EIO.
+ *            named, -ENOSPC no room to listen, -EPERM, -EIO.
  */
 #ifndef HG_DRIVERS_VHOST_H
 #define HG_DRIVERS_VHOST_H

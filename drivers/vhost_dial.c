@@ -1,7 +1,9 @@
 #include "drivers/vhost_dial.h"
 
+#include "core/text.h"
 #include "drivers/netns.h"
 #include "drivers/vhost_bell.h"
+#include "drivers/vhost_room.h"
 #include "drivers/vhost_socket.h"
 
 #include <rte_lcore.h>
@@ -49,21 +51,48 @@ static bool give(struct hg_vhost_dial *dial)
 	return dial->is_registered;
 }
 
+static bool take_seats(struct hg_vhost_dial *dial, unsigned n)
+{
+	if (!hg_vhost_room_take(n))
+		return false;
+	dial->n_seats = n;
+	return true;
+}
+
 /* No connection of it is open; of one that has ended, the library's thread may not be out yet. */
 static void take_back(struct hg_vhost_dial *dial)
 {
-	if (!dial->is_registered)
-		return;
-	hg_vhost_bell_ring();
-	rte_vhost_driver_unregister(dial->cfg.path);
+	if (dial->is_registered) {
+		hg_vhost_bell_ring();
+		rte_vhost_driver_unregister(dial->cfg.path);
+	}
 	dial->is_registered = false;
+	hg_vhost_room_give(dial->n_seats);
+	dial->n_seats = 0;
+}
+
+static void note_lack(struct hg_vhost_dial *dial, enum hg_guest_refusal lack)
+{
+	if (lack != HG_N_GUEST_REFUSALS && atomic_load(&dial->lack) != lack)
+		atomic_fetch_add(&dial->n_lacks[lack], 1);
+	atomic_store(&dial->lack, (uint8_t)lack);
 }
 
 /* Whether the connection was accepted, what the library says does not tell. */
 static void connect_guest(struct hg_vhost_dial *dial)
 {
-	int guess = hg_vhost_next_fd();
+	int guess;
 
+	if (!hg_vhost_room_has_fds()) {
+		note_lack(dial, HG_GUEST_REFUSAL_NO_DESCRIPTOR);
+		return;
+	}
+	if (!take_seats(dial, 1)) {
+		note_lack(dial, HG_GUEST_REFUSAL_NO_SEAT);
+		return;
+	}
+	note_lack(dial, HG_N_GUEST_REFUSALS);
+	guess = hg_vhost_next_fd();
 	if (!give(dial))
 		return;
 	dial->fd = hg_vhost_hold_new(guess);
@@ -83,6 +112,8 @@ static void try_once(struct hg_vhost_dial *dial)
 	connect_guest(dial);
 	if (atomic_load(&dial->is_connected))
 		dial->wait_ns = HG_VHOST_DIAL_FIRST_NS;
+	else
+		take_back(dial); /* others may need the seat meanwhile */
 	dial->next_ns = now_ns() + dial->wait_ns;
 	if (!atomic_load(&dial->is_connected))
 		dial->wait_ns = dial->wait_ns * 2 < HG_VHOST_DIAL_LAST_NS ? dial->wait_ns * 2
@@ -152,15 +183,30 @@ static int begin(struct hg_error *reterr)
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
+static int open_listening(struct hg_vhost_dial *dial, struct hg_error *reterr)
+{
+	char why[HG_REASON_BYTES];
+
+	if (!take_seats(dial, HG_VHOST_SEATS_LISTENING)) {
+		hg_vhost_room_explain(HG_GUEST_REFUSAL_NO_SEAT, dial->cfg.path, why, sizeof(why));
+		return hg_error_set(reterr, -HG_ENOSPC, why, NULL);
+	}
+	if (give(dial))
+		return 0;
+	take_back(dial);
+	return hg_error_set(reterr, -HG_EIO, "vhost takes no socket at ", dial->cfg.path, NULL);
+}
+
 int hg_vhost_dial_open(struct hg_vhost_dial *dial, const struct hg_vhost_dial_cfg *cfg,
 		       struct hg_error *reterr)
 {
-	*dial = (struct hg_vhost_dial){.cfg = *cfg, .fd = -1, .wait_ns = HG_VHOST_DIAL_FIRST_NS};
+	*dial = (struct hg_vhost_dial){.cfg = *cfg,
+				       .fd = -1,
+				       .wait_ns = HG_VHOST_DIAL_FIRST_NS,
+				       .lack = HG_N_GUEST_REFUSALS};
 	if (hg_vhost_bell_hang(reterr) < 0)
 		return -HG_EIO;
-	if (cfg->want_listen && !give(dial))
-		return hg_error_set(reterr, -HG_EIO, "vhost takes no socket at ", cfg->path, NULL);
-	return 0;
+	return cfg->want_listen ? open_listening(dial, reterr) : 0;
 }
 
 static int start_listening(struct hg_vhost_dial *dial, struct hg_error *reterr)
@@ -204,6 +250,21 @@ void hg_vhost_dial_stop(struct hg_vhost_dial *dial)
 void hg_vhost_dial_close(struct hg_vhost_dial *dial)
 {
 	take_back(dial);
+}
+
+void hg_vhost_dial_explain(const struct hg_vhost_dial *dial, char *ret_reason)
+{
+	enum hg_guest_refusal lack = (enum hg_guest_refusal)atomic_load(&dial->lack);
+	struct hg_text text;
+
+	if (lack != HG_N_GUEST_REFUSALS) {
+		hg_vhost_room_explain(lack, dial->cfg.path, ret_reason, HG_REASON_BYTES);
+		return;
+	}
+	hg_text_init(&text, ret_reason, HG_REASON_BYTES);
+	hg_text_add(&text, "waiting for the guest at ");
+	hg_text_add(&text, dial->cfg.path);
+	hg_text_add(&text, hg_vhost_why_nobody(dial->cfg.path));
 }
 
 int hg_vhost_dial_connected(struct hg_vhost_dial *dial)

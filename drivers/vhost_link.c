@@ -11,7 +11,6 @@
 #include <rte_vhost.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <stdio.h>
@@ -21,12 +20,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Of one ring: QEMU's guests have up to 1,024 descriptors; each costs the library some 40 bytes. */
-#define RING_SIZE_MAX 4096u
 /* How long is waited before it is gone on with a guest that connects too often, so that this costs little processor and
  * the other guests still get their turns. */
 #define CALM_DOWN_NS (2 * HG_NS_PER_MS)
@@ -64,17 +60,6 @@ static hg_ns now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
 	return (hg_ns)t.tv_sec * HG_NS_PER_S + t.tv_nsec;
-}
-
-/* What a guest may have of the host: no more memory than there is. */
-static struct hg_vhost_limits limits_of(uint32_t n_pairs)
-{
-	struct hg_vhost_limits limits = {.n_rings = 2u * n_pairs, .ring_size = RING_SIZE_MAX};
-	struct sysinfo info;
-
-	if (sysinfo(&info) == 0)
-		limits.memory_bytes = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
-	return limits;
 }
 
 /* ---- the door ----------------------------------------------------------------------------------- */
@@ -212,22 +197,6 @@ static bool take_memory(struct hg_vhost_link *link)
 	return is_watched;
 }
 
-/* Whether a write to the descriptor never waits: the worker writes to it. */
-static bool is_event(int fd)
-{
-	char link[32], to[32];
-	ssize_t n;
-	int flags = fcntl(fd, F_GETFL);
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, to, sizeof(to) - 1u);
-	if (n < 0 || flags < 0)
-		return false;
-	to[n] = '\0';
-	return strcmp(to, "anon_inode:[eventfd]") == 0 &&
-	       fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
-}
-
 static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t features,
 		      struct hg_error *reterr)
 {
@@ -258,7 +227,7 @@ static bool take_ring(struct hg_vhost_link *link, uint16_t idx, uint64_t feature
 		return false;
 	if (is_packed && !ring->was_used)
 		hg_vring_find_place(&ring->vring);
-	ring->call_fd = v.callfd >= 0 && is_event(v.callfd) ? v.callfd : -1;
+	ring->call_fd = v.callfd >= 0 && hg_vhost_is_event(v.callfd) ? v.callfd : -1;
 	ring->kick_fd = -1;
 	if (v.kickfd >= 0 && idx % 2 == 1 &&
 	    epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, v.kickfd, &event) == 0)
@@ -378,6 +347,15 @@ static bool is_harmless(uint32_t request)
 	}
 }
 
+/* What comes when no descriptor is left lacks its own, which is not the guest's doing. */
+static const char *judge_fairly(struct hg_vhost_link *link, const char *why)
+{
+	bool is_its_own = hg_vhost_room_has_fds();
+
+	link->n_refused[is_its_own ? HG_GUEST_REFUSAL_RULES : HG_GUEST_REFUSAL_NO_DESCRIPTOR]++;
+	return is_its_own ? why : "came when too few descriptors were left (RLIMIT_NOFILE)";
+}
+
 /* Answers that the guest broke the rules, upon which the library ends the connection. */
 static enum rte_vhost_msg_result refuse(struct hg_vhost_link *link,
 					struct hg_vhost_message *message, const char *why)
@@ -387,7 +365,7 @@ static enum rte_vhost_msg_result refuse(struct hg_vhost_link *link,
 	if (link == NULL)
 		return RTE_VHOST_MSG_RESULT_ERR;
 	close_door(link);
-	link->offence = why;
+	link->offence = why != NULL ? judge_fairly(link, why) : NULL;
 	say_not_ready(link);
 	remember(link);
 	return RTE_VHOST_MSG_RESULT_ERR;
@@ -454,10 +432,26 @@ static enum rte_vhost_msg_result after_message(int vid, void *bytes)
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
+/* Whether there is room for a guest that connects to us; the library has found a seat for it. */
+static bool has_room(struct hg_vhost_link *link)
+{
+	if (link->vid >= 0) {
+		link->n_refused[HG_GUEST_REFUSAL_SECOND]++;
+		return false;
+	}
+	if (!link->is_listening || hg_vhost_room_has_fds())
+		return true;
+	link->n_refused[HG_GUEST_REFUSAL_NO_DESCRIPTOR]++;
+	hg_vhost_room_explain(HG_GUEST_REFUSAL_NO_DESCRIPTOR, link->path, link->last_reason,
+			      sizeof(link->last_reason));
+	link->last_reason_at_ns = now_ns();
+	return false;
+}
+
 /* One guest at a time, and none that could not be hung up on. */
 static bool accept_guest(struct hg_vhost_link *link, int vid)
 {
-	if (link->vid >= 0 || link->is_closing)
+	if (link->is_closing || !has_room(link))
 		return false;
 	link->fd = hg_vhost_dial_connected(&link->dial);
 	if (link->fd < 0)
@@ -685,7 +679,7 @@ static struct hg_vhost_link *make(const struct hg_vhost_link_cfg *cfg)
 	snprintf(link->path, sizeof(link->path), "%s", cfg->path);
 	snprintf(link->port, sizeof(link->port), "%s", cfg->port != NULL ? cfg->port : "");
 	hg_vhost_place_of(link->path, &link->place);
-	limits = limits_of(cfg->n_pairs);
+	limits = hg_vhost_room_of_guest(cfg->n_pairs);
 	hg_vhost_rules_init(&link->rules, &limits, now_ns());
 	say_not_ready(link);
 	return link;
@@ -762,18 +756,15 @@ void hg_vhost_link_set_mtu(struct hg_vhost_link *link, uint32_t mtu)
 
 static bool is_waiting(const struct hg_vhost_link *link)
 {
-	return link->vid < 0 && !link->is_listening && !link->is_closing && link->offence == NULL;
+	return link->vid < 0 && !link->is_listening && !link->is_closing &&
+	       (link->offence == NULL || atomic_load(&link->dial.lack) != HG_N_GUEST_REFUSALS);
 }
 
-/* Looked up when it is asked for: nobody tells of a socket that is made. */
-static void say_waiting(const struct hg_vhost_link *link, char reason[HG_REASON_BYTES])
+static void count_refused(const struct hg_vhost_link *link, uint64_t ret_n[HG_N_GUEST_REFUSALS])
 {
-	struct hg_text text;
-
-	hg_text_init(&text, reason, sizeof(link->reason));
-	hg_text_add(&text, "waiting for the guest at ");
-	hg_text_add(&text, link->path);
-	hg_text_add(&text, hg_vhost_why_nobody(link->path));
+	memcpy(ret_n, link->n_refused, sizeof(link->n_refused));
+	for (unsigned i = 0; i < HG_N_GUEST_REFUSALS; i++)
+		ret_n[i] += atomic_load(&link->dial.n_lacks[i]);
 }
 
 void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_state)
@@ -789,9 +780,10 @@ void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_s
 	};
 	memcpy(ret_state->reason, link->reason, sizeof(ret_state->reason));
 	if (is_waiting(link))
-		say_waiting(link, ret_state->reason);
+		hg_vhost_dial_explain(&link->dial, ret_state->reason);
 	memcpy(ret_state->last_reason, link->last_reason, sizeof(ret_state->last_reason));
 	ret_state->last_reason_at_ns = link->last_reason_at_ns;
+	count_refused(link, ret_state->n_refused);
 	if (fault != HG_VRING_NONE)
 		snprintf(ret_state->reason, sizeof(ret_state->reason), "%s",
 			 hg_vring_fault_text((enum hg_vring_fault)fault));

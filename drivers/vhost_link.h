@@ -18,6 +18,7 @@
 #include "core/coalesce.h"
 #include "drivers/driver.h"
 #include "drivers/vhost_dial.h"
+#include "drivers/vhost_room.h"
 #include "drivers/vhost_rules.h"
 #include "drivers/vhost_socket.h"
 #include "drivers/vring.h"
@@ -90,6 +91,7 @@ struct hg_vhost_link {
 	char last_reason
 		[HG_REASON_BYTES]; /* of what a guest did last; stays when the next one is up */
 	hg_ns last_reason_at_ns;
+	uint64_t n_refused[HG_N_GUEST_REFUSALS]; /* those that were not dialled: in dial */
 	uint8_t noted_fault; /* enum hg_vring_fault that last_reason tells already */
 	uint32_t n_watched;
 	int watched[HG_VHOST_REGIONS_MAX]; /* handles of drivers/guest_loss.h */

@@ -222,6 +222,21 @@ int hg_vhost_next_fd(void)
 	return fd;
 }
 
+bool hg_vhost_is_event(int fd)
+{
+	char link[32], to[32];
+	ssize_t n;
+	int flags = fcntl(fd, F_GETFL);
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, to, sizeof(to) - 1u);
+	if (n < 0 || flags < 0)
+		return false;
+	to[n] = '\0';
+	return strcmp(to, "anon_inode:[eventfd]") == 0 &&
+	       fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
 void hg_vhost_hurry(int fd)
 {
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

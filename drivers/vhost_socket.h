@@ -52,6 +52,9 @@ HG_MUST_CHECK int hg_vhost_hold_accepted(const char *path);
 /* What the next descriptor will be if no other thread makes one; -1: none is left. */
 int hg_vhost_next_fd(void);
 
+/* Whether a write to a descriptor that a guest gave never waits: the worker writes to it. */
+bool hg_vhost_is_event(int fd);
+
 /* On that connection nobody waits in the middle of a message from now on: for what is not there at once the library ends
  * it. (A front end writes each message in one piece.) */
 void hg_vhost_hurry(int fd);

@@ -56,6 +56,26 @@ static void s5_1_port_says_why_its_guest_was_lost_and_how_long_ago(void)
 	tear_down();
 }
 
+static void s5_1_port_says_how_many_guests_were_refused_and_why(void)
+{
+	struct hg_dp_port_sample *port;
+
+	set_up();
+	HG_CHECK_EQ(get("/v1/ports/web1-0"), 200);
+	HG_CHECK(json_object_get(w.json, "refused_guests") == NULL);
+	port = &fake_port(w.dp, "web1-0")->port;
+	port->n_refused_guests[HG_GUEST_REFUSAL_NO_SEAT] = 3;
+	port->n_refused_guests[HG_GUEST_REFUSAL_RULES] = 1;
+	HG_CHECK_EQ(get("/v1/ports/web1-0"), 200);
+	HG_CHECK_EQ(number("refused_guests.no_seat"), 3);
+	HG_CHECK_EQ(number("refused_guests.rules"), 1);
+	HG_CHECK_EQ(json_object_size(at("refused_guests")), 2);
+	HG_CHECK_EQ(get("/metrics"), 200);
+	HG_CHECK_HAS(w.reply.text, "headgate_port_refused_guests_total{port=\"web1-0\",instance="
+				   "\"web1\",reason=\"no_seat\"} 3\n");
+	tear_down();
+}
+
 static void errors_have_one_shape(void)
 {
 	set_up();
@@ -722,6 +742,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_1_status_is_the_whole_host),
 		HG_TEST(each_thing_has_its_path),
 		HG_TEST(s5_1_port_says_why_its_guest_was_lost_and_how_long_ago),
+		HG_TEST(s5_1_port_says_how_many_guests_were_refused_and_why),
 		HG_TEST(errors_have_one_shape),
 		HG_TEST(s1_10_admission_is_409_with_the_sum),
 		HG_TEST(steps_say_what_they_changed_and_are_idempotent),
