@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Competitors shown: who has five larger ones above it is not what the link is full with. */
 #define N_TOP 5u
@@ -227,6 +228,18 @@ static void say_conditions(const struct subject *s, json_t *sentences)
 		say(sentences, "a guarantee for receiving covers what reached this host's card");
 }
 
+/* Why nothing goes through it, if nothing does. */
+static void say_link_of_port(const char *name, const struct hg_status_port *port, json_t *sentences)
+{
+	char text[HG_REASON_BYTES + 128];
+
+	if (strcmp(port->link, "up") == 0)
+		return;
+	snprintf(text, sizeof(text), "port %s is %s, so that nothing passes it%s%s", name,
+		 port->link, port->reason[0] != '\0' ? ": " : "", port->reason);
+	say(sentences, text);
+}
+
 /* What its ports drop is dropped before it is anybody's traffic, and is in no figure above. */
 static json_t *ports_json(const struct subject *s)
 {
@@ -239,6 +252,7 @@ static json_t *ports_json(const struct subject *s)
 		if (s->desired->ports[i].instance_idx != s->instance_idx)
 			continue;
 		hg_control_status_port(s->control, i, &port);
+		say_link_of_port(s->desired->ports[i].name, &port, sentences);
 		for (unsigned reason = 0; reason < HG_N_DROPS; reason++) {
 			if (port.drops[reason] == 0)
 				continue;

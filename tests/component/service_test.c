@@ -209,6 +209,29 @@ static void s5_1_an_instance_says_what_its_ports_dropped(void)
 	tear_down();
 }
 
+static void s7_8_explain_says_which_port_is_not_up_and_why(void)
+{
+	struct fake_named *port;
+
+	set_up();
+	port = fake_port(w.dp, "web1-0");
+	port->port.drops[HG_DROP_PORT_DOWN] = 3;
+	port->link = HG_PORT_DOWN;
+	snprintf(port->reason, sizeof(port->reason), "waiting for the guest");
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_STR(text("ports.0"), "port web1-0 is down, so that nothing passes it: waiting for "
+				      "the guest");
+	HG_CHECK_HAS(text("ports.1"), "dropped 3 packets");
+	port->link = HG_PORT_MISSING;
+	port->reason[0] = '\0';
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_STR(text("ports.0"), "port web1-0 is missing, so that nothing passes it");
+	port->link = HG_PORT_UP;
+	HG_CHECK_EQ(get("/v1/instances/web1/explain"), 200);
+	HG_CHECK_EQ(json_array_size(at("ports")), 1);
+	tear_down();
+}
+
 static void s7_6_metrics_have_every_reason_and_limit(void)
 {
 	char want[160];
@@ -749,6 +772,7 @@ int main(int argc, char **argv)
 		HG_TEST(a_dry_run_changes_nothing),
 		HG_TEST(s7_10_confirm_is_a_time),
 		HG_TEST(s7_8_explain_adds_up_and_names_the_others),
+		HG_TEST(s7_8_explain_says_which_port_is_not_up_and_why),
 		HG_TEST(s5_1_an_instance_says_what_its_ports_dropped),
 		HG_TEST(s7_6_metrics_have_every_reason_and_limit),
 		HG_TEST(s7_6_what_leaks_is_seen),
