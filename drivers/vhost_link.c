@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "drivers/guest_loss.h"
 #include "drivers/netns.h"
+#include "drivers/vhost_blank.h"
 #include "drivers/vhost_features.h"
 #include "drivers/vnet.h"
 #include "drivers/vring_place.h"
@@ -285,6 +286,7 @@ static void open_door(struct hg_vhost_link *link)
 		return;
 	}
 	link->is_lost = &is_lost[link->vid];
+	link->has_shown = false;
 	is_card = take_rings(link, features, &err);
 	if (err.text[0] != '\0')
 		say(link, err.text, "", "");
@@ -787,5 +789,6 @@ void hg_vhost_link_sample(struct hg_vhost_link *link, struct hg_dev_state *ret_s
 	if (fault != HG_VRING_NONE)
 		snprintf(ret_state->reason, sizeof(ret_state->reason), "%s",
 			 hg_vring_fault_text((enum hg_vring_fault)fault));
+	hg_vhost_blank_note(link, ret_state);
 	pthread_mutex_unlock(&link->lock);
 }

@@ -80,6 +80,7 @@ struct hg_vhost_link {
 	int vid; /* -1: not connected */
 	int fd; /* a descriptor of ours of the connection; -1: not connected */
 	bool is_closing, has_memory, is_listening, is_in_message;
+	bool has_shown; /* since the door is open: something of its own is in its memory */
 	uint32_t wanted_mtu, guest_mtu; /* 0: not said */
 	uint32_t last_arrival; /* the number given last; 0: none yet */
 	char path[HG_VHOST_PATH_BYTES];

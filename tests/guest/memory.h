@@ -1,7 +1,7 @@
 /* memory: what the guest shares with its back end.
  *
- * Model      One memfd, mapped once; gpa = GUEST_GPA + offset. Parts are taken from the front and never given
- *            back. The descriptor can be resized from outside: that is what a hostile guest does.
+ * Model      One memfd, mapped once; gpa = GUEST_GPA + offset. The first MiB is a machine's own; parts are
+ *            taken behind it and never given back. The descriptor can be resized from outside: that is what a hostile guest does.
  * Threads    one.
  */
 #ifndef HG_TESTS_GUEST_MEMORY_H

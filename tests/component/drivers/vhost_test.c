@@ -417,6 +417,40 @@ static void s5_1_why_a_guest_was_lost_is_told_when_it_is_back(void)
 	end(world, dev);
 }
 
+/* What is seen of a machine whose memory is its own: a file full of zeros. */
+static void check_blank(struct world *world)
+{
+	static const char says[] = " holds nothing here: it is not shared (share=on)";
+	struct hg_dev *dev = begin(world);
+	struct guest_memory *memory = guest_memory(world_vhost_guest());
+	hg_ns until_ns = world_now_ns() + 5 * HG_NS_PER_S;
+
+	HG_CHECK_EQ(state_of(dev).link, HG_DEV_UP);
+	world->vanish(world);
+	wait_down(dev, "went away");
+	memset(memory->bytes, 0, memory->n_bytes);
+	world->come_back(world);
+	while (strstr(state_of(dev).reason, says) == NULL && world_now_ns() < until_ns)
+		(void)guest_serve(world_vhost_guest());
+	HG_CHECK_HAS(state_of(dev).reason, says);
+	HG_CHECK_EQ(state_of(dev).link, HG_DEV_DOWN);
+	/* With the first word that the machine writes all is well. */
+	memory->bytes[0] = 1;
+	HG_CHECK_EQ(state_of(dev).link, HG_DEV_UP);
+	HG_CHECK_STR(state_of(dev).reason, "");
+	end(world, dev);
+}
+
+static void s5_1_memory_that_is_not_shared_is_told(void)
+{
+	check_blank(&world_vhost);
+}
+
+static void s5_1_memory_that_is_not_shared_is_told_packed(void)
+{
+	check_blank(&world_vhost_packed);
+}
+
 /* What is under way arrives, and both sides go on where they were. */
 static void check_mtu(struct world *world)
 {
@@ -649,6 +683,8 @@ int main(int argc, char **argv)
 		HG_TEST(s5_1_guest_in_use_gets_another_mtu_packed),
 		HG_TEST(s5_1_socket_with_an_owner_is_refused_by_name),
 		HG_TEST(s5_1_one_socket_is_one_ports_however_it_is_written),
+		HG_TEST(s5_1_memory_that_is_not_shared_is_told),
+		HG_TEST(s5_1_memory_that_is_not_shared_is_told_packed),
 		HG_TEST(s5_1_why_nobody_is_at_a_socket_is_told),
 		HG_TEST(s5_1_reason_with_the_longest_path_is_whole),
 		HG_TEST(s5_1_text_of_a_port_is_checked),
