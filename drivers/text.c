@@ -245,6 +245,8 @@ int hg_dev_text_choice(const struct hg_dev_text *text, const char *key, const ch
 		       unsigned *ret, struct hg_error *reterr)
 {
 	const char *value = hg_dev_text_param(text, key);
+	char what[96];
+	struct hg_text out;
 
 	if (value == NULL)
 		return 0;
@@ -254,7 +256,11 @@ int hg_dev_text_choice(const struct hg_dev_text *text, const char *key, const ch
 			return 0;
 		}
 	}
-	return refuse_word(reterr, "the value of a device parameter,", value, words);
+	hg_text_init(&out, what, sizeof(what));
+	hg_text_add(&out, "the device parameter ");
+	hg_text_add(&out, key);
+	hg_text_add(&out, ":");
+	return refuse_word(reterr, what, value, words);
 }
 
 int hg_dev_text_check_interface(const char *device, struct hg_error *reterr)

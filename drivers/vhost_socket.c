@@ -16,11 +16,22 @@
 /* As many as the kernel follows. */
 #define LINKS_MAX 40u
 
+/* "/run/", "..": nobody can listen there. */
+static bool ends_as_directory(const char *path)
+{
+	const char *end = strrchr(path, '/') + 1;
+
+	return *end == '\0' || strcmp(end, ".") == 0 || strcmp(end, "..") == 0;
+}
+
 int hg_vhost_path(const char *name, char *ret_path, struct hg_error *reterr)
 {
 	int n = snprintf(ret_path, HG_VHOST_PATH_BYTES, "%s%s",
 			 name[0] == '/' ? "" : HG_VHOST_DIRECTORY "/", name);
 
+	if (n < (int)HG_VHOST_PATH_BYTES && ends_as_directory(ret_path))
+		return hg_error_set(reterr, -HG_EINVAL, "the path of the socket ", name,
+				    " ends as a directory's, without a name for the socket", NULL);
 	if (n < (int)HG_VHOST_PATH_BYTES)
 		return 0;
 	return hg_error_set(reterr, -HG_EINVAL, "the path of the socket ", name,
@@ -94,7 +105,9 @@ const char *hg_vhost_why_nobody(const char *path)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return errno == ENOENT ? ", where no socket is yet" : "";
+		return errno == ENOENT  ? ", where no socket is yet"
+		       : errno == ELOOP ? ", a symbolic link that leads to itself"
+					: "";
 	return S_ISSOCK(st.st_mode) ? ", where nobody listens" : ", which is not a socket";
 }
 

@@ -19,7 +19,7 @@
 /* Longest path that a unix socket can have, with its end. */
 #define HG_VHOST_PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
 
-/* The whole path of a name. -EINVAL: too long. */
+/* The whole path of a name. -EINVAL: too long, or it ends as that of a directory. */
 HG_MUST_CHECK int hg_vhost_path(const char *name, char *ret_path, struct hg_error *reterr);
 
 /* Before we connect: the directory is there. -EPERM, -EIO. */

@@ -10,8 +10,8 @@ contracts kept.
 The link is a modelled card (1 Gbit/s, a ring of 1,024) in front of a TAP into
 a namespace that plays the outside world. Each tenant is a namespace with a TAP
 of its own and the kernel's own TCP. With --vms each is a virtual machine with a
-kernel of its own; the link is what they can fill, a sixteenth of it at most, and
-all contracts are in proportion. All of it is gone when this ends.
+kernel of its own; the link is what they can fill, a sixteenth of it at most,
+and all contracts are in proportion. All of it is gone when this ends.
 
 Exit: 0 every contract was kept, 1 not, 2 wrong use, 3 could not measure (the
 machine underneath took too much processor time away), 130 stopped by Ctrl-C.

@@ -606,6 +606,9 @@ static void s5_1_why_nobody_is_at_a_socket_is_told(void)
 	snprintf(device, sizeof(device), "vhost:%s", path);
 	HG_CHECK_EQ(open_port("web1-0", device, &dev, NULL), 0);
 	check_reason(dev, ", where no socket is yet");
+	HG_CHECK_EQ(symlink(path, path), 0);
+	check_reason(dev, ", a symbolic link that leads to itself");
+	HG_CHECK_EQ(unlink(path), 0);
 	HG_CHECK_EQ(mkdir(path, 0700), 0);
 	check_reason(dev, ", which is not a socket");
 	HG_CHECK_EQ(rmdir(path), 0);
@@ -661,7 +664,17 @@ static void s5_1_text_of_a_port_is_checked(void)
 			       "\"red\": leave it out; it is for tap, packet, xdp");
 	err = (struct hg_error){0};
 	HG_CHECK_EQ(hg_dev_check("vhost(queues=17):web1.sock", NULL, &err), -HG_EINVAL);
+	err = (struct hg_error){0};
 	HG_CHECK_EQ(hg_dev_check("vhost(listen=maybe):web1.sock", NULL, &err), -HG_EINVAL);
+	HG_CHECK_STR(err.text, "the device parameter listen: \"maybe\" is not one of: off, on");
+	err = (struct hg_error){0};
+	HG_CHECK_EQ(hg_dev_check("vhost:/run/vms/", NULL, &err), -HG_EINVAL);
+	HG_CHECK_STR(err.text, "the path of the socket /run/vms/ ends as a directory's, without a "
+			       "name for the socket");
+	HG_CHECK_EQ(hg_dev_check("vhost:/", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost:..", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost:vms/.", NULL, NULL), -HG_EINVAL);
+	HG_CHECK_EQ(hg_dev_check("vhost:/run/..sock", NULL, NULL), 0);
 	HG_CHECK_EQ(hg_dev_check("vhost(rings=2):web1.sock", NULL, &err), -HG_EINVAL);
 	memset(text + 7, 'x', 120);
 	HG_CHECK_EQ(hg_dev_check(text, NULL, &err), -HG_EINVAL);
