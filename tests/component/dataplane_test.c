@@ -225,6 +225,57 @@ static void s5_1_trunk_carries_its_vlans_tagged(void)
 	trunk(2);
 }
 
+/* The source address of a tagged frame, or of what is in it. */
+static void send_tagged_from(uint16_t vlan, uint32_t source, uint32_t number)
+{
+	struct hg_pkt *pkt = host_packet(&host, "a1", "up0", 100, number);
+
+	hg_bytes_put32(pkt->data + HG_ETHER_BYTES + HG_IP4_SOURCE_OFFSET, source);
+	tag(pkt, vlan);
+	host_inject(&host, "a1", pkt);
+}
+
+/* With a tag, with two, and without: in each VLAN a trunk speaks for itself alone. */
+static void s5_1_trunk_may_not_spoof_in_any_of_its_vlans(void)
+{
+	struct hg_desired_port *a1 = &host.ports[0];
+	uint32_t type, number;
+	struct hg_pkt *pkt;
+
+	host_init(&host);
+	a1->vlans[0] = (struct hg_vlan_range){200, 299};
+	a1->n_vlans = 1;
+	a1->addresses[0] = (struct hg_address){.bytes = {10, 0, 0, 1}, .len = 4};
+	a1->n_addresses = 1;
+	host_start(&host, 1);
+	for (uint16_t vlan = 200; vlan < 300; vlan++)
+		send_tagged_from(vlan, 0x0a000002, vlan);
+	host_send(&host, "a1", "up0", 100, 0, 1); /* from 0.0.0.0 */
+	pkt = host_packet(&host, "a1", "up0", 100, 0);
+	hg_bytes_put32(pkt->data + HG_ETHER_BYTES + HG_IP4_SOURCE_OFFSET, 0x0a000002);
+	tag(pkt, 5);
+	tag(pkt, 250);
+	host_inject(&host, "a1", pkt);
+	pkt = host_packet(&host, "a2", "up0", 100, 0);
+	tag(pkt, 250);
+	host_inject(&host, "a1", pkt);
+	/* The last one passes, behind what headgate itself says of that address. */
+	send_tagged_from(250, 0x0a000001, 7);
+	do {
+		pkt = host_receive(&host, "up0");
+		type = hg_bytes_get16(pkt->data + 12);
+		number = hg_bytes_get32(pkt->data + 42 + HG_VLAN_TAG_BYTES);
+		host_release(&host, pkt);
+	} while (type == HG_ETHERTYPE_ARP);
+	HG_CHECK_EQ(type, HG_ETHERTYPE_VLAN);
+	HG_CHECK_EQ(number, 7);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_IP4], 101);
+	/* A trunk tags once. */
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_VLAN], 1);
+	HG_CHECK_EQ(host_port(&host, "a1").drops[HG_DROP_SPOOFED_MAC], 1);
+	host_close(&host);
+}
+
 /* Frames of 9,000 bytes and more, of several buffers each, unaltered; what is smaller refuses them. */
 static void s5_1_jumbo_frames_arrive_whole(void)
 {
@@ -650,6 +701,7 @@ static const struct hg_test tests[] = {
 	HG_TEST(s5_1_broadcast_stays_in_the_tenant),
 	HG_TEST(s5_1_spoofed_source_is_dropped),
 	HG_TEST(s5_1_trunk_carries_its_vlans_tagged),
+	HG_TEST(s5_1_trunk_may_not_spoof_in_any_of_its_vlans),
 	HG_TEST(s5_1_learning_is_bounded_by_port),
 	HG_TEST(s5_1_jumbo_frames_arrive_whole),
 	HG_TEST(s5_1_floods_are_dropped_by_kind),
