@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #define PATH_BYTES 300
@@ -62,7 +63,13 @@ static int uplinks_once(const struct hg_cli *cli)
 
 typedef int (*once_fn)(const struct hg_cli *cli);
 
-/* Over what the page before left on the screen, line by line: a screen that is cleared each second flickers. */
+static unsigned rows_of(FILE *out)
+{
+	struct winsize size = {0};
+
+	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 static int draw(const struct hg_cli *cli, once_fn once)
 {
 	struct hg_cli page = *cli;
@@ -79,14 +86,7 @@ static int draw(const struct hg_cli *cli, once_fn once)
 	if (fclose(page.out) != 0)
 		rc = HG_EXIT_FAILED;
 	if (rc == HG_EXIT_DONE) {
-		fputs("\033[H", cli->out);
-		for (size_t at = 0, n; at < n_bytes; at += n + 1) {
-			n = strcspn(text + at, "\n");
-			fputs("\033[K", cli->out);
-			fwrite(text + at, 1, n, cli->out);
-			fputc('\n', cli->out);
-		}
-		fputs("\033[J", cli->out);
+		hg_table_page(cli->out, text, rows_of(cli->out));
 		fflush(cli->out);
 	}
 	free(text);

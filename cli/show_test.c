@@ -1,4 +1,5 @@
 #include "cli/show.h"
+#include "cli/table.h"
 #include "tests/harness.h"
 
 /* A host at work: a flood that is held by the link, a quiet one, names as long as they may be. */
@@ -106,6 +107,32 @@ static void an_uplink_that_is_not_there(void)
 	free(shown("up9", HG_EXIT_NOT_FOUND));
 }
 
+static void check_page(const char *lines, unsigned n_rows, const char *want)
+{
+	char *text = NULL;
+	size_t n_bytes;
+	FILE *out = open_memstream(&text, &n_bytes);
+
+	hg_table_page(out, lines, n_rows);
+	fclose(out);
+	HG_CHECK_STR(text, want);
+	free(text);
+}
+
+/* The cursor stands in a row of its own, so that nothing scrolls. */
+static void s7_6_a_page_is_no_higher_than_its_screen(void)
+{
+	static const char all[] = "\033[H\033[Ka\n\033[Kb\n\033[Kc\n\033[Kd\n\033[0m\033[J";
+
+	check_page("a\nb\nc\nd\n\033[0m", 5, all);
+	check_page("a\nb\nc\nd\n\033[0m", 50, all);
+	check_page("a\nb\nc\nd\n\033[0m", 0, all);
+	check_page("a\nb\nc\nd\n\033[0m", 4,
+		   "\033[H\033[Ka\n\033[Kb\n\033[K\033[0m... 2 lines more than this terminal has "
+		   "room for\n\033[J");
+	check_page("", 4, "\033[H\033[J");
+}
+
 static void nearly_all_is_not_all(void)
 {
 	json_t *row = contract("x", direction(0, 0, 1, 0, 1), direction(0, 0, 0, 0, 0));
@@ -125,6 +152,7 @@ int main(int argc, char **argv)
 		HG_TEST(s7_6_demand_guarantee_got_wait_held_kept),
 		HG_TEST(s2_9_what_is_in_the_card_stands_below_its_uplink),
 		HG_TEST(an_uplink_that_is_not_there),
+		HG_TEST(s7_6_a_page_is_no_higher_than_its_screen),
 		HG_TEST(nearly_all_is_not_all),
 		{0},
 	};

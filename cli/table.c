@@ -61,3 +61,33 @@ void hg_table_head(const struct hg_cli *cli, const struct hg_column *columns)
 	for (unsigned i = 0; columns[i].title != NULL; i++)
 		hg_table_cell(cli, columns, i, HG_BOLD, columns[i].title);
 }
+
+static unsigned count_lines(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text != '\0'; text++)
+		n += *text == '\n';
+	return n;
+}
+
+void hg_table_page(FILE *out, const char *text, unsigned n_rows)
+{
+	/* Behind the last line there is another, on which the cursor stands. */
+	unsigned n_lines = count_lines(text), n_room = n_rows > 2 ? n_rows - 1u : n_lines;
+	unsigned n_shown = n_lines <= n_room ? n_lines : n_room - 1u;
+
+	fputs("\033[H", out);
+	for (unsigned i = 0; i < n_shown; i++) {
+		size_t n = strcspn(text, "\n");
+
+		fprintf(out, "\033[K%.*s\n", (int)n, text);
+		text += n + 1;
+	}
+	if (n_shown < n_lines)
+		fprintf(out, "\033[K\033[0m... %u lines more than this terminal has room for\n",
+			n_lines - n_shown);
+	else
+		fputs(text, out); /* what ends a colour */
+	fputs("\033[J", out);
+}

@@ -29,4 +29,8 @@ void hg_table_text(const struct hg_cli *cli, enum hg_colour colour, const char *
 #define HG_TABLE_WIDTH 80u
 void hg_table_wrap(FILE *out, unsigned column, unsigned indent, const char *text);
 
+/* Lines over what a screen of n_rows shows (0: nobody knows how many), line by line: a screen that is cleared each second
+ * flickers, and one that scrolls loses its first line. What finds no room is counted in the last. */
+void hg_table_page(FILE *out, const char *text, unsigned n_rows);
+
 #endif
