@@ -49,6 +49,7 @@ BUDGET_S = (120, 12)  # of one that says nothing
 LIMIT_S = (45 * 60, 5 * 60)  # of the whole
 OVERRUN, OVERRUN_S = 3, 60  # a benchmark is ended after so many times its budget, and so long more
 TICK_S = 15  # without a word of a benchmark there is one of the run
+READ_S = 60  # until what an ended benchmark has written is read, on a machine that is full
 
 
 def clock(seconds):
@@ -133,7 +134,7 @@ class Child:
             try:
                 code = self.process.wait(1)
                 for reader in self.readers:
-                    reader.join(5)
+                    reader.join(READ_S)
                 return None if was_ended else code
             except subprocess.TimeoutExpired:
                 pass

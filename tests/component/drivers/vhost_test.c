@@ -376,12 +376,15 @@ static struct hg_dev_state state_of(const struct hg_dev *dev)
 /* Until the port is down for that reason: the library tells in steps. */
 static void wait_down(const struct hg_dev *dev, const char *reason)
 {
-	hg_ns until_ns = world_now_ns() + 5 * HG_NS_PER_S;
 	struct hg_dev_state state = state_of(dev);
 
-	while ((state.link == HG_DEV_UP || strstr(state.last_reason, reason) == NULL) &&
-	       world_now_ns() < until_ns)
+	for (unsigned n_in_vain = 0;
+	     (state.link == HG_DEV_UP || strstr(state.last_reason, reason) == NULL) &&
+	     n_in_vain < WORLD_VHOST_PATIENCE;
+	     n_in_vain++) {
+		(void)poll(NULL, 0, 10);
 		state = state_of(dev);
+	}
 	HG_CHECK(state.link != HG_DEV_UP);
 	HG_CHECK_HAS(state.last_reason, reason);
 }
