@@ -244,6 +244,7 @@ static void say_link_of_port(const char *name, const struct hg_status_port *port
 static json_t *ports_json(const struct subject *s)
 {
 	json_t *sentences = json_array();
+	bool has_port = false;
 	char text[384];
 
 	for (uint32_t i = 0; i < s->desired->n_ports; i++) {
@@ -251,6 +252,7 @@ static json_t *ports_json(const struct subject *s)
 
 		if (s->desired->ports[i].instance_idx != s->instance_idx)
 			continue;
+		has_port = true;
 		hg_control_status_port(s->control, i, &port);
 		say_link_of_port(s->desired->ports[i].name, &port, sentences);
 		for (unsigned reason = 0; reason < HG_N_DROPS; reason++) {
@@ -264,6 +266,8 @@ static json_t *ports_json(const struct subject *s)
 			say(sentences, text);
 		}
 	}
+	if (!has_port)
+		say(sentences, "it has no port, so that nothing reaches it or leaves it");
 	return sentences;
 }
 
