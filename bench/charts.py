@@ -76,7 +76,8 @@ CHARTS = {
 }
 
 SHOWN = {
-    "sched": ["bucket_*", "speedup_*", "growth_*", "u_ns_*", "g_ns_*", "rte_*", "turn_speedup_*", "clock_ns"],
+    "sched": ["bucket_*", "speedup_*", "growth_*", "u_ns_*", "g_ns_*", "t_ns_*", "t_over_g_*", "rte_*",
+              "turn_speedup_*", "clock_ns"],
     "contract": ["goodput_error_percent", "*_goodput_error_percent", "*_over_headgate", "*_retransmissions", "left_out",
                  "headgate_*_error_percent"],
     "isolation": ["sim_p999_over_limit", "sim_gain_10g", "sim_link_use_percent", "real_*"],

@@ -10,11 +10,13 @@
  *            it is "turn_ns": rte_sched brings a packet's first line along, ours leaves it to who needs it.
  *            A turn in which the processor was taken away (STOLEN_NS) is left out.
  * Requests   (bench/told.h) "make SUBJECT INSTANCES BACKLOG" makes a scheduler, fills it and lets each packet through
- *            twice; SUBJECT: rte, u (ours with rates unset), g (with every minimum active). "time I MS" times the Ith
- *            of them, from 0 on, after a quarter of that for its caches. "forget" drains and ends all of them.
+ *            twice; SUBJECT: rte, u (ours with rates unset), g (with every instance's minimum active), t (and every
+ *            tenant's). "time I MS" times the Ith of them, from 0 on, after a quarter of that for its caches. "forget"
+ *            drains and ends all of them.
  * Ours       A virtual clock that moves by what a burst takes of a link of 10 Gbit/s. The root is paced a
  *            little above, so that nothing waits for it. 16 instances a tenant. Scenario G: every
- *            instance has a minimum, together 90 % of the link, and no reserve to live on.
+ *            instance has a minimum, together 90 % of the link, and no reserve to live on. Scenario T: every
+ *            tenant has one beside, together 95 %, so that both are spent.
  * rte_sched  As its guide advises: queues no larger than needed, traffic classes that are not used are
  *            switched off (size 0), one pipe for each instance, rates and buckets so large that
  *            nothing is shaped, bursts of 32. It reads the processor's clock itself.
@@ -45,6 +47,9 @@ enum { MILLION = 1 << 20, BACKLOG_MAX = 32, MS_MAX = 10000, MOST = 8 };
 #define STOLEN_NS 20000u
 #define CLOCK_READS 1000u
 
+/* Of ours: whose minima are active. */
+enum minima { NOBODYS, INSTANCES, TENANTS_TOO };
+
 struct subject;
 
 struct bench {
@@ -66,8 +71,8 @@ struct bench {
 
 struct subject {
 	const char *name;
-	bool has_minima;
-	void (*create)(struct bench *b, bool has_minima);
+	enum minima minima;
+	void (*create)(struct bench *b, enum minima minima);
 	unsigned (*dequeue)(struct bench *b); /* up to a burst, into b->burst or b->items */
 	void (*address)(struct bench *b, unsigned n); /* to random instances */
 	unsigned (*enqueue)(struct bench *b, unsigned n);
@@ -92,7 +97,7 @@ static inline uint32_t next_instance(struct bench *b)
 
 /* ---- ours --------------------------------------------------------------------------------------- */
 
-static void ours_create(struct bench *b, bool has_minima)
+static void ours_create(struct bench *b, enum minima minima)
 {
 	uint32_t n_tenants = (b->n_instances + INSTANCES_PER_TENANT - 1) / INSTANCES_PER_TENANT;
 	struct hg_sched_cfg cfg = {.max_tenants = n_tenants,
@@ -115,10 +120,12 @@ static void ours_create(struct bench *b, bool has_minima)
 		die("hg_sched_init refused");
 	hg_sched_set_root(b->s, LINK_BYTES_PER_S + LINK_BYTES_PER_S / 10, 2 * BURST * WIRE_BYTES,
 			  b->now_ns);
+	if (minima == TENANTS_TOO)
+		policy.min_bytes_per_s = LINK_BYTES_PER_S / 100 * 95 / n_tenants;
 	for (uint32_t t = 0; t < n_tenants; t++)
 		if (hg_sched_set_tenant(b->s, t, &policy, b->now_ns, NULL) < 0)
 			die("hg_sched_set_tenant refused");
-	if (has_minima)
+	if (minima != NOBODYS)
 		policy.min_bytes_per_s = LINK_BYTES_PER_S / 10 * 9 / b->n_instances;
 	for (uint32_t i = 0; i < b->n_instances; i++)
 		if (hg_sched_set_instance(b->s, i, i / INSTANCES_PER_TENANT, &policy, b->now_ns,
@@ -154,7 +161,7 @@ static void ours_destroy(struct bench *b)
 
 /* ---- theirs ------------------------------------------------------------------------------------- */
 
-static void theirs_create(struct bench *b, bool has_minima)
+static void theirs_create(struct bench *b, enum minima minima)
 {
 	static struct rte_sched_pipe_params pipe;
 	static struct rte_sched_subport_profile_params profile;
@@ -173,7 +180,7 @@ static void theirs_create(struct bench *b, bool has_minima)
 					     .n_max_subport_profiles = 1,
 					     .n_pipes_per_subport = b->n_instances};
 
-	(void)has_minima;
+	(void)minima;
 	pipe = (struct rte_sched_pipe_params){.tc_ov_weight = 1,
 					      .tb_rate = RTE_RATE_BYTES_PER_S,
 					      .tb_size = 1000000,
@@ -223,10 +230,11 @@ static void theirs_destroy(struct bench *b)
 /* ---- one run ------------------------------------------------------------------------------------ */
 
 static const struct subject subjects[] = {
-	{"rte", false, theirs_create, theirs_dequeue, theirs_address, theirs_enqueue,
+	{"rte", NOBODYS, theirs_create, theirs_dequeue, theirs_address, theirs_enqueue,
 	 theirs_destroy},
-	{"u", false, ours_create, ours_dequeue, ours_address, ours_enqueue, ours_destroy},
-	{"g", true, ours_create, ours_dequeue, ours_address, ours_enqueue, ours_destroy},
+	{"u", NOBODYS, ours_create, ours_dequeue, ours_address, ours_enqueue, ours_destroy},
+	{"g", INSTANCES, ours_create, ours_dequeue, ours_address, ours_enqueue, ours_destroy},
+	{"t", TENANTS_TOO, ours_create, ours_dequeue, ours_address, ours_enqueue, ours_destroy},
 };
 
 /* The least that one read of the clock takes, behind another. */
@@ -328,7 +336,7 @@ static const struct subject *subject_of(const char *name)
 	for (unsigned i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
 		if (strcmp(subjects[i].name, name) == 0)
 			return &subjects[i];
-	die("SUBJECT is not rte, u or g");
+	die("SUBJECT is not rte, u, g or t");
 }
 
 static void make(const struct hg_told *told)
@@ -345,7 +353,7 @@ static void make(const struct hg_told *told)
 			    .random = 88172645463325252};
 	take_pkts(b);
 	n_benches++;
-	b->with->create(b, b->with->has_minima);
+	b->with->create(b, b->with->minima);
 	fill(b);
 	turns(b, 2 * (uint64_t)b->n_pkts, 0);
 }
