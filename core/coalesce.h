@@ -4,14 +4,15 @@
  *            emulation is some ten microseconds of the processor that the machines share. Told a moment later it has mostly
  *            found out by itself: whatever else reaches it makes it look, as what comes to who acknowledges a stream.
  *            Who asks one question, or answers one, has nothing else before the next: told later, it goes idle in
- *            between, and to go idle and come back may cost it more than the interrupt.
+ *            between, and to go idle and come back may cost it more than the interrupt. But whom it asks comes first: where
+ *            both share a processor, or the line to it, the answer waits for whatever is done for who has asked.
  * Source     Cards do so: ethtool(8), tx-usecs and tx-frames; virtio 1.3, 5.1.6.5.7 (VIRTIO_NET_F_NOTF_COAL).
  * Model      What was taken since the guest was last told waits, and is told at once when there is more of it than the guest
  *            may need: a part of its ring, since Linux's virtio_net stops its queue when that is full; or so many bytes, since
  *            a flow of TCP has no more than two segments, or a millisecond of its rate, below it that were not given back
  *            (net/ipv4/tcp_output.c, tcp_small_queue_check), and one of UDP no more than its socket's buffer. A question or
- *            an answer by itself is told at once, too: not more than HG_COALESCE_SHORT_BYTES, after not more than that the
- *            other way since what was taken before.
+ *            an answer by itself is told as soon as it was handed on: not more than HG_COALESCE_SHORT_BYTES, after not more
+ *            than that the other way since what was taken before.
  * Promise    It is told no later than HG_COALESCE_NS after the first frame that waits was taken, if its owner keeps to
  *            by_ns; what follows does not put that off.
  * Source     (of the last) measured: bench/run vms, docs/speed.md.
@@ -45,7 +46,7 @@ struct hg_coalesce {
 };
 
 /* n_bytes were taken, more than 0, when so many had gone the other way, of all time. Returns whether that is a question or an
- * answer by itself, which is to be told at once. To be asked before the next. */
+ * answer by itself. To be asked before the next. */
 static inline bool hg_coalesce_is_exchange(struct hg_coalesce *c, uint64_t n_bytes,
 					   uint64_t handed_bytes)
 {
@@ -54,6 +55,12 @@ static inline bool hg_coalesce_is_exchange(struct hg_coalesce *c, uint64_t n_byt
 	c->handed_bytes = handed_bytes;
 	return c->by_ns == 0 && n_bytes <= HG_COALESCE_SHORT_BYTES &&
 	       n_handed <= HG_COALESCE_SHORT_BYTES;
+}
+
+/* It is to be told when what was taken has been handed on: after now_ns, which is as long as that takes. */
+static inline void hg_coalesce_soon(struct hg_coalesce *c, hg_ns now_ns)
+{
+	*c = (struct hg_coalesce){.by_ns = now_ns + 1, .handed_bytes = c->handed_bytes};
 }
 
 /* Another n_bytes were taken, or none; n_untold of the n_ring descriptors were since it was told. Returns whether it is

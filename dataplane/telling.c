@@ -7,6 +7,13 @@ void hg_telling_add(struct hg_worker *w, struct hg_port *port)
 	port->is_telling = true;
 	port->tell_at_ns = port->dev->tell_at_ns;
 	port->next_telling = NULL;
+	if (port->tell_at_ns <= w->now_ns + 1) {
+		port->next_telling = w->telling_head;
+		w->telling_head = port;
+		if (port->next_telling == NULL)
+			w->telling_tail = port;
+		return;
+	}
 	if (w->telling_head == NULL)
 		w->telling_head = port;
 	else

@@ -3,8 +3,9 @@
  * Why        A guest is told late that its frames were taken, together with others (core/coalesce.h); and then it must be
  *            told whatever becomes of its port: quiet, held by its contract, or left to its descriptor by a worker that
  *            sleeps.
- * Model      Ports in the order in which they have to be told, each once. As all may wait equally long, that is the order
- *            in which they came; who had more to be told meanwhile is told of that, too.
+ * Model      Ports in the order in which they have to be told, each once. Who is to be told once this turn's frames are
+ *            handed on comes first, the last of them before the others; as all the rest may wait equally long, theirs is
+ *            the order in which they came. Who had more to be told meanwhile is told of that, too.
  * Promise    Each is told by its instant, as far as the worker runs, and before the worker stands aside or goes on without it.
  * Memory     Links in the ports. Threads: the worker's own. Cost: O(1) for each that is told, and nothing for others.
  */

@@ -169,10 +169,12 @@ static void tell_taken_later(struct vhost *vhost, struct hg_vhost_ring *ring, ui
 
 	if (ring->taken.by_ns == 0 && !hg_vring_call_is_due(&ring->vring))
 		return;
-	if (is_exchange ||
-	    hg_coalesce_took(&ring->taken, vring->n_untold, vring->n, n_bytes, now_ns))
+	if (is_exchange && vhost->dev.tell_at_ns == 0)
+		hg_coalesce_soon(&ring->taken, now_ns);
+	else if (is_exchange ||
+		 hg_coalesce_took(&ring->taken, vring->n_untold, vring->n, n_bytes, now_ns))
 		tell_taken(ring);
-	else if (vhost->dev.tell_at_ns == 0)
+	if (vhost->dev.tell_at_ns == 0)
 		vhost->dev.tell_at_ns = ring->taken.by_ns;
 }
 

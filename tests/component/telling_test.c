@@ -2,12 +2,15 @@
  * worker sleeps, too. */
 #include "tests/component/hosts.h"
 
+#include "dataplane/telling.h"
 #include "tests/guest/guest.h"
 
 #include <poll.h>
 #include <unistd.h>
 
-#define FRAME_BYTES 1000u
+/* A question, which is told once it was handed on; what is taken of a stream, which is told later, whatever becomes of it. */
+#define QUESTION_BYTES 1000u
+#define STREAM_BYTES 3000u
 #define N_SLEEPS 50u
 
 static struct host host;
@@ -78,12 +81,12 @@ static void wait_quiet(void)
 	WAIT_FOR(sleeps() > before);
 }
 
-static bool sends(void)
+static bool sends(unsigned n_bytes)
 {
-	uint8_t frame[FRAME_BYTES];
+	uint8_t frame[STREAM_BYTES];
 
-	host_write_frame(&host, "g", "a1", frame, sizeof(frame));
-	return guest_send(guest, 0, frame, sizeof(frame), NULL);
+	host_write_frame(&host, "g", "a1", frame, n_bytes);
+	return guest_send(guest, 0, frame, n_bytes, NULL);
 }
 
 static void check_told(uint64_t features)
@@ -93,7 +96,7 @@ static void check_told(uint64_t features)
 	begin(features);
 	while (n_slept < N_SLEEPS) {
 		wait_quiet();
-		HG_CHECK(sends());
+		HG_CHECK(sends(n_slept % 2 == 0 ? QUESTION_BYTES : STREAM_BYTES));
 		HG_CHECK(rests(&n_slept));
 		(void)host_discard(&host, "a1");
 	}
@@ -115,7 +118,53 @@ static void s5_1_guest_is_told_though_nothing_else_happens_flags(void)
 	check_told(GUEST_FEATURES & ~GUEST_BIT(VIRTIO_RING_F_EVENT_IDX));
 }
 
+/* ---- the order --------------------------------------------------------------------------------- */
+
+#define N_PORTS 4u
+#define NOW_NS 1000
+
+static struct hg_dev devs[N_PORTS];
+static unsigned told_order[N_PORTS], n_told;
+
+static void note_told(struct hg_dev *dev)
+{
+	dev->tell_at_ns = 0;
+	told_order[n_told++] = (unsigned)(dev - devs);
+}
+
+/* Two that wait, and two that ask in this turn. */
+static void s5_1_who_asks_is_told_before_who_streams(void)
+{
+	static const struct hg_driver driver = {.tell = note_told};
+	static const hg_ns at_ns[N_PORTS] = {NOW_NS + 500, NOW_NS + 1, NOW_NS + 600, NOW_NS + 1};
+	static struct hg_port ports[N_PORTS];
+	static struct hg_worker worker = {.now_ns = NOW_NS};
+
+	for (unsigned round = 0; round < 2; round++) {
+		n_told = 0;
+		for (unsigned i = 0; i < N_PORTS; i++) {
+			devs[i] = (struct hg_dev){.driver = &driver, .tell_at_ns = at_ns[i]};
+			ports[i].dev = &devs[i];
+			hg_telling_note(&worker, &ports[i]);
+			hg_telling_note(&worker, &ports[i]); /* once */
+		}
+		HG_CHECK_EQ(hg_telling_next_at(&worker), NOW_NS + 1);
+		hg_telling_until(&worker, NOW_NS);
+		HG_CHECK_EQ(n_told, 0);
+		hg_telling_until(&worker, NOW_NS + 1);
+		HG_CHECK_EQ(n_told, 2);
+		HG_CHECK_EQ(told_order[0] + told_order[1], 1 + 3);
+		HG_CHECK_EQ(hg_telling_next_at(&worker), NOW_NS + 500);
+		hg_telling_until(&worker, HG_NEVER);
+		HG_CHECK_EQ(n_told, N_PORTS);
+		HG_CHECK_EQ(told_order[2], 0);
+		HG_CHECK_EQ(told_order[3], 2);
+		HG_CHECK_EQ(hg_telling_next_at(&worker), HG_NEVER);
+	}
+}
+
 static const struct hg_test tests[] = {
+	HG_TEST(s5_1_who_asks_is_told_before_who_streams),
 	HG_TEST(s5_1_guest_is_told_though_nothing_else_happens),
 	HG_TEST(s5_1_guest_is_told_though_nothing_else_happens_packed),
 	HG_TEST(s5_1_guest_is_told_though_nothing_else_happens_flags),
