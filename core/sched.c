@@ -538,7 +538,7 @@ static enum outcome serve_due(struct hg_sched *s, struct pop *p, uint32_t idx)
 	struct hg_tenant *t = &s->tenants[node->tenant_idx];
 	enum outcome outcome = serve(s, p, idx, /* is_guaranteed= */ true);
 
-	guarantee_charge(node, t, p->got_bytes, p->now_ns);
+	guarantee_charge(s, node, t, p->got_bytes, p->now_ns);
 	if (outcome == MORE || (outcome == STOPPED && p->got_bytes > 0))
 		guarantee_file(s, idx, node, p->now_ns);
 	else if (outcome == STOPPED)
@@ -607,6 +607,7 @@ static bool tenant_due(struct hg_sched *s, struct pop *p, uint32_t id)
 		return false;
 	}
 	got_bytes = visit_guaranteed(s, p, tenant_idx);
+	note_largest(s, got_bytes);
 	t->due_ns = charge_due(t->due_ns, t->guarantee, got_bytes, p->now_ns);
 	if (is_parked(t->flags) || tenant_has_no_turn(s, tenant_idx))
 		return true;

@@ -29,6 +29,9 @@
  *              sent <= max*T + burst + one packet                    (conservation)
  *              sent >= min(min*T, offered) - burst - one packet      (guarantee, if admitted and no
  *            maximum is in the way; for a burst of at least five of the larger of quantum and packet)
+ *            Minima inside a tenant are not added to its own: what its instances are served by theirs counts as the tenant's.
+ *            Ahead of its minimum it is by no more than its burst, less eight of what is served at once: what more of
+ *            its instances are served together by their own, it has once more (hundreds that are due at once).
  *            pop() returns a packet whenever an eligible one is queued and the root's pace, the
  *            window and the order of priorities allow (work conservation, to within one tick of 512 ns).
  *            next_at() never lies: pop() returns nothing new before it, unless something is pushed,

@@ -152,18 +152,44 @@ static inline hg_ns charge_due(hg_ns due_ns, pace32 pace, uint32_t bytes, hg_ns 
 	return due_ns + pace_cost_ns(pace, bytes);
 }
 
-/* What an instance was served out of its own guarantee. Its tenant's is charged too, but runs no further ahead than by
- * this decision, so that a reserve spent inside does not leave the tenant without its own. */
-static inline void guarantee_charge(struct hg_node *node, struct hg_tenant *t, uint32_t bytes,
-				    hg_ns now_ns)
+/* How large what is served at once out of guarantees has been as yet. */
+static inline void note_largest(struct hg_sched *s, uint32_t bytes)
 {
+	if (HG_UNLIKELY(bytes > s->largest_bytes))
+		s->largest_bytes = bytes;
+}
+
+/* How far a tenant's guarantee may be ahead behind a decision of so many bytes. Its instances' own come in lumps, of all that
+ * are due at once, and what is forgotten of them the tenant has once more, before anybody has a share of what is left. But
+ * what it is ahead by it is not served, and may be late as well: both have to be within its burst. So a reserve that is
+ * spent inside does not leave the tenant without its own. */
+static inline uint32_t tenant_ahead_bytes(const struct hg_sched *s, const struct hg_tenant *t,
+					  uint32_t bytes)
+{
+	const uint32_t late_bytes = LATE_QUANTA * s->largest_bytes;
+
+	return t->burst_bytes > late_bytes ? larger_of(bytes, t->burst_bytes - late_bytes) : bytes;
+}
+
+/* After a decision of so many bytes, and after a change, by which the burst may be less than it was. */
+static inline void tenant_ahead_bound(const struct hg_sched *s, struct hg_tenant *t, uint32_t bytes,
+				      hg_ns now_ns)
+{
+	const hg_ns ahead_ns = now_ns + pace_cost_ns(t->guarantee, tenant_ahead_bytes(s, t, bytes));
+
+	if (t->due_ns > ahead_ns)
+		t->due_ns = ahead_ns;
+}
+
+/* What an instance was served out of its own guarantee. Its tenant's is charged too. */
+static inline void guarantee_charge(struct hg_sched *s, struct hg_node *node, struct hg_tenant *t,
+				    uint32_t bytes, hg_ns now_ns)
+{
+	note_largest(s, bytes);
 	node->due_ns = charge_due(node->due_ns, node->guarantee, bytes, now_ns);
 	if (t->guarantee != 0) {
-		hg_ns ahead_ns = now_ns + pace_cost_ns(t->guarantee, bytes);
-
 		t->due_ns = charge_due(t->due_ns, t->guarantee, bytes, now_ns);
-		if (t->due_ns > ahead_ns)
-			t->due_ns = ahead_ns;
+		tenant_ahead_bound(s, t, bytes, now_ns);
 	}
 }
 

@@ -51,6 +51,9 @@
 /* A guarantee that lags longer than this was not to be kept (the link stood still): what is older is
  * forgiven, so that the sharing band is not shut out to make up for it. */
 #define LAG_MAX_NS (100 * HG_NS_PER_MS)
+/* What of a tenant's burst is left to lateness, by the larger of quantum, default quantum and packet: with five, or with a
+ * quantum of one frame, random histories missed guarantees by some bytes. */
+#define LATE_QUANTA 8u
 
 #define CALENDAR_SLOTS 16u
 #define NO_INSTANCE UINT32_MAX
@@ -162,12 +165,13 @@ struct hg_tenant {
 	hg_ns emptied_at_ns;
 	hg_ns reserve_ns; /* of the guarantee: what waking finds */
 	hg_ns credit_ns; /* while ON_CREDIT: what of it is left */
+	uint32_t burst_bytes; /* of the guarantee */
+	uint32_t n_instances;
 	hg_ns idle_after_ns;
 	hg_ns held_since_ns;
 	hg_ns parked_ns[2]; /* run while parked */
 
 	hg_ns held_ns[HG_N_LIMITS - 1u]; /* without NONE */
-	uint32_t n_instances;
 	uint32_t n_parked_by_window; /* of n_parked */
 	uint32_t n_waiting[HG_N_PRIORITIES]; /* not parked; not kept for the normal priority */
 	hg_ns overlap_ns[HG_N_PRIORITIES]; /* that a band was behind while this was parked */
@@ -237,6 +241,7 @@ struct hg_sched {
 	uint32_t max_tenants;
 	uint32_t max_instances;
 	uint32_t quantum_bytes;
+	uint32_t largest_bytes; /* served at once out of a guarantee as yet; at least a quantum */
 	uint32_t slot_shift; /* of a tenant's calendar: virtual time to slots */
 	struct hg_fifo_pool fifo;
 	struct hg_bucket root;

@@ -1,5 +1,6 @@
 #include "core/sched_account.h"
 #include "core/sched_class.h"
+#include "core/sched_due.h"
 #include "core/sched_held.h"
 #include "core/sched_share.h"
 
@@ -135,6 +136,8 @@ int hg_sched_init(void *memory, const struct hg_sched_cfg *cfg, hg_ns now_ns,
 	s->max_tenants = cfg->max_tenants;
 	s->max_instances = cfg->max_instances;
 	s->quantum_bytes = cfg->quantum_bytes != 0 ? cfg->quantum_bytes : QUANTUM_DEFAULT_BYTES;
+	s->largest_bytes =
+		s->quantum_bytes > QUANTUM_DEFAULT_BYTES ? s->quantum_bytes : QUANTUM_DEFAULT_BYTES;
 	s->slot_shift = slot_shift_for(s->quantum_bytes);
 	ring_init(s);
 	hg_fifo_pool_init(&s->fifo, base + l.fifo, cfg->max_queued_pkts);
@@ -322,12 +325,15 @@ int hg_sched_set_tenant(struct hg_sched *s, uint32_t tenant_idx, const struct hg
 		share_of(s, tenant_idx, HG_PRIORITY_LOW)->weight = t->share.weight;
 	}
 	t->idle_after_ns = policy->idle_after_ns;
+	t->burst_bytes = (uint32_t)policy->burst_bytes;
 	t->reserve_ns = pace_cost_ns(pace, (uint32_t)policy->reserve_bytes);
 	if (t->guarantee == 0)
 		t->due_ns = now_ns - t->reserve_ns;
 	else
 		t->due_ns = due_at_pace(t->due_ns, t->guarantee, pace, now_ns);
 	t->guarantee = pace;
+	if (pace != 0)
+		tenant_ahead_bound(s, t, s->largest_bytes, now_ns);
 	/* Whatever entry it has names another time now. */
 	t->flags = next_guarantee_gen(t->flags & ~(uint32_t)(IN_GUARANTEE | ON_CREDIT));
 	refresh_tenant_flag(s, tenant_idx);

@@ -240,7 +240,7 @@ static inline void charge_guarantee(struct hg_sched *s, uint32_t idx, const stru
 		until_tick = deadline_tick(s, node, from_ns, run, rest);
 		bring_clock(&s->deadlines, until_tick < tick ? until_tick : tick);
 		bytes = decide(s, run, rest);
-		guarantee_charge(node, t, bytes, now_ns);
+		guarantee_charge(s, node, t, bytes, now_ns);
 		node->new_guaranteed_bytes += bytes;
 		t->new_guaranteed_bytes += bytes;
 	}

@@ -254,6 +254,51 @@ static void s1_8_minimum_is_kept_and_the_rest_shared_by_weight(void)
 	HG_CHECK_BETWEEN(sample(0).guaranteed_bytes, 12500000 - 20000, 12500000 + 20000);
 }
 
+/* Half of the link is promised to four instances, and the same half to their tenant. What is left is divided by weight: what
+ * they are served by their own minima is not owed to the tenant once more, however many of them are due at once. */
+static void s1_8_minima_of_a_tenant_and_its_instances_are_not_added_up(void)
+{
+	world();
+	hg_sched_set_root(s, 125000000, 3000, now);
+	policy.reserve_bytes = 0;
+	policy.min_bytes_per_s = 62500000;
+	set_tenant(0);
+	policy.min_bytes_per_s /= 4;
+	for (uint32_t i = 0; i < 4; i++)
+		set_instance(i, 0);
+	run(200 * HG_NS_PER_MS, 0x1f, 1538);
+	HG_CHECK_BETWEEN(got_bytes[4], 6250000 - 100000, 6250000 + 100000);
+	for (uint32_t i = 0; i < 4; i++)
+		HG_CHECK_BETWEEN(got_bytes[i], 4687500 - 100000, 4687500 + 100000);
+}
+
+/* What its instance spent of a reserve has put the tenant ahead of its minimum, by no more than its burst; and when that becomes
+ * less, by no more than the new one: who stands then is served by the new contract. */
+static void s1_8_smaller_burst_of_a_tenant_holds_at_once(void)
+{
+	const uint64_t burst_bytes = 40000;
+	uint64_t before;
+
+	world();
+	hg_sched_set_root(s, 125000000, 3000, now);
+	policy.weight = HG_WEIGHT_MAX;
+	set_tenant(1);
+	policy.weight = 1;
+	policy.min_bytes_per_s = 62500000;
+	policy.burst_bytes = 1 << 20;
+	policy.reserve_bytes = 0;
+	set_tenant(0);
+	policy.reserve_bytes = 1 << 20;
+	set_instance(0, 0);
+	run(6 * HG_NS_PER_MS, 0x11, 1538);
+	policy.burst_bytes = burst_bytes;
+	policy.reserve_bytes = 0;
+	set_tenant(0);
+	before = got_bytes[0] + got_bytes[1];
+	run(5 * HG_NS_PER_MS, 0x12, 1538);
+	HG_CHECK(got_bytes[0] + got_bytes[1] - before >= 62500u * 5 - burst_bytes - 1538);
+}
+
 /* While its only instance is held by a maximum, a tenant cannot be served: were all of that owed to it, it would have the
  * link to itself once the maximum is gone. */
 static void s1_8_what_a_maximum_below_kept_back_is_not_owed(void)
@@ -447,6 +492,8 @@ int main(int argc, char **argv)
 		HG_TEST(accounting_l2_leaves_out_the_overhead),
 		HG_TEST(s1_9_tenant_maximum_binds_the_sum),
 		HG_TEST(s1_8_minimum_is_kept_and_the_rest_shared_by_weight),
+		HG_TEST(s1_8_minima_of_a_tenant_and_its_instances_are_not_added_up),
+		HG_TEST(s1_8_smaller_burst_of_a_tenant_holds_at_once),
 		HG_TEST(s1_8_what_a_maximum_below_kept_back_is_not_owed),
 		HG_TEST(s1_8_weights_from_1_to_1000),
 		HG_TEST(s1_8_nothing_idle_while_one_may_send),
