@@ -20,6 +20,9 @@
 #define DEFAULT_STATE DEFAULT_STATE_FOLDER "/state.yaml"
 #define CREDITS_NAME "credits.db"
 #define WORKERS_MAX 16u
+/* Exit codes. The systemd unit starts nothing anew that waits for a person. */
+#define EXIT_FAILED 1
+#define EXIT_REFUSED 2
 
 /* ---- words -------------------------------------------------------------------------------------- */
 
@@ -106,7 +109,7 @@ static void parse_workers(struct hg_arguments *args, const char *text)
 	if (*text == '\0' || *end != '\0' || n < 1 || n > WORKERS_MAX) {
 		fprintf(stderr, "headgated: --workers takes a number in [1, %u], not \"%s\"\n",
 			WORKERS_MAX, text);
-		exit(2);
+		exit(EXIT_REFUSED);
 	}
 	args->n_workers = (uint32_t)n;
 }
@@ -167,12 +170,12 @@ static void parse_arguments(int argc, char **argv, struct hg_arguments *args)
 			exit(0);
 		default:
 			fputs("headgated --help says what there is\n", stderr);
-			exit(2);
+			exit(EXIT_REFUSED);
 		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "headgated: \"%s\" is not an option; see --help\n", argv[optind]);
-		exit(2);
+		exit(EXIT_REFUSED);
 	}
 }
 
@@ -502,19 +505,29 @@ static void note_times(struct hg_daemon *d, hg_ns read_at_ns, hg_ns created_at_n
 	};
 }
 
+/* Whether the next start meets the same, unless somebody edits the file. */
+static bool is_of_file(int rc)
+{
+	return rc != -HG_EIO && rc != -HG_ENOMEM && rc != -HG_EAGAIN;
+}
+
+/* Returns the exit code, 0 if it runs. */
 static int start(struct hg_daemon *d)
 {
 	struct hg_desired *desired = NULL;
 	struct hg_error error = {0};
 	hg_ns read_at_ns, created_at_ns;
-	int rc = hg_take_begin(d, &error);
+	int rc = hg_take_begin(d, &error), status = EXIT_FAILED;
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = choose_state(d, &desired, &error);
+		if (is_of_file(rc))
+			status = EXIT_REFUSED;
+	}
 	if (rc < 0) {
 		hg_take_refuse(d, &error);
 		hg_say_error(&error, d->args.config);
-		return rc;
+		return status;
 	}
 	read_at_ns = hg_clock_now_ns();
 	rc = create_parts(d, &error);
@@ -528,10 +541,10 @@ static int start(struct hg_daemon *d)
 	hg_config_destroy(desired);
 	if (rc < 0) {
 		hg_say_error(&error, NULL);
-		return rc;
+		return EXIT_FAILED;
 	}
 	note_times(d, read_at_ns, created_at_ns);
-	return set_up_loop(d);
+	return set_up_loop(d) < 0 ? EXIT_FAILED : 0;
 }
 
 static void stop(struct hg_daemon *d)
@@ -608,7 +621,7 @@ int main(int argc, char **argv)
 			      .restart = {.pid = getpid()},
 			      .take_fd = -1,
 			      .leaving = {.fd = -1}};
-	int rc;
+	int status;
 
 	parse_arguments(argc, argv, &d.args);
 	if (d.args.check != NULL)
@@ -623,8 +636,8 @@ int main(int argc, char **argv)
 	hg_leave_note_program(&d);
 	make_folders(&d.args);
 	choose_credits(&d.args);
-	rc = start(&d);
-	if (rc == 0) {
+	status = start(&d);
+	if (status == 0) {
 		hg_say(HG_LOG_NOTICE,
 		       "running after %.0f ms (configuration %.0f, packet lane %.0f, ports %.0f); "
 		       "socket %s, state %s",
@@ -633,10 +646,10 @@ int main(int argc, char **argv)
 		       d.args.state == NULL ? "not kept" : d.args.state);
 		sd_notify(0, "READY=1\nSTATUS=keeping contracts");
 		hg_daemon_turn(&d);
-		rc = sd_event_loop(d.loop);
+		status = sd_event_loop(d.loop) < 0 ? EXIT_FAILED : 0;
 		if (!d.service.is_leaving)
 			sd_notify(0, "STOPPING=1");
 	}
 	stop(&d);
-	return rc < 0 ? 1 : 0;
+	return status;
 }
