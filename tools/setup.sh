@@ -37,6 +37,7 @@ test      cmd:clang-format    clang-format            the house format
 test      fuzzer              libclang-rt-14-dev      the fuzzer and the sanitizers of clang
 test      cmd:ethtool         ethtool                 reads and sets the offloads of interfaces
 test      cmd:sysctl          procps                  sets what the kernel does in a namespace
+test      cmd:systemd-analyze systemd                 runs the unit, in a world of its own
 bench     cmd:iperf3          iperf3                  moves TCP in bulk
 bench     cmd:qemu-system-x86_64  qemu-system-x86     the machines of vms
 bench     cmd:busybox         busybox-static          what runs in them
