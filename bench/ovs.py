@@ -9,7 +9,7 @@ import harness
 SWITCH = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 # Its first port tries buffers for 788 MiB, and half as many if they do not fit; a guest that connects to another port while it
-# tries finds no memory for its device, and is sent away (8 of 20 starts with 512).
+# tries finds no memory for its device, and is sent away: with 512 MiB often, as its log says.
 MEMORY_MIB = 1024
 PAGES = MEMORY_MIB // 2  # huge pages that one takes
 LAST_LINES = 8

@@ -12,8 +12,8 @@ thousand frames. They are tried until enough are undisturbed or WITHIN_S is over
 medians over undisturbed pairs of what arrived through headgate by what arrived through the other.
 
 One start is not like another: where the host has the memory that a process was given costs it something for as long as it
-runs (of 16 starts of one headgate in four runs, all within 3 % of each other; of seven others, two 15 % slower than the
-four beside them). So a third of the pairs is of a set of its own, and each set begins with another switch.
+runs: seen by hand, with several starts of one build beside each other, most within 3 %, now and then one 15 % slower. So a
+third of the pairs is of a set of its own, and each set begins with another switch.
 
 A pair in which the machines hardly waited for any of the switches measured the machines alone, and one before which headgate
 dropped frames for a reason other than a full ring measured that reason: both count as disturbed. With one switch the

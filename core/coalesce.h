@@ -6,7 +6,8 @@
  *            Who asks one question, or answers one, has nothing else before the next: told later, it goes idle in
  *            between, and to go idle and come back may cost it more than the interrupt. But whom it asks comes first: where
  *            both share a processor, or the line to it, the answer waits for whatever is done for who has asked.
- * Source     Cards do so: ethtool(8), tx-usecs and tx-frames; virtio 1.3, 5.1.6.5.7 (VIRTIO_NET_F_NOTF_COAL).
+ * Source     Cards do so: ethtool(8), tx-usecs and tx-frames; virtio 1.3, 5.1.6.5.7 (VIRTIO_NET_F_NOTF_COAL). Who is told at
+ *            once, and who first: by what machines under emulation took (docs/speed.md, between guests).
  * Model      What was taken since the guest was last told waits, and is told at once when there is more of it than the guest
  *            may need: a part of its ring, since Linux's virtio_net stops its queue when that is full; or so many bytes, since
  *            a flow of TCP has no more than two segments, or a millisecond of its rate, below it that were not given back
@@ -15,7 +16,6 @@
  *            than that the other way since what was taken before.
  * Promise    It is told no later than HG_COALESCE_NS after the first frame that waits was taken, if its owner keeps to
  *            by_ns; what follows does not put that off.
- * Source     (of the last) measured: bench/run vms, docs/speed.md.
  * Units      ns, from 1 on; bytes; descriptors. Memory: plain struct, all zero at first. Threads: one owner. Cost: O(1).
  * Errors     none.
  * Used by    drivers/vhost, for each ring that a guest sends by.
@@ -29,8 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Between two that acknowledge a stream of 1 Gbit/s by emulation half of this goes by. No longer: a flow of TCP has a
- * millisecond of its rate under way. */
+/* No longer: a flow of TCP has a millisecond of its rate under way. */
 #define HG_COALESCE_NS (1 * HG_NS_PER_MS)
 /* Of a ring: with this, what is left lasts longer than to be told takes. */
 #define HG_COALESCE_PART 4u

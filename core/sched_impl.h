@@ -51,8 +51,8 @@
 /* A guarantee that lags longer than this was not to be kept (the link stood still): what is older is
  * forgiven, so that the sharing band is not shut out to make up for it. */
 #define LAG_MAX_NS (100 * HG_NS_PER_MS)
-/* What of a tenant's burst is left to lateness, by the larger of quantum, default quantum and packet: with five, or with a
- * quantum of one frame, random histories missed guarantees by some bytes. */
+/* What of a tenant's burst is left to lateness, in the largest that was served at once as yet, or the larger of quantum and
+ * default quantum: the five that core/sched.h asks of a burst, and a margin. */
 #define LATE_QUANTA 8u
 
 #define CALENDAR_SLOTS 16u

@@ -26,8 +26,8 @@
  *            it connects again. Each with its reason, and nobody else notices.
  * Waiting    Between arm and the next rx the guest notifies us, else it is asked not to. The descriptor is
  *            one for life; it tells by its edges (EPOLLET), and is not read.
- * Telling    Of frames for it the guest is told at once, if it asks; that its own were taken, up to a millisecond later,
- *            or when there are many (core/coalesce.h). tell tells it now.
+ * Telling    Of frames for it the guest is told at once, if it asks; that its own were taken, when a question
+ *            or an answer was handed on; of a stream up to a millisecond later, or when there are many (core/coalesce.h). tell tells it now.
  * Threads    As driver.h. The library has two threads of its own; they close a door before they change anything
  *            and wait until the worker is out of it, which it is after each call.
  * Cost       rx, tx: a copy and some 20 ns a frame; an idle guest: no processor, and some 40 KiB, most of

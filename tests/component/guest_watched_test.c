@@ -153,11 +153,23 @@ static void s5_1_capture_outlives_its_machine_and_its_name(void)
 	end();
 }
 
-/* What comes in its place, of the same name and on the same socket, is another's. */
-static void s5_1_capture_ends_with_its_port_whatever_comes_in_its_place(void)
+/* Frames pass its machine's port again, and are none of the capture's any more. */
+static void expect_capture_is_over(void)
 {
 	struct hg_capture_pkt got;
 
+	WAIT_FOR(is_up());
+	machine_sends();
+	machine_receives();
+	HG_CHECK(!hg_dp_capture_peek(capture, &got));
+	HG_CHECK_STR(why_it_ended(), "the port was removed");
+	hg_dp_capture_close(host.dp, capture);
+	end();
+}
+
+/* What comes in its place, of the same name and on the same socket, is another's. */
+static void s5_1_capture_ends_with_its_port_whatever_comes_in_its_place(void)
+{
 	begin();
 	host_start(&host, 1);
 	WAIT_FOR(is_up());
@@ -170,19 +182,12 @@ static void s5_1_capture_ends_with_its_port_whatever_comes_in_its_place(void)
 	host_add_instance(&host, "vm", host_tenant(&host, "b"));
 	snprintf(port_of("vm")->device, sizeof(port_of("vm")->device), "vhost:%s", path);
 	host_apply(&host);
-	WAIT_FOR(is_up());
-	machine_sends();
-	machine_receives();
-	HG_CHECK(!hg_dp_capture_peek(capture, &got));
-	hg_dp_capture_close(host.dp, capture);
-	end();
+	expect_capture_is_over();
 }
 
 /* In one change, too: the port stays where it was, and belongs to somebody else. */
 static void s5_1_capture_ends_when_its_port_goes_to_another_tenant(void)
 {
-	struct hg_capture_pkt got;
-
 	begin();
 	host_start(&host, 1);
 	WAIT_FOR(is_up());
@@ -190,13 +195,7 @@ static void s5_1_capture_ends_when_its_port_goes_to_another_tenant(void)
 	expect_both_captured();
 	host.instances[host_instance(&host, "vm")].tenant_idx = host_tenant(&host, "b");
 	host_apply(&host);
-	WAIT_FOR(is_up());
-	HG_CHECK_STR(why_it_ended(), "the port was removed");
-	machine_sends();
-	machine_receives();
-	HG_CHECK(!hg_dp_capture_peek(capture, &got));
-	hg_dp_capture_close(host.dp, capture);
-	end();
+	expect_capture_is_over();
 }
 
 /* ---- mirrors ---------------------------------------------------------------------------------------- */

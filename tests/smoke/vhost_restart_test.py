@@ -160,7 +160,8 @@ def s7_11_machines_lose_nothing_over_planned_restarts_beside_bad_ones(world):
         until(lambda: "more descriptors than it has" in daemon.port("bad4")["reason"], 10, "the fault to be found")
         answers.append(daemon.restart())
         until(lambda: all(n.n_connected > b for n, b in zip(neighbours, before)), 10, "all to be connected again")
-        time.sleep(0.3)
+        taken = daemon.port("b-0")["tx_pkts"]
+        until(lambda: daemon.port("b-0")["tx_pkts"] >= taken + 200, 10, "frames to flow")
     got = machines.finish()
     gaps = ", ".join(f"{answer['gap_ns'] / 1e6:.0f}" for answer in answers)
     print(f"         {got['sent']} frames over {len(answers)} planned restarts; gaps {gaps} ms, silence at most "
